@@ -1,0 +1,58 @@
+# Every way to set up, run and check the assistant.  `make` alone lists them.
+#
+# The work is in tools/setup.py, which any Python from 3.8 on can run; it makes .venv-rasa and .venv from requirements/.
+# ARGS passes arguments on (make test ARGS="-k ticket"), YIHAODA_PIP_ARGS an index or a proxy to pip.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+ANY_PYTHON := $(shell for p in python3 python3.11 python3.10 python python3.12 python3.13 \
+	"$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.1*/bin/python; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 8))' >/dev/null 2>&1 && echo "$$p" && break; done)
+INSTALL = $(if $(ANY_PYTHON),"$(ANY_PYTHON)" tools/setup.py install,@echo '没有找到 Python。请先安装 Python 3.10 和 3.11。' >&2; false)
+PY := .venv/bin/python
+RASA_SOURCES = $(wildcard bot/rasa/*.py)
+
+.PHONY: help run setup test test-setup test-full lint format lock clean
+
+help: ## 列出所有命令
+	@echo '一号答：可用的命令'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
+
+run: ## 安装所需软件并启动全部服务（Ctrl-C 停止）
+	@$(INSTALL) rasa app && exec $(PY) -m connectors.cli run $(ARGS)
+
+setup: ## 只安装，不启动
+	@$(INSTALL) rasa app
+
+test-setup: ## 安装测试和检查所需的一切
+	@$(INSTALL) rasa app dev
+
+test: test-setup ## 运行测试（不含长时间的压力和模拟）
+	@$(PY) -m pytest $(ARGS)
+
+test-full: test-setup ## 运行全部测试，含压力、模拟和大数据量
+	@$(PY) -m pytest -m 'full or not full' $(ARGS)
+
+lint: ## 检查代码：格式、规范、类型、分层
+	@$(INSTALL) app dev
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@$(PY) -m mypy tools/setup.py
+	@# Rasa lives in the other environment: here its classes are unknown, and ours may still inherit from them.
+	@$(if $(RASA_SOURCES),$(PY) -m mypy --python-version 3.10 --allow-subclassing-any $(RASA_SOURCES))
+	@.venv/bin/lint-imports
+
+format: ## 自动整理代码格式
+	@$(INSTALL) app dev
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+lock: ## 由 requirements/*.in 重新生成锁定文件
+	@"$(ANY_PYTHON)" tools/setup.py lock
+
+clean: ## 删除虚拟环境和缓存（不动数据库和知识）
+	rm -rf .venv .venv-rasa .setup .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .rasa
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

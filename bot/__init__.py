@@ -1,0 +1,1 @@
+"""Ground floor: settings, database, conversations, tickets, people, masking.  Imports none of our other packages."""

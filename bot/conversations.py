@@ -1,0 +1,244 @@
+"""Conversations: their state, what they remember, and who may read them.
+
+``bot``: the assistant answers.  ``waiting``: a human was asked for; the assistant goes on answering.  ``human``: an agent
+has it and Rasa is silent.  ``closed``: the next message opens a new session.
+"""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from bot import audit
+from bot.crypto import digest, same
+from bot.errors import Forbidden, IllegalMove, NotFound
+from bot.models import Agent, Conversation, InboxMessage, OutboxMessage, utcnow
+from bot.replies import REPLIES, Reply
+from bot.settings import Settings
+
+Awaiting = Literal["none", "option", "region", "form", "contact", "ticket"]
+"""What the assistant asked for last and may get next."""
+
+
+class Context(BaseModel):
+    """What a conversation remembers from turn to turn.  Rasa's tracker may vanish; this does not."""
+
+    model_config = ConfigDict(extra="ignore")  # a newer version's field must not stop an older one
+
+    region: str | None = None
+    region_asked: bool = False
+    last_question: str | None = None
+    """The last question retrieval saw, with its follow-up completion."""
+    last_qa: str | None = None
+    last_matter: str | None = None
+    awaiting: Awaiting = "none"
+    pending_question: str | None = None
+    """The question that waits for a region, or of which options are offered."""
+    offered: list[str] = []
+    """Q&A ids of the offered options, in their order."""
+    clarified: int = 0
+    """Questions back in a row without an answer."""
+    unhelpful: int = 0
+    draft: dict[str, Any] | None = None
+    """The open ticket form (``bot.ticket_form``)."""
+    contact_ticket: str | None = None
+    """The ticket for which phone and region were asked."""
+    asked_number: str | None = None
+    """The ticket number that still needs its query code."""
+    rateable: str | None = None
+    """The turn whose reply a 有用/没用 is about."""
+
+
+def create(session: Session, channel: str, now: datetime | None = None) -> tuple[Conversation, str]:
+    """A new conversation and the token that opens it (shown once, stored as a digest)."""
+    token = secrets.token_urlsafe(24)
+    at = now or utcnow()
+    conversation = Conversation(
+        id=uuid.uuid4().hex,
+        channel=channel,
+        token_digest=digest(token),
+        state="bot",
+        session=1,
+        session_turns=0,
+        seq=0,
+        context=Context().model_dump(exclude_defaults=True),
+        created_at=at,
+        active_at=at,
+    )
+    session.add(conversation)
+    return conversation, token
+
+
+def authenticate(session: Session, conversation_id: str, token: str) -> Conversation:
+    """The conversation, if ``token`` opens it.
+
+    Raises:
+        Forbidden: no such conversation, or another's.  Both read the same.
+    """
+    conversation = session.get(Conversation, conversation_id)
+    if conversation is None or not same(conversation.token_digest or "", digest(token)):
+        raise Forbidden("无权访问这个会话，请重新开始一个会话。")
+    return conversation
+
+
+def lock(session: Session, conversation_id: str) -> Conversation:
+    """The conversation, locked until the transaction ends.  Raises: NotFound."""
+    conversation = session.get(Conversation, conversation_id, with_for_update=True, populate_existing=True)
+    if conversation is None:
+        raise NotFound("没有这个会话。")
+    return conversation
+
+
+def context_of(conversation: Conversation) -> Context:
+    """What the conversation remembers."""
+    return Context.model_validate(conversation.context)
+
+
+def next_seq(conversation: Conversation) -> int:
+    """The next message number; the caller holds the conversation's lock."""
+    conversation.seq += 1
+    return conversation.seq
+
+
+def renew_session(conversation: Conversation, settings: Settings, now: datetime) -> None:
+    """Start a new Rasa session where the old one is closed, idle or long (a turn slows down with the tracker's length)."""
+    idle = now - conversation.active_at > timedelta(seconds=settings.session_idle_s)
+    if conversation.state == "closed":
+        conversation.state = "bot"
+        region = context_of(conversation).region
+        conversation.context = Context(region=region).model_dump(exclude_defaults=True)
+    elif not idle and conversation.session_turns < settings.session_turns:
+        return
+    conversation.session += 1
+    conversation.session_turns = 0
+
+
+def say(
+    session: Session,
+    conversation: Conversation,
+    replies: list[Reply],
+    *,
+    sender: str,
+    turn_id: str | None = None,
+    now: datetime | None = None,
+) -> OutboxMessage:
+    """Put a message into the outbox.  The web channel fetches its messages; others get them pushed.
+
+    The caller holds the conversation's lock.
+    """
+    at = now or utcnow()
+    pushed = conversation.channel != "web"
+    message = OutboxMessage(
+        id=uuid.uuid4().hex,
+        conversation_id=conversation.id,
+        seq=next_seq(conversation),
+        turn_id=turn_id,
+        sender=sender,
+        channel=conversation.channel,
+        replies=REPLIES.dump_python(replies, mode="json"),
+        status="pending" if pushed else "available",
+        attempts=0,
+        next_attempt_at=at if pushed else None,
+        created_at=at,
+    )
+    session.add(message)
+    return message
+
+
+def history(session: Session, conversation_id: str, after: int = 0, limit: int = 200) -> list[dict[str, Any]]:
+    """Messages in and out with ``seq > after``, oldest first, as the REST API shows them."""
+    inbox = session.scalars(
+        select(InboxMessage)
+        .where(InboxMessage.conversation_id == conversation_id, InboxMessage.seq > after)
+        .order_by(InboxMessage.seq)
+        .limit(limit)
+    )
+    outbox = session.scalars(
+        select(OutboxMessage)
+        .where(OutboxMessage.conversation_id == conversation_id, OutboxMessage.seq > after)
+        .order_by(OutboxMessage.seq)
+        .limit(limit)
+    )
+    messages: list[dict[str, Any]] = [
+        {
+            "seq": row.seq,
+            "sender": "citizen",
+            "message_id": row.channel_message_id.partition(":")[2],
+            "text": row.text,
+            "at": row.received_at,
+        }
+        for row in inbox
+    ]
+    messages += [
+        {"seq": row.seq, "sender": row.sender, "turn_id": row.turn_id, "replies": row.replies, "at": row.created_at}
+        for row in outbox
+    ]
+    return sorted(messages, key=lambda message: message["seq"])[:limit]
+
+
+def transcript(session: Session, conversation_id: str, last: int = 20) -> list[dict[str, str]]:
+    """The conversation's last lines, oldest first: [{"sender", "text"}].  Not masked."""
+    conversation = session.get_one(Conversation, conversation_id)
+    lines = []
+    for message in history(session, conversation_id, after=max(0, conversation.seq - last)):
+        text = message.get("text") or "\n".join(reply.get("text", "") for reply in message["replies"])
+        lines.append({"sender": message["sender"], "text": text})
+    return lines
+
+
+# --- people ----------------------------------------------------------------------------------------------------------
+
+
+def set_duty(session: Session, agent: str, until: datetime | None) -> None:
+    """An agent is on duty until a time; ``None`` takes them off."""
+    row = session.get(Agent, agent)
+    if row is None:
+        session.add(Agent(name=agent, on_duty_until=until))
+    else:
+        row.on_duty_until = until
+    audit.record(session, agent, "duty", agent, until=until.isoformat() if until else None)
+
+
+def on_duty(session: Session, now: datetime | None = None) -> bool:
+    """Whether any agent is on duty."""
+    return session.scalar(select(Agent.name).where(Agent.on_duty_until > (now or utcnow())).limit(1)) is not None
+
+
+def claim(session: Session, conversation_id: str, agent: str) -> None:
+    """An agent takes a waiting conversation: one atomic update, so two cannot both get it.
+
+    Raises:
+        IllegalMove: it isn't waiting (any more).
+    """
+    got = session.execute(
+        update(Conversation)
+        .where(Conversation.id == conversation_id, Conversation.state == "waiting")
+        .values(state="human", agent=agent)
+        .returning(Conversation.id)
+    ).first()
+    if got is None:
+        raise IllegalMove("这个会话已经有人接了，或者市民没有在等人工。")
+    audit.record(session, agent, "conversation.claim", conversation_id)
+
+
+def speak(session: Session, conversation_id: str, agent: str, replies: list[Reply]) -> OutboxMessage:
+    """An agent's words to the citizen.  Raises: IllegalMove if the agent does not have the conversation."""
+    conversation = lock(session, conversation_id)
+    if conversation.state != "human" or conversation.agent != agent:
+        raise IllegalMove("请先接入这个会话，再回复市民。")
+    return say(session, conversation, replies, sender="agent")
+
+
+def release(session: Session, conversation_id: str, agent: str) -> None:
+    """The agent closes the conversation; the citizen's next message opens a new session.  Raises: IllegalMove."""
+    conversation = lock(session, conversation_id)
+    if conversation.state != "human" or conversation.agent != agent:
+        raise IllegalMove("这个会话不在您手上。")
+    conversation.state, conversation.agent = "closed", None
+    audit.record(session, agent, "conversation.close", conversation_id)

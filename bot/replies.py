@@ -1,0 +1,148 @@
+"""The typed replies: what the assistant says, before any channel renders it.  Nothing downstream parses prose."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Source(_Model):
+    """What an answer rests on: one document, and where in it."""
+
+    title: str
+    doc_no: str | None = None
+    issuer: str | None = None
+    clause: str | None = None
+    url: str | None = None
+
+
+class Guide(_Model):
+    """A service guide: how to get the thing done."""
+
+    title: str
+    url: str | None = None
+    department: str | None = None
+    who: str | None = None
+    materials: list[str] = []
+    steps: list[str] = []
+    time_limit: str | None = None
+    fee: str | None = None
+    channels: list[str] = []
+    fallback: str | None = None
+    phone: str | None = None
+    address: str | None = None
+
+
+class Option(_Model):
+    """One numbered option of a question back."""
+
+    number: int = Field(ge=1, le=9)
+    qa_id: str
+    question: str
+
+
+class Related(_Model):
+    """A question people ask next."""
+
+    qa_id: str
+    question: str
+
+
+class AnswerReply(_Model):
+    """A reviewed answer with its sources."""
+
+    type: Literal["answer"] = "answer"
+    qa_id: str
+    matter: str
+    question: str
+    text: str
+    confidence: float = Field(ge=0, le=1, description="Calibrated probability that this answers the question.")
+    sources: list[Source]
+    guides: list[Guide]
+    valid_from: date | None
+    valid_to: date | None
+    as_of: date | None
+    region: str
+    related: list[Related]
+    note: str | None = Field(
+        None, description="Says what the citizen must know before acting, e.g. knowledge under review."
+    )
+    can_report: bool = Field(False, description="Offer 我要反映 below the answer: the question was a complaint too.")
+
+
+class ClarifyReply(_Model):
+    """A question back with numbered options; 以上都不是 is always understood."""
+
+    type: Literal["clarify"] = "clarify"
+    text: str
+    options: list[Option]
+
+
+class TicketReply(_Model):
+    """A ticket was made (or already existed for the same question)."""
+
+    type: Literal["ticket"] = "ticket"
+    number: str
+    query_code: str
+    text: str
+    due_at: datetime | None = None
+
+
+class TicketEventView(_Model):
+    """One step of a ticket, as the citizen may see it."""
+
+    at: datetime
+    state: str
+    text: str
+
+
+class TicketStatusReply(_Model):
+    """Where a ticket stands."""
+
+    type: Literal["ticket_status"] = "ticket_status"
+    number: str
+    state: str
+    text: str
+    answer: str | None = None
+    due_at: datetime | None = None
+    due_note: str | None = None
+    events: list[TicketEventView] = []
+
+
+class TextReply(_Model):
+    """Plain words."""
+
+    type: Literal["text"] = "text"
+    text: str
+
+
+class HandoverReply(_Model):
+    """A human operator has been asked for, or takes over."""
+
+    type: Literal["handover"] = "handover"
+    text: str
+    state: str
+
+
+class EmergencyReply(_Model):
+    """Danger to life or property: the number to call, before anything else."""
+
+    type: Literal["emergency"] = "emergency"
+    text: str
+    phones: list[str]
+
+
+Reply = Annotated[
+    AnswerReply | ClarifyReply | TicketReply | TicketStatusReply | TextReply | HandoverReply | EmergencyReply,
+    Field(discriminator="type"),
+]
+"""Any reply; the field ``type`` says which."""
+
+REPLIES: TypeAdapter[list[Reply]] = TypeAdapter(list[Reply])
+"""Validates and dumps a list of replies."""

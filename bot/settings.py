@@ -1,0 +1,126 @@
+"""Every setting of the assistant, read once from the environment (prefix ``YIHAODA_``) and from ``.env``."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The repository's root: where config.yml, domain.yml and the packages lie."""
+
+
+class Settings(BaseSettings):
+    """All settings.  Secrets have no default: in development they are made on first use and kept under ``data_dir``.
+
+    Raises:
+        pydantic.ValidationError: a value is malformed, or production misses a secret.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="YIHAODA_", env_file=".env", extra="ignore")
+
+    env: Literal["development", "production"] = Field(
+        default="development",
+        description="运行环境。production 时，只有审核通过的知识才会作答，且密钥必须由环境变量提供。",
+    )
+    data_dir: Path = Field(
+        default=ROOT / "data", description="数据目录：数据库、索引版本、模型、日志和本机密钥都在这里。"
+    )
+    database_url: str = Field(
+        default="",
+        description="数据库地址。留空用数据目录里的 SQLite；生产环境建议 PostgreSQL：postgresql+psycopg://用户:密码@主机/库。",
+    )
+    secret_keys: SecretStr = Field(
+        default=SecretStr(""),
+        description="加密密钥（Fernet），多个用逗号分隔：第一个用来加密，其余只用来解密旧数据，便于轮换。开发环境留空会自动生成。",
+    )
+    operator_token: SecretStr = Field(
+        default=SecretStr(""),
+        description="坐席接口的令牌，至少 16 个字符。开发环境留空会自动生成，保存在数据目录的 operator.token。",
+    )
+
+    host: str = Field(default="127.0.0.1", description="网关监听的地址。")
+    port: int = Field(default=8000, ge=1, le=65535, description="网关端口。")
+    rasa_port: int = Field(default=5005, ge=1, le=65535, description="Rasa 服务端口，只在本机监听。")
+    action_port: int = Field(default=5055, ge=1, le=65535, description="动作服务端口，只在本机监听。")
+
+    encoder: str = Field(
+        default="", description="句向量模型：sentence-transformers 的名称或文件夹。留空用随项目附带的模型。"
+    )
+    dense: bool = Field(default=True, description="是否使用句向量索引。关闭后只用 BM25，供对比和排障。")
+    answer_at: float = Field(
+        default=0.0, ge=0, le=1, description="直接作答所需的最低置信度。0 表示用索引版本里标定的值。"
+    )
+    clarify_at: float = Field(
+        default=0.0, ge=0, le=1, description="低于这个置信度就转人工登记。0 表示用索引版本里标定的值。"
+    )
+
+    rasa_timeout_s: float = Field(default=3.0, gt=0, description="一轮对话等待 Rasa 的秒数，超过就由网关直接作答。")
+    rasa_concurrency: int = Field(default=8, ge=1, description="同时送往 Rasa 的轮次上限，其余排队。")
+    reply_wait_s: float = Field(
+        default=25.0, gt=0, description="网页请求最长等待的秒数。超过就先确认收到，回复随后送达。"
+    )
+    session_idle_s: int = Field(default=1800, ge=60, description="会话闲置多少秒后换新的 Rasa 会话（上下文不会丢）。")
+    session_turns: int = Field(default=40, ge=5, description="一个 Rasa 会话最多多少轮，超过自动换新，避免越聊越慢。")
+
+    message_chars: int = Field(default=2000, ge=100, description="一条消息最多处理多少个字，超出部分不处理并告知市民。")
+    body_bytes: int = Field(default=65536, ge=4096, description="一次请求的正文上限（字节）。")
+    rate_per_minute: int = Field(default=120, ge=1, description="每个会话每分钟最多发送多少条消息。")
+    conversations_per_minute: int = Field(default=600, ge=1, description="每个来源地址每分钟最多新建多少个会话。")
+    code_tries: int = Field(default=5, ge=1, description="查询码连续输错多少次后，该来源一小时内不能再查。")
+    tickets_per_day: int = Field(default=10, ge=1, description="同一个会话每天最多登记多少张工单。")
+    ticket_days: int = Field(default=15, ge=1, description="工单的办理期限（工作日）。各地规定不同，以本市为准。")
+    city: str = Field(default="本市", description="城市名称，用在问候语里。")
+    region: str = Field(
+        default="100000", pattern=r"^\d{6}$", description="服务区域的行政区划代码（GB/T 2260）。市民没说地区时用它。"
+    )
+
+    retention_days: int = Field(default=180, ge=1, description="会话原文保留天数，过期后清除。")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="日志级别。")
+
+    @model_validator(mode="after")
+    def _secrets_in_production(self) -> Settings:
+        if self.env == "production":
+            for name in ("secret_keys", "operator_token"):
+                if not getattr(self, name).get_secret_value():
+                    raise ValueError(f"生产环境必须设置 YIHAODA_{name.upper()}")
+        token = self.operator_token.get_secret_value()
+        if token and len(token) < 16:
+            raise ValueError("YIHAODA_OPERATOR_TOKEN 至少要 16 个字符")
+        if self.answer_at and self.clarify_at > self.answer_at:
+            raise ValueError("YIHAODA_CLARIFY_AT 不能大于 YIHAODA_ANSWER_AT")
+        return self
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy URL of the database."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'yihaoda.db'}"
+
+    @property
+    def index_dir(self) -> Path:
+        """Folder that holds the index versions."""
+        return self.data_dir / "index"
+
+    @property
+    def rasa_url(self) -> str:
+        """Base URL of the Rasa server."""
+        return f"http://127.0.0.1:{self.rasa_port}"
+
+    @property
+    def action_url(self) -> str:
+        """URL of the action server's webhook."""
+        return f"http://127.0.0.1:{self.action_port}/webhook"
+
+    @property
+    def gateway_url(self) -> str:
+        """Base URL under which this machine reaches the gateway."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+@lru_cache
+def get_settings() -> Settings:
+    """The process's settings, read once."""
+    return Settings()

@@ -1,0 +1,191 @@
+"""Turns: one message in, one effect out.
+
+A turn is received (stored, acknowledged), answered (by Rasa's action or, failing that, by the gateway itself) and settled.
+Settling writes the reply, the ticket or rating, and the conversation's memory in one transaction under the turn's id: the
+first to settle wins, and a late result is dropped.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bot import conversations, database
+from bot.conversations import Context
+from bot.errors import NotFound
+from bot.models import Conversation, InboxMessage, TurnEffect, utcnow
+from bot.replies import REPLIES, Reply
+from bot.settings import Settings
+
+Engine = Literal["rasa", "fallback", "human"]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One message to be answered, with all that its answer depends on."""
+
+    turn_id: str
+    conversation_id: str
+    text: str
+    state: str
+    context: Context
+    received_at: datetime
+    act: str = "ask_policy"
+    """The dialogue act that Rasa recognised"""
+    engine: Engine = "rasa"
+
+
+@dataclass
+class Outcome:
+    """What a turn comes to, before it is written."""
+
+    replies: list[Reply]
+    context: Context
+    state: str | None = None
+    """The conversation's new state; None leaves it"""
+    decision: str = "text"
+    qa_id: str | None = None
+    confidence: float | None = None
+    explain: dict[str, Any] = field(default_factory=dict)
+    effect: Callable[[Session], None] | None = None
+    """Further writes (a ticket, a rating) that belong to the same transaction"""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A stored message: ``turn_id``, whether it was new, and the replies if the turn is settled already."""
+
+    turn_id: str
+    new: bool
+    state: str
+    replies: list[Reply] | None
+
+
+def receive(
+    session: Session, conversation_id: str, message_id: str, text: str, settings: Settings, now: datetime | None = None
+) -> Receipt:
+    """Store a message under its unique (channel, message id).  A repeat gives the first one's turn.
+
+    In state ``human`` the turn is settled at once: the message is the agent's to answer.
+    """
+    at = now or utcnow()
+    conversation = conversations.lock(session, conversation_id)
+    key = f"{conversation_id}:{message_id}"
+    known = session.scalar(
+        select(InboxMessage).where(InboxMessage.channel == conversation.channel, InboxMessage.channel_message_id == key)
+    )
+    if known is not None:
+        effect = session.get(TurnEffect, known.turn_id)
+        if effect is None:
+            return Receipt(known.turn_id, False, conversation.state, None)
+        return Receipt(known.turn_id, False, effect.state, replies_of(effect))
+    conversations.renew_session(conversation, settings, at)
+    conversation.session_turns += 1
+    conversation.active_at = at
+    message = InboxMessage(
+        turn_id=uuid.uuid4().hex,
+        conversation_id=conversation_id,
+        seq=conversations.next_seq(conversation),
+        channel=conversation.channel,
+        channel_message_id=key,
+        text=text,
+        received_at=at,
+        settled=False,
+    )
+    session.add(message)
+    session.flush()
+    if conversation.state != "human":
+        return Receipt(message.turn_id, True, conversation.state, None)
+    forwarded = Outcome(replies=[], context=conversations.context_of(conversation), decision="forwarded")
+    _write(session, conversation, message, "human", "forwarded", forwarded, at)
+    return Receipt(message.turn_id, True, "human", [])
+
+
+def load(session: Session, turn_id: str, *, act: str = "ask_policy", engine: Engine = "rasa") -> Turn:
+    """The turn, ready to be answered.  Raises: NotFound."""
+    message = session.get(InboxMessage, turn_id)
+    if message is None:
+        raise NotFound("没有这一轮对话。")
+    conversation = session.get_one(Conversation, message.conversation_id)
+    return Turn(
+        turn_id=turn_id,
+        conversation_id=conversation.id,
+        text=message.text,
+        state=conversation.state,
+        context=conversations.context_of(conversation),
+        received_at=message.received_at,
+        act=act,
+        engine=engine,
+    )
+
+
+def settle(turn: Turn, outcome: Outcome) -> list[Reply]:
+    """Write the outcome, once.
+
+    Returns:
+        The turn's replies: the outcome's, or those of whoever settled the turn before.
+    """
+    with database.write() as session:
+        conversation = conversations.lock(session, turn.conversation_id)
+        message = session.get_one(InboxMessage, turn.turn_id, populate_existing=True)
+        effect = session.get(TurnEffect, turn.turn_id)
+        if effect is not None:
+            return replies_of(effect)
+        if outcome.state and conversation.state == turn.state:
+            # An agent may have claimed the conversation in the meantime: that stands.
+            conversation.state = outcome.state
+        _write(session, conversation, message, turn.engine, turn.act, outcome, utcnow())
+        return outcome.replies
+
+
+def _write(
+    session: Session,
+    conversation: Conversation,
+    message: InboxMessage,
+    engine: Engine,
+    act: str,
+    outcome: Outcome,
+    now: datetime,
+) -> None:
+    session.add(
+        TurnEffect(
+            turn_id=message.turn_id,
+            conversation_id=conversation.id,
+            engine=engine,
+            act=act,
+            decision=outcome.decision,
+            qa_id=outcome.qa_id,
+            confidence=outcome.confidence,
+            state=conversation.state,
+            replies=REPLIES.dump_python(outcome.replies, mode="json"),
+            explain=outcome.explain,
+            settled_at=now,
+        )
+    )
+    message.settled = True
+    conversation.context = outcome.context.model_dump(exclude_defaults=True)
+    if outcome.effect is not None:
+        outcome.effect(session)
+    if outcome.replies:
+        conversations.say(session, conversation, outcome.replies, sender="bot", turn_id=message.turn_id, now=now)
+
+
+def replies_of(effect: TurnEffect) -> list[Reply]:
+    """The replies of a settled turn."""
+    return REPLIES.validate_python(effect.replies)
+
+
+def unsettled(session: Session) -> list[tuple[str, str]]:
+    """(conversation id, turn id) of every message without its effect, in the order in which they came."""
+    rows = session.execute(
+        select(InboxMessage.conversation_id, InboxMessage.turn_id)
+        .where(InboxMessage.settled.is_(False))
+        .order_by(InboxMessage.received_at, InboxMessage.seq)
+    )
+    return [(row[0], row[1]) for row in rows]

@@ -1,0 +1,1 @@
+"""Channels to people: the HTTP gateway, the command line, the operators' routes."""

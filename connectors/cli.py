@@ -1,0 +1,182 @@
+"""The ``yihaoda`` command: the terminal is one more channel, and the operations staff's tool."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from bot import backup as backups
+from bot import database
+from bot.errors import YihaodaError
+from bot.models import Ticket
+from bot.settings import get_settings
+from bot.tickets import status_reply
+from connectors import cli_knowledge
+from connectors.rasa_model import RasaTrainingError
+from connectors.supervisor import SupervisorError
+from connectors.terminal import Client, GatewayDown, show, show_explanation
+
+app = typer.Typer(
+    name="yihaoda",
+    help="一号答：12345 热线的政策问答助手。",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(cli_knowledge.kb, name="kb")
+app.add_typer(cli_knowledge.index, name="index")
+tickets_app = typer.Typer(help="工单。", no_args_is_help=True)
+app.add_typer(tickets_app, name="ticket")
+
+out, err = Console(), Console(stderr=True)
+
+FAILED, NOT_RUNNING = 1, 3
+"""Exit codes: the work failed; the assistant is not running.  Typer's own 2 says that the call was wrong."""
+
+
+@app.command()
+def run() -> None:
+    """启动全部服务；第一次会建库、载入示范知识、构建索引、训练 Rasa。Ctrl-C 停止。"""
+    from connectors.services import prepare, services
+    from connectors.supervisor import run_services
+
+    settings = get_settings()
+
+    def say(line: str) -> None:
+        out.print(f"[dim]·[/] {line}")
+
+    model = prepare(settings, say)
+
+    def ready() -> None:
+        out.print(f"\n[bold green]一号答已就绪[/]：{settings.gateway_url}")
+        out.print("试一试（另开一个终端）：[bold]./yihaoda ask 身份证丢了咋补办[/]，或者 [bold]./yihaoda chat[/]\n")
+
+    raise typer.Exit(run_services(services(settings, model), on_ready=ready, log_dir=settings.data_dir / "logs"))
+
+
+@app.command()
+def ask(
+    text: Annotated[str, typer.Argument(help="要问的话")],
+    as_json: Annotated[bool, typer.Option("--json", help="输出接口返回的 JSON")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="说明是怎么得出这个回复的")] = False,
+) -> None:
+    """问一句，经过网关、Rasa 和检索，得到回复。"""
+    with Client(get_settings()) as client:
+        turn = client.say(text)
+        detail = client.explain(turn["turn_id"]) if explain else None
+    if as_json:
+        print(json.dumps(turn | ({"explain": detail} if detail else {}), ensure_ascii=False, indent=2))
+        return
+    for reply in turn["replies"]:
+        show(out, reply)
+    if detail:
+        show_explanation(out, detail)
+
+
+@app.command()
+def chat() -> None:
+    """在终端里对话。输入 q 或按 Ctrl-D 离开。"""
+    with Client(get_settings()) as client:
+        out.print("[dim]请直接提问；选项回复数字；输入 q 离开。[/]")
+        while True:
+            try:
+                text = out.input("[bold cyan]您：[/]").strip()
+            except (EOFError, KeyboardInterrupt):
+                out.print()
+                return
+            if text.lower() in ("q", "quit", "exit"):
+                return
+            if text:
+                for reply in client.say(text)["replies"]:
+                    show(out, reply)
+
+
+@app.command()
+def bench(
+    folder: Annotated[Path, typer.Argument(help="含 corpus.jsonl、queries.jsonl、qrels.tsv 的文件夹")],
+    as_json: Annotated[bool, typer.Option("--json", help="输出 JSON")] = False,
+) -> None:
+    """在一套标注数据上评测检索：BM25（词、字）、向量、融合。"""
+    from index.bench import BenchError, print_table, run_bench
+    from index.encoder import EncoderError, load_encoder
+
+    settings = get_settings()
+    try:
+        report = run_bench(folder, encoder=load_encoder(settings.encoder or None), progress=err.is_terminal)
+    except (BenchError, EncoderError) as error:
+        raise _Failure(str(error)) from error
+    if as_json:
+        print(json.dumps(report, ensure_ascii=False))
+    else:
+        print_table(report, out)
+
+
+@tickets_app.command("show")
+def show_ticket(
+    number: Annotated[str, typer.Argument(help="办件编号")],
+    as_json: Annotated[bool, typer.Option("--json", help="输出 JSON")] = False,
+) -> None:
+    """查看一张工单（在服务器本机上，无需查询码）。"""
+    database.migrate()
+    with database.read() as session:
+        ticket = session.get(Ticket, number)
+        if ticket is None:
+            raise _Failure(f"没有这张工单：{number}")
+        reply = status_reply(ticket).model_dump(mode="json")
+    if as_json:
+        print(json.dumps(reply, ensure_ascii=False, indent=2))
+    else:
+        show(out, reply)
+
+
+@app.command()
+def backup(target: Annotated[Path, typer.Argument(help="备份文件，如 backup.tar.gz")]) -> None:
+    """把数据库、索引和本机密钥备份成一个文件。请像保管钥匙一样保管它。"""
+    database.migrate()
+    with err.status("正在备份"):
+        counts = backups.backup(get_settings(), target)
+    out.print(f"已备份到 {target}：{sum(counts.values())} 行，{target.stat().st_size / 1e6:.1f} MB")
+
+
+@app.command()
+def restore(source: Annotated[Path, typer.Argument(help="备份文件")]) -> None:
+    """把备份恢复到一个空的数据目录（先停止服务）。"""
+    with err.status("正在恢复"):
+        counts = backups.restore(get_settings(), source)
+    out.print(f"已恢复 {sum(counts.values())} 行。现在可以启动：make run")
+
+
+class _Failure(YihaodaError):
+    """Ends a command with a sentence."""
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command; expected failures end with one sentence on standard error and an exit code."""
+    _guarded(lambda: app(argv))
+
+
+def _guarded(call: Callable[[], Any]) -> None:
+    try:
+        call()
+    except GatewayDown as error:
+        err.print(f"[bold red]{error}[/]")
+        raise SystemExit(NOT_RUNNING) from None
+    except (YihaodaError, RasaTrainingError, SupervisorError, OSError, ValueError) as error:
+        err.print(f"[bold red]出错了：[/]{_sentence(error)}", highlight=False)
+        raise SystemExit(FAILED) from None
+
+
+def _sentence(error: Exception) -> str:
+    errors: Any = getattr(error, "errors", None)
+    if callable(errors):  # pydantic: one line a setting
+        return "；".join(f"设置 {'.'.join(map(str, one['loc']))}：{one['msg']}" for one in errors())
+    return str(error)
+
+
+if __name__ == "__main__":
+    main()

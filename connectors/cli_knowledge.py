@@ -1,0 +1,139 @@
+"""The commands for knowledge (``yihaoda kb …``) and index versions (``yihaoda index …``)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from bot import database
+from bot.settings import Settings, get_settings
+from index import knowledge_check, knowledge_files, versions
+
+kb = typer.Typer(help="知识库：导入、导出、检查。", no_args_is_help=True)
+index = typer.Typer(help="索引版本：构建、列出、发布、退回。", no_args_is_help=True)
+
+out, err = Console(), Console(stderr=True)
+
+
+@kb.command("import")
+def import_(
+    files: Annotated[list[Path], typer.Argument(help="YAML、CSV、XLSX、JSONL 文件，或放 YAML 的文件夹")],
+    kind: Annotated[
+        str, typer.Option(help="内容种类：qa 问答、guide 办事指南、document 政策文件、auto 自动识别")
+    ] = "auto",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="只看会有哪些变化，不写入")] = False,
+    all_or_nothing: Annotated[bool, typer.Option("--all-or-nothing", help="有一行有问题就全部不导入")] = False,
+    guides_answer: Annotated[bool, typer.Option("--guides-answer", help="同时为每份办事指南生成一条问答")] = False,
+    region: Annotated[str | None, typer.Option(help="没写地区的行属于哪个行政区划代码")] = None,
+    actor: Annotated[str, typer.Option(help="操作人，记入审计日志")] = "运营人员",
+) -> None:
+    """导入知识。好的行导入，坏的行逐条说明文件、行号和原因。导入后请运行 yihaoda index build --publish。"""
+    database.migrate()
+    refused = False
+    for file in files:
+        with err.status(f"正在导入 {file.name}"):
+            bundle = knowledge_files.read(file, kind=kind, guides_answer=guides_answer, region=region)
+            with database.write() as session:
+                report = knowledge_files.import_bundle(
+                    session, bundle, actor=actor, dry_run=dry_run, all_or_nothing=all_or_nothing
+                )
+        done = "已导入" if report.written else ("预演，未写入" if dry_run else "有问题，全部未导入")
+        out.print(
+            f"{file.name}：{done}。新增 {len(report.added)}，更新 {len(report.changed)}，"
+            f"未变 {len(report.unchanged)}，有问题 {len(report.problems)}"
+        )
+        for note in report.notes:
+            out.print(Text(f"  提示：{note}"))
+        for problem in report.problems:
+            err.print(Text(f"  {problem}", style="red"))
+        refused = refused or not (report.written or dry_run) or not bundle_has_rows(report)
+    if refused:
+        raise typer.Exit(1)
+
+
+def bundle_has_rows(report: knowledge_files.ImportReport) -> bool:
+    """Whether an import found any good row."""
+    return bool(report.added or report.changed or report.unchanged or report.kept)
+
+
+@kb.command()
+def export(target: Annotated[Path, typer.Argument(help="目标文件：.yaml、.csv 或 .xlsx")]) -> None:
+    """导出全部知识；再导入到空库，内容不变。"""
+    database.migrate()
+    with err.status("正在导出"), database.read() as session:
+        written = knowledge_files.export(session, target)
+    for path in written:
+        out.print(f"已导出 {path}")
+
+
+@kb.command()
+def check(
+    files: Annotated[list[Path] | None, typer.Argument(help="要检查的文件或文件夹；不写则检查数据库")] = None,
+) -> None:
+    """检查知识：格式、日期、引用、重复、来源、相似问。有错误时退出码为 1。"""
+    findings: list[knowledge_check.Finding] = []
+    if files:
+        for file in files:
+            findings += knowledge_check.check(knowledge_files.read(file))
+    else:
+        database.migrate()
+        with database.read() as session:
+            findings = knowledge_check.check(session)
+    out.print(knowledge_check.render(findings))
+    if any(finding.level == "error" for finding in findings):
+        raise typer.Exit(1)
+
+
+@index.command()
+def build(
+    publish: Annotated[bool, typer.Option("--publish", help="构建并检查无误后立即启用")] = False,
+) -> None:
+    """由数据库里的知识构建一个新的索引版本。"""
+    settings = get_settings()
+    database.migrate()
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task("构建索引", total=1.0)
+        version = versions.build(settings, lambda what, share: bar.update(task, description=what, completed=share))
+    out.print(f"已构建 {version}")
+    if publish:
+        publish_version(settings, version)
+
+
+@index.command("list")
+def list_() -> None:
+    """列出磁盘上的索引版本。"""
+    settings = get_settings()
+    current, previous = versions.pointer(settings)
+    table = Table("版本", "建立时间", "问答", "问法", "知识修订号", "向量模型", "")
+    for manifest in versions.versions(settings):
+        name = manifest["version"]
+        mark = "使用中" if name == current else ("上一版" if name == previous else "")
+        encoder = manifest["encoder"]["name"] if manifest["encoder"] else "无"
+        cells = (manifest["created_at"][:19], manifest["items"], manifest["wordings"], manifest["knowledge_revision"])
+        table.add_row(name, *map(str, cells), encoder, mark)
+    out.print(table)
+
+
+@index.command("publish")
+def publish_command(version: Annotated[str, typer.Argument(help="版本名，见 yihaoda index list")]) -> None:
+    """启用一个索引版本；正在运行的服务会自动换上。"""
+    publish_version(get_settings(), version)
+
+
+@index.command()
+def rollback() -> None:
+    """退回到上一个索引版本。"""
+    out.print(f"已退回到 {versions.rollback(get_settings())}")
+
+
+def publish_version(settings: Settings, version: str) -> None:
+    """Publish and say so."""
+    versions.publish(settings, version)
+    out.print(f"已启用 {version}")

@@ -1,0 +1,251 @@
+"""Turns to their answers: one at a time in a conversation and in order, through Rasa, and round it where it fails.
+
+What is waiting lies in the database, not here: after a restart ``recover`` goes on where the process ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from bot import database, tickets, turns, working_days
+from bot.models import Conversation, InboxMessage, OutboxMessage, TurnEffect, utcnow
+from bot.replies import Reply, TicketReply
+from bot.settings import Settings
+from bot.turns import Outcome, Turn
+from bot.working_days import SHANGHAI
+from connectors import metrics
+from connectors.rasa_client import RasaClient, RasaFailed
+from index import wording
+from index.acts import literal_act
+from index.assistant import Assistant
+
+log = structlog.get_logger(__name__)
+
+_RETRY_S = 5.0
+"""How long a conversation rests whose turn could not be settled at all (the database does not answer)."""
+
+
+class TurnFailed(Exception):
+    """The turn could not be settled now.  Its message is kept and will be answered later."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A turn's result."""
+
+    state: str
+    replies: list[Reply]
+
+
+class Notifier:
+    """Wakes those who follow a conversation when something was said in it."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, set[asyncio.Event]] = {}
+
+    def wake(self, conversation_id: str) -> None:
+        """Something new was said."""
+        for event in self._waiting.get(conversation_id, ()):
+            event.set()
+
+    def follow(self, conversation_id: str) -> asyncio.Event:
+        """An event that ``wake`` sets; hand it back with ``leave``."""
+        event = asyncio.Event()
+        self._waiting.setdefault(conversation_id, set()).add(event)
+        return event
+
+    def leave(self, conversation_id: str, event: asyncio.Event) -> None:
+        """Stop following."""
+        followers = self._waiting.get(conversation_id, set())
+        followers.discard(event)
+        if not followers:
+            self._waiting.pop(conversation_id, None)
+
+
+class Dispatcher:
+    """Works off the inbox."""
+
+    def __init__(self, settings: Settings, rasa: RasaClient, assistant: Assistant, notifier: Notifier) -> None:
+        self._rasa, self._assistant, self._notifier = rasa, assistant, notifier
+        self._slots = asyncio.Semaphore(settings.rasa_concurrency)
+        self._settings = settings
+        self._waiters: dict[str, asyncio.Future[Settled]] = {}
+        self._pending: set[str] = set()
+        self._workers: dict[str, asyncio.Task[None]] = {}
+
+    async def answer(self, conversation_id: str, turn_id: str) -> Settled:
+        """Wait until the turn is settled.  Cancelling the wait does not cancel the turn.  Raises: TurnFailed."""
+        waiter = self._waiters.get(turn_id)
+        if waiter is None:
+            waiter = self._waiters[turn_id] = asyncio.get_running_loop().create_future()
+            # Nobody may be waiting any more when it fails: that is no error of the loop's.
+            waiter.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self.enqueue(conversation_id)
+        # The worker may have settled the turn before there was anybody to tell.
+        effect = await asyncio.to_thread(_effect, turn_id)
+        if effect is not None:
+            self._waiters.pop(turn_id, None)
+            return Settled(effect.state, turns.replies_of(effect))
+        return await asyncio.shield(waiter)
+
+    def enqueue(self, conversation_id: str) -> None:
+        """See to it that the conversation's open turns are worked off."""
+        self._pending.add(conversation_id)
+        if conversation_id not in self._workers:
+            self._workers[conversation_id] = asyncio.create_task(self._drain(conversation_id))
+
+    async def recover(self) -> int:
+        """Take up every message that has no effect yet; how many there are."""
+        with database.read() as session:
+            waiting = turns.unsettled(session)
+        for conversation_id, _ in waiting:
+            self.enqueue(conversation_id)
+        return len(waiting)
+
+    async def close(self) -> None:
+        """Stop; what is open stays in the inbox."""
+        for worker in list(self._workers.values()):
+            worker.cancel()
+        await asyncio.gather(*self._workers.values(), return_exceptions=True)
+
+    async def _drain(self, conversation_id: str) -> None:
+        try:
+            while conversation_id in self._pending:
+                self._pending.discard(conversation_id)
+                while (turn_id := await asyncio.to_thread(_earliest, conversation_id)) is not None:
+                    await self._work(turn_id)
+                    self._notifier.wake(conversation_id)
+        except TurnFailed:
+            asyncio.get_running_loop().call_later(_RETRY_S, self.enqueue, conversation_id)
+        except Exception:
+            log.exception("turn.lost_worker", conversation=conversation_id)
+            asyncio.get_running_loop().call_later(_RETRY_S, self.enqueue, conversation_id)
+        finally:
+            self._workers.pop(conversation_id, None)
+
+    async def _work(self, turn_id: str) -> None:
+        waiter = self._waiters.get(turn_id)
+        try:
+            settled = await self._settle(turn_id)
+        except Exception as error:
+            log.exception("turn.failed", turn=turn_id)
+            failure = TurnFailed(str(error))
+            if waiter and not waiter.done():
+                waiter.set_exception(failure)
+            self._waiters.pop(turn_id, None)
+            raise failure from error
+        if waiter and not waiter.done():
+            waiter.set_result(settled)
+        self._waiters.pop(turn_id, None)
+
+    async def _settle(self, turn_id: str) -> Settled:
+        """Rasa, then ourselves, then an apology with a ticket: one of them settles the turn."""
+        async with self._slots:
+            started = time.monotonic()
+            turn, sender = await asyncio.to_thread(_load, turn_id)
+            reason = None
+            try:
+                await self._rasa.send(sender, turn.text, turn_id)
+            except RasaFailed as error:
+                reason = error.reason
+            effect = await asyncio.to_thread(_effect, turn_id)
+            if effect is None:
+                metrics.FALLBACKS.labels(reason or "empty").inc()
+                log.warning("turn.fallback", turn=turn_id, reason=reason or "empty")
+                effect = await asyncio.to_thread(self._fall_back, turn)
+            metrics.TURNS.labels(effect.engine).inc()
+            metrics.DECISIONS.labels(effect.decision).inc()
+            metrics.TURN_SECONDS.observe(time.monotonic() - started)
+            log.info(
+                "turn",
+                turn=turn_id,
+                engine=effect.engine,
+                act=effect.act,
+                decision=effect.decision,
+                qa=effect.qa_id,
+                confidence=effect.confidence,
+                ms=round((time.monotonic() - started) * 1000, 1),
+            )
+        return Settled(effect.state, turns.replies_of(effect))
+
+    def _fall_back(self, turn: Turn) -> TurnEffect:
+        try:
+            self._assistant.respond(turn)
+        except Exception:
+            log.exception("turn.apologised", turn=turn.turn_id)
+            turns.settle(turn, apology(turn, self._settings))
+        effect = _effect(turn.turn_id)
+        assert effect is not None
+        return effect
+
+
+def apology(turn: Turn, settings: Settings) -> Outcome:
+    """The last resort: a ticket, made without retrieval or dialogue."""
+    now = utcnow()
+    with database.read() as session:
+        number = tickets.free_number(session, now)
+        due = working_days.due(now, settings.ticket_days, working_days.overrides_from(session))
+    code = tickets.new_query_code()
+    text = wording.TICKET_BROKEN.format(
+        number=number,
+        code=code,
+        due=f"{due.at.astimezone(SHANGHAI):%Y年%-m月%-d日}",
+        estimated=wording.ESTIMATED if due.estimated else "",
+    )
+
+    def effect(session: Session) -> None:
+        tickets.create(
+            session,
+            number=number,
+            query_code=code,
+            conversation_id=turn.conversation_id,
+            turn_id=turn.turn_id,
+            kind="咨询",
+            subject=turn.text,
+            transcript=[],
+            region=turn.context.region,
+            phone=None,
+            department=None,
+            days=settings.ticket_days,
+            now=now,
+        )
+
+    reply = TicketReply(number=number, query_code=code, text=text, due_at=due.at)
+    return Outcome(replies=[reply], context=turn.context, decision="ticket", effect=effect)
+
+
+def depths() -> tuple[int, int]:
+    """(replies waiting to be pushed, messages without their reply)."""
+    with database.read() as session:
+        outbox = session.scalar(select(func.count()).where(OutboxMessage.status == "pending")) or 0
+        inbox = session.scalar(select(func.count()).where(InboxMessage.settled.is_(False))) or 0
+    return outbox, inbox
+
+
+def _earliest(conversation_id: str) -> str | None:
+    with database.read() as session:
+        return session.scalar(
+            select(InboxMessage.turn_id)
+            .where(InboxMessage.conversation_id == conversation_id, InboxMessage.settled.is_(False))
+            .order_by(InboxMessage.seq)
+            .limit(1)
+        )
+
+
+def _load(turn_id: str) -> tuple[Turn, str]:
+    with database.read() as session:
+        turn = turns.load(session, turn_id)
+        act = literal_act(turn.text) or "ask_policy"
+        turn = turns.load(session, turn_id, act=act, engine="fallback")
+        return turn, session.get_one(Conversation, turn.conversation_id).sender
+
+
+def _effect(turn_id: str) -> TurnEffect | None:
+    with database.read() as session:
+        return session.get(TurnEffect, turn_id)

@@ -1,0 +1,206 @@
+"""The gateway: one FastAPI application for citizens and operators.  ``uvicorn connectors.gateway:app`` serves it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bot import crypto, database
+from bot.errors import Forbidden, IllegalMove, InvalidInput, NotFound, StoreBusy, TooMany, YihaodaError
+from bot.settings import get_settings
+from connectors import api, logs, metrics, operators
+from connectors.api import Unauthorised, error_response
+from connectors.context import Gateway
+from connectors.dispatcher import Dispatcher, Notifier, TurnFailed, depths
+from connectors.rasa_client import RasaClient
+from index.assistant import get_assistant
+
+log = structlog.get_logger(__name__)
+
+_STATUS: dict[type[YihaodaError], int] = {
+    Unauthorised: 401,
+    Forbidden: 403,
+    NotFound: 404,
+    InvalidInput: 422,
+    IllegalMove: 409,
+    TooMany: 429,
+    StoreBusy: 503,
+}
+_PAGE = Path(__file__).parent / "web" / "index.html"
+_PAGE_HEADERS = {
+    # The page brings its own script and style and talks to nobody but us.
+    "Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+_RECOVER_S = 30.0
+"""How often the inbox is searched for messages that nobody is working on."""
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings = get_settings()
+    logs.configure(settings.log_level)
+    await asyncio.to_thread(database.migrate)
+    assistant = get_assistant()
+    try:
+        await asyncio.to_thread(assistant.reader.get)
+    except YihaodaError as error:
+        log.error("index.unavailable", reason=str(error))  # readyz says so; tickets are made meanwhile
+    rasa = RasaClient(settings.rasa_url, settings.rasa_timeout_s)
+    notifier = Notifier()
+    dispatcher = Dispatcher(settings, rasa, assistant, notifier)
+    app.state.gateway = Gateway(settings, crypto.operator_token(settings), assistant, rasa, notifier, dispatcher)
+    recovering = asyncio.create_task(_recover_forever(dispatcher))
+    try:
+        yield
+    finally:
+        recovering.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await recovering
+        await dispatcher.close()
+        await rasa.close()
+
+
+async def _recover_forever(dispatcher: Dispatcher) -> None:
+    while True:
+        try:
+            await dispatcher.recover()
+        except Exception:
+            log.exception("inbox.recover_failed")
+        await asyncio.sleep(_RECOVER_S)
+
+
+class BodyLimit:
+    """Refuses a request body over a size, whether announced or not, before anything reads it whole."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app, self._limit = app, limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body = b""
+        more = True
+        while more and len(body) <= self._limit:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        if len(body) > self._limit:
+            refused = error_response(413, "too_large", "内容太长了，请缩短后再发。")
+            await refused(scope, receive, send)
+            return
+        given = False
+
+        async def replay() -> Message:
+            nonlocal given
+            if given:
+                return await receive()
+            given = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self._app(scope, replay, send)
+
+
+def create_app() -> FastAPI:
+    """The application."""
+    app = FastAPI(title="一号答", version="0.1.0", lifespan=_lifespan, docs_url="/api/docs", redoc_url=None)
+    app.include_router(api.router)
+    app.include_router(operators.router)
+    app.add_middleware(BodyLimit, limit=get_settings().body_bytes)
+    app.add_exception_handler(YihaodaError, _known_error)
+    app.add_exception_handler(TurnFailed, _turn_failed)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _unknown_error)
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> FileResponse:
+        """The conversation in a browser."""
+        return FileResponse(_PAGE, headers=_PAGE_HEADERS)
+
+    @app.get("/healthz", tags=["service"])
+    async def healthz() -> dict[str, str]:
+        """The process lives."""
+        return {"status": "ok"}
+
+    @app.get("/readyz", tags=["service"])
+    async def readyz(request: Request) -> JSONResponse:
+        """Whether citizens can be answered: database and index; Rasa may be down, then the gateway answers itself."""
+        here: Gateway = request.app.state.gateway
+        checks: dict[str, object] = {"rasa": await here.rasa.ready()}
+        try:
+            checks["database"] = await asyncio.to_thread(depths) is not None
+            loaded = await asyncio.to_thread(here.assistant.reader.get)
+            checks["index"] = loaded.version
+            checks["index_error"] = here.assistant.reader.error
+        except Exception as error:
+            checks["error"] = str(error)
+            return JSONResponse({"status": "unavailable", **checks}, status_code=503)
+        return JSONResponse({"status": "ok" if checks["rasa"] else "degraded", **checks})
+
+    @app.get("/metrics", tags=["service"])
+    async def prometheus(request: Request) -> Response:
+        """Prometheus metrics."""
+        here: Gateway = request.app.state.gateway
+        try:
+            outbox, inbox = await asyncio.to_thread(depths)
+            metrics.OUTBOX_DEPTH.set(outbox)
+            metrics.INBOX_OPEN.set(inbox)
+            metrics.INDEX_LAG.set(await asyncio.to_thread(here.assistant.reader.lag))
+        except Exception:
+            log.exception("metrics.incomplete")
+        return PlainTextResponse(metrics.render(), media_type="text/plain; version=0.0.4")
+
+    return app
+
+
+async def _known_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, YihaodaError)
+    status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
+    if status == 500:
+        log.error("request.failed", code=error.code, reason=str(error))
+    return error_response(status, error.code, str(error))
+
+
+async def _turn_failed(_request: Request, _error: Exception) -> JSONResponse:
+    return error_response(503, "busy", "系统正忙。您的消息已经收到，稍后会回复。")
+
+
+async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0] if error.errors() else {}
+    where = ".".join(str(part) for part in first.get("loc", ()) if part != "body")
+    if first.get("type") == "json_invalid":
+        return error_response(400, "invalid_json", "请求的内容不是有效的 JSON。")
+    return error_response(422, "invalid_input", f"请求的内容不对：{where or '正文'}（{first.get('msg', '格式不对')}）")
+
+
+async def _http_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    words = {404: ("not_found", "没有这个地址。"), 405: ("method_not_allowed", "这个地址不支持这种请求方式。")}
+    code, message = words.get(error.status_code, ("http_error", str(error.detail)))
+    return error_response(error.status_code, code, message)
+
+
+async def _unknown_error(_request: Request, error: Exception) -> JSONResponse:
+    log.error("request.crashed", exc_info=error)
+    return error_response(500, "internal", "系统出了点问题，请稍后再试。")
+
+
+app = create_app()

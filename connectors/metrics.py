@@ -1,0 +1,23 @@
+"""Prometheus metrics of the gateway."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+REGISTRY = CollectorRegistry()
+
+TURNS = Counter("yihaoda_turns_total", "Turns settled, by who decided", ["engine"], registry=REGISTRY)
+DECISIONS = Counter("yihaoda_decisions_total", "Turns settled, by kind of decision", ["decision"], registry=REGISTRY)
+FALLBACKS = Counter("yihaoda_fallbacks_total", "Turns that the gateway answered itself", ["reason"], registry=REGISTRY)
+DEFERRED = Counter("yihaoda_deferred_total", "Turns acknowledged before they were answered", registry=REGISTRY)
+_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 3, 5, 10, 30)
+TURN_SECONDS = Histogram("yihaoda_turn_seconds", "From message to reply", buckets=_BUCKETS, registry=REGISTRY)
+RASA_SECONDS = Histogram("yihaoda_rasa_seconds", "One call of Rasa", buckets=_BUCKETS, registry=REGISTRY)
+INDEX_LAG = Gauge("yihaoda_index_lag", "Knowledge revisions not yet in the index", registry=REGISTRY)
+OUTBOX_DEPTH = Gauge("yihaoda_outbox_depth", "Replies waiting to be pushed", registry=REGISTRY)
+INBOX_OPEN = Gauge("yihaoda_inbox_open", "Messages without their reply", registry=REGISTRY)
+
+
+def render() -> bytes:
+    """The metrics in Prometheus's text format."""
+    return generate_latest(REGISTRY)

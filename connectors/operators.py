@@ -1,0 +1,197 @@
+"""The operators' routes: enough to close the loop until the desk exists.  All need the operators' token."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Query
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bot import conversations, database, tickets
+from bot.crypto import same
+from bot.errors import NotFound
+from bot.masking import mask_phone
+from bot.models import Conversation, Ticket, TurnEffect, utcnow
+from bot.replies import TextReply, TicketStatusReply
+from connectors.api import Unauthorised
+from connectors.context import Gateway, gateway
+
+TheGateway = Annotated[Gateway, Depends(gateway)]
+
+
+def _operator(here: TheGateway, authorization: Annotated[str | None, Header()] = None) -> None:
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not same(token.strip(), here.operator_token):
+        raise Unauthorised("坐席令牌不对。")
+
+
+router = APIRouter(prefix="/api/operator", tags=["operator"], dependencies=[Depends(_operator)])
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ByAgent(_Body):
+    """Who does it."""
+
+    agent: str = Field(min_length=1, max_length=64)
+
+
+class AgentText(ByAgent):
+    """Who says what."""
+
+    text: str = Field(min_length=1, max_length=5000)
+
+
+class Duty(ByAgent):
+    """Going on duty for some hours; 0 goes off duty."""
+
+    hours: float = Field(ge=0, le=24)
+
+
+class TicketView(BaseModel):
+    """A ticket as an agent sees it."""
+
+    number: str
+    kind: str
+    state: str
+    subject: str
+    transcript: list[dict[str, str]]
+    region: str | None
+    phone: str | None
+    department: str | None
+    claimed_by: str | None
+    answer: str | None
+    due_at: datetime
+    due_estimated: bool
+    card: str | None
+    created_at: datetime
+    conversation_id: str | None
+
+
+def _view(ticket: Ticket, *, whole: bool) -> TicketView:
+    phone = ticket.phone if whole or ticket.phone is None else mask_phone(ticket.phone)
+    return TicketView(
+        **{
+            name: getattr(ticket, name)
+            for name in TicketView.model_fields
+            if name not in ("card", "phone", "transcript")
+        },
+        transcript=ticket.transcript if whole else [],
+        phone=phone,
+        card=tickets.card(ticket, utcnow()),
+    )
+
+
+@router.get("/tickets")
+def list_tickets(limit: Annotated[int, Query(ge=1, le=500)] = 100) -> list[TicketView]:
+    """Open tickets, the most urgent first; phone numbers masked."""
+    with database.read() as session:
+        return [_view(ticket, whole=False) for ticket in tickets.list_open(session, limit=limit)]
+
+
+@router.post("/tickets/{number}/claim")
+def claim_ticket(number: str, body: ByAgent) -> TicketView:
+    """Take a ticket; of two agents one gets it."""
+    with database.write() as session:
+        return _view(tickets.claim(session, number, body.agent), whole=True)
+
+
+@router.post("/tickets/{number}/reply")
+def reply_ticket(number: str, body: AgentText, here: TheGateway) -> TicketView:
+    """Answer the citizen; the answer also reaches the conversation the ticket came from."""
+    with database.write() as session:
+        ticket = tickets.reply(session, number, body.agent, body.text)
+        conversation = _tell(session, ticket, tickets.status_reply(ticket))
+        view = _view(ticket, whole=True)
+    if conversation:
+        here.notifier.wake(conversation)
+    return view
+
+
+@router.post("/tickets/{number}/close")
+def close_ticket(number: str, body: ByAgent, here: TheGateway) -> TicketView:
+    """Finish an answered ticket."""
+    with database.write() as session:
+        ticket = tickets.close(session, number, body.agent)
+        conversation = _tell(session, ticket, tickets.status_reply(ticket))
+        view = _view(ticket, whole=True)
+    if conversation:
+        here.notifier.wake(conversation)
+    return view
+
+
+def _tell(session: Session, ticket: Ticket, reply: TicketStatusReply) -> str | None:
+    if ticket.conversation_id is None:
+        return None
+    conversation = conversations.lock(session, ticket.conversation_id)
+    conversations.say(session, conversation, [reply], sender="agent")
+    return conversation.id
+
+
+# --- live conversations ----------------------------------------------------------------------------------------------
+
+
+@router.put("/duty", status_code=204)
+def set_duty(body: Duty) -> None:
+    """Go on or off duty: with somebody on duty 转人工 waits for a human, else it makes a ticket."""
+    with database.write() as session:
+        until = utcnow() + timedelta(hours=body.hours) if body.hours else None
+        conversations.set_duty(session, body.agent, until)
+
+
+@router.get("/conversations")
+def waiting_conversations() -> list[dict[str, Any]]:
+    """Conversations that wait for a human, the longest-waiting first, with their last lines."""
+    with database.read() as session:
+        rows = session.scalars(
+            select(Conversation).where(Conversation.state == "waiting").order_by(Conversation.active_at).limit(100)
+        )
+        return [
+            {"id": row.id, "active_at": row.active_at, "lines": conversations.transcript(session, row.id, last=10)}
+            for row in rows
+        ]
+
+
+@router.post("/conversations/{conversation_id}/claim", status_code=204)
+def claim_conversation(conversation_id: str, body: ByAgent) -> None:
+    """Take a waiting conversation: from now on the assistant is silent in it."""
+    with database.write() as session:
+        conversations.claim(session, conversation_id, body.agent)
+
+
+@router.post("/conversations/{conversation_id}/messages", status_code=204)
+def speak(conversation_id: str, body: AgentText, here: TheGateway) -> None:
+    """Say something to the citizen."""
+    with database.write() as session:
+        conversations.speak(session, conversation_id, body.agent, [TextReply(text=body.text)])
+    here.notifier.wake(conversation_id)
+
+
+@router.post("/conversations/{conversation_id}/close", status_code=204)
+def close_conversation(conversation_id: str, body: ByAgent) -> None:
+    """Finish; the citizen's next message opens a new session with the assistant."""
+    with database.write() as session:
+        conversations.release(session, conversation_id, body.agent)
+
+
+@router.get("/turns/{turn_id}")
+def explain_turn(turn_id: str) -> dict[str, Any]:
+    """How a turn was decided: act, limits, candidates with their features."""
+    with database.read() as session:
+        effect = session.get(TurnEffect, turn_id)
+        if effect is None:
+            raise NotFound("没有这一轮对话。")
+        return {
+            "turn_id": turn_id,
+            "engine": effect.engine,
+            "act": effect.act,
+            "decision": effect.decision,
+            "qa_id": effect.qa_id,
+            "confidence": effect.confidence,
+            "explain": effect.explain,
+        }

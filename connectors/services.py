@@ -1,0 +1,108 @@
+"""What a running assistant needs: database, starter knowledge, an index version, a Rasa model; and its three processes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import structlog
+
+from bot import database, knowledge
+from bot.errors import YihaodaError
+from bot.settings import ROOT, Settings
+from connectors.rasa_model import ensure_model
+from connectors.supervisor import Service
+from index import knowledge_files, versions
+
+log = structlog.get_logger(__name__)
+
+Say = Callable[[str], None]
+
+
+def prepare(settings: Settings, say: Say) -> Path:
+    """Bring everything up to date; what has not changed is skipped.
+
+    Returns:
+        The Rasa model's path.
+
+    Raises:
+        YihaodaError, RasaTrainingError: something can't be made; the text says what.
+    """
+    say("检查数据库")
+    database.migrate()
+    with database.write() as session:
+        report = knowledge_files.load_starter(session)
+    for problem in report.problems:
+        say(f"示范知识有问题：{problem}")
+    if report.added or report.changed:
+        say(f"载入示范知识：新增 {len(report.added)}，更新 {len(report.changed)}")
+    if outdated(settings):
+        say("构建知识索引")
+        versions.publish(settings, versions.build(settings))
+    say("检查 Rasa 模型（有变化时训练约一分钟）")
+    return ensure_model(ROOT)
+
+
+def outdated(settings: Settings) -> bool:
+    """Whether the index version in use is missing, damaged, of another encoder, or behind the knowledge."""
+    reader = versions.IndexReader(settings)
+    try:
+        loaded = reader.get()
+    except YihaodaError:
+        return True
+    with database.read() as session:
+        return reader.error is not None or loaded.revision != knowledge.revision(session)
+
+
+def services(settings: Settings, model: Path, env: Mapping[str, str] | None = None) -> list[Service]:
+    """Rasa, the action server and the gateway; ``env`` is added to each one's environment."""
+    rasa_python = ROOT / ".venv-rasa" / "bin" / "python"
+    folder = ROOT / "bot" / "rasa"
+    local = "127.0.0.1"
+    shared = {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"} | dict(env or {})
+    return [
+        Service(
+            name="rasa",
+            title="Rasa 对话服务",
+            command=(
+                str(rasa_python), "-m", "bot.rasa", "run",
+                "--model", str(model),
+                "--endpoints", str(folder / "endpoints.yml"),
+                "--credentials", str(folder / "credentials.yml"),
+                "--interface", local,
+                "--port", str(settings.rasa_port),
+            ),
+            env=shared | {"YIHAODA_ACTION_URL": settings.action_url, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            port=settings.rasa_port,
+            port_setting="YIHAODA_RASA_PORT",
+            ready_url=f"{settings.rasa_url}/webhooks/rest/",
+            cwd=ROOT,
+        ),
+        Service(
+            name="actions",
+            title="动作服务",
+            command=(sys.executable, "-m", "rasa_sdk", "--actions", "actions", "--port", str(settings.action_port)),
+            env=shared | {"SANIC_HOST": local},
+            port=settings.action_port,
+            port_setting="YIHAODA_ACTION_PORT",
+            ready_url=f"http://{local}:{settings.action_port}/health",
+            cwd=ROOT,
+        ),
+        Service(
+            name="gateway",
+            title="网关",
+            command=(
+                sys.executable, "-m", "uvicorn", "connectors.gateway:app",
+                "--host", settings.host,
+                "--port", str(settings.port),
+                "--no-access-log",
+            ),
+            env=shared,
+            host=settings.host,
+            port=settings.port,
+            port_setting="YIHAODA_PORT",
+            ready_url=f"{settings.gateway_url}/readyz",
+            cwd=ROOT,
+        ),
+    ]  # fmt: skip

@@ -1,0 +1,136 @@
+"""Replies on a terminal, and the small client that fetches them from the gateway."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, Self
+
+import httpx
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+
+from bot import crypto
+from bot.errors import YihaodaError
+from bot.settings import Settings
+
+
+class GatewayDown(YihaodaError):
+    """The gateway does not answer."""
+
+    code = "gateway_down"
+
+
+class Client:
+    """One conversation with the gateway."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises: GatewayDown."""
+        self._settings = settings
+        self._http = httpx.Client(base_url=settings.gateway_url, timeout=settings.reply_wait_s + 10, trust_env=False)
+        opened = self._call("POST", "/api/conversations")
+        self._path = f"/api/conversations/{opened['id']}/messages"
+        self._headers = {"Authorization": f"Bearer {opened['token']}"}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._http.close()
+
+    def say(self, text: str) -> dict[str, Any]:
+        """One turn.  Raises: GatewayDown, YihaodaError."""
+        body = {"message_id": uuid.uuid4().hex, "text": text}
+        return self._call("POST", self._path, json=body, headers=self._headers)
+
+    def explain(self, turn_id: str) -> dict[str, Any]:
+        """How a turn was decided."""
+        token = crypto.operator_token(self._settings)
+        return self._call("GET", f"/api/operator/turns/{turn_id}", headers={"Authorization": f"Bearer {token}"})
+
+    def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        try:
+            response = self._http.request(method, path, **options)
+        except httpx.HTTPError as error:
+            raise GatewayDown(f"一号答没有在运行（{self._settings.gateway_url}）。请先运行 make run。") from error
+        if response.is_error:
+            try:
+                message = response.json()["error"]["message"]
+            except (ValueError, KeyError, TypeError):
+                message = f"网关返回 {response.status_code}"
+            raise YihaodaError(message)
+        answer: dict[str, Any] = response.json()
+        return answer
+
+
+def show(console: Console, reply: dict[str, Any]) -> None:
+    """Print one reply."""
+    match reply["type"]:
+        case "answer":
+            console.print(
+                Panel(_answer(reply), title=escape(reply["question"]), title_align="left", border_style="green")
+            )
+        case "clarify":
+            lines = [
+                reply["text"],
+                *(f"  [bold cyan]{o['number']}[/] {escape(o['question'])}" for o in reply["options"]),
+            ]
+            console.print(Panel("\n".join([*lines, "  [dim]以上都不是[/]"]), border_style="cyan"))
+        case "ticket":
+            console.print(Panel(escape(reply["text"]), title="已登记", title_align="left", border_style="yellow"))
+        case "ticket_status":
+            lines = [f"[bold]{reply['number']}[/]  {reply['state']}", escape(reply["text"])]
+            if reply.get("answer"):
+                lines.append(f"答复：{escape(reply['answer'])}")
+            console.print(Panel("\n".join(lines), title="工单进度", title_align="left", border_style="yellow"))
+        case "emergency":
+            console.print(Panel(escape(reply["text"]), border_style="bold red"))
+        case _:
+            console.print(escape(reply["text"]))
+
+
+def _answer(reply: dict[str, Any]) -> str:
+    parts = [escape(reply["text"].strip())]
+    for source in reply["sources"]:
+        number = f"（{source['doc_no']}）" if source["doc_no"] else ""
+        parts.append(f"[dim]依据：《{escape(source['title'])}》{number}{source['clause'] or ''}[/]")
+    for guide in reply["guides"]:
+        parts.append(f"[bold]办事指南：{escape(guide['title'])}[/]")
+        rows = {"材料": "、".join(guide["materials"]), "时限": guide["time_limit"], "费用": guide["fee"]}
+        parts += [f"  {name}：{escape(value)}" for name, value in rows.items() if value]
+        if guide["url"]:
+            parts.append(f"  网址：{guide['url']}")
+    dates = [f"截至 {reply['as_of']}"] if reply["as_of"] else []
+    if reply["valid_from"]:
+        dates.append(f"自 {reply['valid_from']} 起施行")
+    dates.append(f"把握 {reply['confidence']:.0%}")
+    parts.append(f"[dim]{'，'.join(dates)}[/]")
+    if reply.get("note"):
+        parts.append(f"[yellow]{escape(reply['note'])}[/]")
+    if reply["related"]:
+        parts.append("[dim]还可以问：" + "；".join(escape(one["question"]) for one in reply["related"]) + "[/]")
+    return "\n".join(parts)
+
+
+def show_explanation(console: Console, detail: dict[str, Any]) -> None:
+    """Print how a turn was decided."""
+    explain = detail["explain"] or {}
+    console.print(
+        f"[dim]引擎 {detail['engine']}，意图 {detail['act']}，决定 {detail['decision']}；索引 {explain.get('version')}，"
+        f"向量 {explain.get('encoder') or '未使用'}[/]"
+    )
+    if "probability" not in explain:
+        return
+    console.print(
+        f"检索用语：{escape(explain['query'])}；首选正确的概率 [bold]{explain['probability']:.2f}[/]，"
+        f"≥{explain['answer_at']} 直接作答，≥{explain['clarify_at']} 反问"
+    )
+    table = Table("问答", "分数", *(explain["candidates"][0]["features"] if explain["candidates"] else ()))
+    for one in explain["candidates"]:
+        table.add_row(
+            f"{one['qa_id']} {escape(one['question'])}",
+            f"{one['score']:.2f}",
+            *(f"{value:.2f}" for value in one["features"].values()),
+        )
+    console.print(table)

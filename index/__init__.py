@@ -1,0 +1,1 @@
+"""From knowledge to a decision: normalise, retrieve, rank, calibrate, decide."""

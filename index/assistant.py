@@ -1,0 +1,678 @@
+"""``respond``: the one place where a turn becomes an answer, a question back, a ticket or plain words.
+
+Rasa's actions call it with the dialogue act that Rasa recognised; the gateway calls it by itself where Rasa fails.  The
+conversation's own state comes first (an open form, offered options, a region that was asked for), then the act, then
+retrieval: whatever is not clearly another act is a question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Any
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bot import conversations, database, guards, knowledge, regions, ticket_form, tickets, turns, working_days
+from bot.conversations import Context
+from bot.errors import NotFound, TooMany
+from bot.knowledge import Standing
+from bot.models import QA, OutboxMessage, Rating, Ticket, TurnEffect, utcnow
+from bot.replies import (
+    REPLIES,
+    AnswerReply,
+    ClarifyReply,
+    EmergencyReply,
+    HandoverReply,
+    Option,
+    Reply,
+    TextReply,
+    TicketReply,
+)
+from bot.settings import Settings, get_settings
+from bot.turns import Outcome, Turn
+from bot.working_days import SHANGHAI
+from index import acts, scope, wording
+from index.normalise import Query, normalise
+from index.ranking import Ranked, evidence, rank
+from index.retriever import FEATURES, Candidate
+from index.versions import IndexReader, IndexUnavailable, Loaded
+
+log = structlog.get_logger(__name__)
+
+MAX_OPTIONS = 4
+MAX_CLARIFIED = 2
+"""After so many questions back in a row the next doubt becomes a ticket."""
+
+_SMALLTALK = {
+    "greet": wording.GREETING,
+    "goodbye": wording.GOODBYE,
+    "thanks": wording.THANKS,
+    "bot_identity": wording.IDENTITY,
+    "capabilities": wording.CAPABILITIES,
+    "abuse": wording.ABUSE,
+    "chitchat": wording.CHITCHAT,
+    "affirm": wording.AFFIRM,
+    "deny": wording.DENY,
+}
+_OVERRULED = frozenset(
+    {"chitchat", "abuse", "affirm", "deny", "provide_region", "repeat", "bot_identity", "capabilities"}
+)
+"""Acts behind which a question may hide: a confident answer wins over them."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What retrieval found for one wording of a question."""
+
+    query: Query
+    ranked: list[Ranked]
+    probability: float
+    """That the first one answers it, 0…1"""
+
+    @property
+    def first(self) -> Candidate | None:
+        """The best candidate."""
+        return self.ranked[0].candidate if self.ranked else None
+
+
+@dataclass
+class _Work:
+    """A turn in progress: what it knows, and a copy of the memory that it may change."""
+
+    turn: Turn
+    text: str
+    memory: Context
+    now: datetime
+    explain: dict[str, Any] = field(default_factory=dict)
+
+
+class Assistant:
+    """Answers turns from the current index version and the database."""
+
+    def __init__(self, settings: Settings, reader: IndexReader) -> None:
+        self._settings = settings
+        self.reader = reader
+
+    def respond(self, turn: Turn) -> list[Reply]:
+        """Answer a turn and settle it; if somebody settled it before, their replies."""
+        return turns.settle(turn, self.decide(turn))
+
+    def decide(self, turn: Turn) -> Outcome:
+        """What the turn comes to; writes nothing but the count of wrong query codes."""
+        limit = self._settings.message_chars
+        text = turn.text[:limit]
+        work = _Work(turn, text, turn.context.model_copy(deep=True), utcnow())
+        outcome = self._decide(work)
+        outcome.explain = work.explain | outcome.explain
+        if len(turn.text) > limit:
+            _add_note(outcome.replies[0], wording.TRUNCATED.format(limit=limit))
+        return outcome
+
+    # --- conversation before retrieval -------------------------------------------------------------------------------
+
+    def _decide(self, work: _Work) -> Outcome:
+        memory, text, act = work.memory, work.text, work.turn.act
+        if emergency := guards.emergency(text):
+            return _say(work, EmergencyReply(text=emergency.text, phones=list(emergency.phones)))
+        if guards.wants_human(text):
+            return self._human(work)
+        if memory.draft is not None and (outcome := self._form(work)):
+            return outcome
+        if ordered := acts.order(text):
+            return self._open_form(work, *ordered)
+        for step in (self._option, self._region, self._contact, self._ticket_status):
+            if outcome := step(work):
+                return outcome
+        literal = acts.literal_act(text)
+        if literal:
+            act = literal
+        query = normalise(text)
+        if query.empty:
+            return _say(work, TextReply(text=wording.EMPTY))
+        match act:
+            case "request_human":
+                return self._human(work)
+            case "check_ticket":
+                return self._ask_ticket(work)
+            case "rate_good" | "rate_bad":
+                return self._rate(work, helpful=act == "rate_good")
+            case "repeat":
+                return self._repeat(work)
+            case "none_of_these" | "choose_option":
+                return _say(work, TextReply(text=wording.NOTHING_OFFERED))
+            case "provide_phone" if guards.phone_in(text):
+                return _say(work, TextReply(text=wording.PHONE_UNASKED))
+        if act in _SMALLTALK:
+            if literal is None and act in _OVERRULED:
+                outcome = self._question(work, query)
+                if outcome.decision == "answer":
+                    return outcome
+                work.memory = work.turn.context.model_copy(deep=True)
+            return _say(work, TextReply(text=_SMALLTALK[act].format(city=self._settings.city)))
+        return self._question(work, query)
+
+    def _human(self, work: _Work) -> Outcome:
+        work.memory.draft = None
+        if work.turn.state == "waiting":
+            return _say(work, HandoverReply(text=wording.ALREADY_WAITING, state="waiting"))
+        with database.read() as session:
+            on_duty = conversations.on_duty(session, work.now)
+        if on_duty:
+            outcome = _say(work, HandoverReply(text=wording.WAITING, state="waiting"))
+            outcome.state = "waiting"
+            return outcome
+        subject = work.memory.pending_question or work.memory.last_question or "市民请求人工服务"
+        return self._ticket(work, subject, wording.TICKET_HUMAN)
+
+    def _form(self, work: _Work) -> Outcome | None:
+        """The open ticket form, if the message is for it; a question in between is answered and the form stays open."""
+        memory = work.memory
+        assert memory.draft is not None
+        draft = ticket_form.Draft.from_json(memory.draft)
+        if not guards.leaves_form(work.text) and not ticket_form.looks_like_answer(draft, work.text):
+            aside = _Work(work.turn, work.text, memory.model_copy(deep=True, update={"draft": None}), work.now)
+            outcome = self._question(aside, normalise(work.text))
+            if outcome.decision == "answer":
+                outcome.context.draft, outcome.context.awaiting = memory.draft, "form"
+                outcome.explain = aside.explain
+                _add_note(outcome.replies[0], wording.FORM_STILL_OPEN)
+                return outcome
+        return self._form_step(work, ticket_form.advance(draft, work.text, find_region=_one_region))
+
+    def _open_form(self, work: _Work, kind: str, content: str) -> Outcome:
+        started = ticket_form.start(content or None, kind=kind, region=work.memory.region, find_region=_one_region)
+        return self._form_step(work, started)
+
+    def _form_step(self, work: _Work, step: ticket_form.FormStep) -> Outcome:
+        memory = work.memory
+        memory.draft = None if step.draft is None or step.done else step.draft.to_json()
+        memory.awaiting = "form" if memory.draft else "none"
+        if not step.done or step.draft is None:
+            return _say(work, TextReply(text=step.text))
+        draft = step.draft
+        memory.region = draft.region or memory.region
+        return self._ticket(
+            work,
+            draft.content,
+            wording.TICKET_COMPLAINT,
+            kind=draft.kind,
+            region=draft.region,
+            phone=draft.phone,
+            ask_contact=False,
+        )
+
+    def _option(self, work: _Work) -> Outcome | None:
+        """A choice among the offered options."""
+        memory = work.memory
+        if not memory.offered:
+            return None
+        if guards.none_of_these(work.text) or work.turn.act == "none_of_these":
+            return self._escalate(work, memory.pending_question or work.text)
+        number = guards.option_number(work.text)
+        if number is None:
+            return None
+        if number == -1:
+            number = len(memory.offered)
+        if not 1 <= number <= len(memory.offered):
+            return _say(work, TextReply(text=wording.NO_SUCH_OPTION.format(last=len(memory.offered))))
+        chosen = memory.offered[number - 1]
+        question = memory.pending_question
+        return self._answer(work, chosen, 1.0, question)
+
+    def _region(self, work: _Work) -> Outcome | None:
+        """A message that says where the citizen is."""
+        memory = work.memory
+        asked = memory.awaiting == "region"
+        if not asked and work.turn.act != "provide_region":
+            return None
+        found = regions.find(work.text, within=self._settings.region if self._settings.region != "100000" else None)
+        if len(found) > 1:
+            names = "、".join(regions.full_name(region.code) for region in found[:4])
+            return _say(work, TextReply(text=wording.REGION_UNCLEAR.format(names=names)))
+        if not found:
+            # The next words are no place: whoever asked goes without, so that nobody is asked twice.
+            if asked and len(work.text) <= 8 and memory.pending_question and not acts.literal_act(work.text):
+                memory.awaiting = "none"
+                return _say(work, TextReply(text=wording.REGION_UNKNOWN))
+            return None
+        memory.region = found[0].code
+        if memory.contact_ticket and memory.awaiting == "contact":
+            return None
+        if asked and memory.pending_question:
+            memory.awaiting = "none"
+            return self._question(work, normalise(memory.pending_question))
+        if work.turn.act != "provide_region":
+            return None
+        return _say(work, TextReply(text=wording.REGION_KNOWN.format(region=regions.full_name(found[0].code))))
+
+    def _contact(self, work: _Work) -> Outcome | None:
+        """Phone and region for the ticket that was just made; asked once, never insisted on."""
+        memory = work.memory
+        number = memory.contact_ticket
+        if memory.awaiting != "contact" or number is None:
+            return None
+        memory.awaiting, memory.contact_ticket = "none", None
+        phone, region = guards.phone_in(work.text), _one_region(work.text)
+        if guards.is_no(work.text) or guards.leaves_form(work.text):
+            return _say(work, TextReply(text=wording.CONTACT_DECLINED))
+        if phone is None and (region is None or work.turn.act not in ("provide_region", "provide_phone")):
+            return None
+        memory.region = region or memory.region
+        what = "、".join(filter(None, ["联系电话" if phone else "", regions.full_name(region) if region else ""]))
+        outcome = _say(work, TextReply(text=wording.CONTACT_SAVED.format(number=number, what=what)))
+        outcome.effect = lambda session: _ignore(tickets.set_contact(session, number, phone=phone, region=region))
+        return outcome
+
+    def _ticket_status(self, work: _Work) -> Outcome | None:
+        memory = work.memory
+        number = guards.ticket_number_in(work.text)
+        code = guards.query_code_in(work.text)
+        if number is None and memory.awaiting == "ticket":
+            number = memory.asked_number if code else None
+        if number is None:
+            return None
+        memory.awaiting, memory.asked_number = "none", None
+        with database.read() as session:
+            own = session.get(Ticket, number)
+            if own is not None and own.conversation_id == work.turn.conversation_id:
+                return _say(work, tickets.status_reply(own))
+        if code is None:
+            memory.awaiting, memory.asked_number = "ticket", number
+            return _say(work, TextReply(text=wording.ASK_CODE))
+        try:
+            with database.write() as session:
+                found = tickets.find(session, number, code, source=work.turn.conversation_id, now=work.now)
+                return _say(work, tickets.status_reply(found))
+        except (NotFound, TooMany) as error:
+            return _say(work, TextReply(text=str(error)))
+
+    def _ask_ticket(self, work: _Work) -> Outcome:
+        """查工单 without a number: this conversation's own newest ticket, else the question which one."""
+        with database.read() as session:
+            own = session.scalars(
+                select(Ticket)
+                .where(Ticket.conversation_id == work.turn.conversation_id)
+                .order_by(Ticket.created_at.desc())
+                .limit(1)
+            ).first()
+            if own is not None:
+                return _say(work, tickets.status_reply(own))
+        work.memory.awaiting = "ticket"
+        return _say(work, TextReply(text=wording.ASK_TICKET))
+
+    def _rate(self, work: _Work, *, helpful: bool) -> Outcome:
+        memory = work.memory
+        rated = memory.rateable
+        if rated is None:
+            return _say(work, TextReply(text=wording.NOTHING_TO_RATE))
+        qa_id = memory.last_qa
+        if helpful:
+            memory.unhelpful = 0
+            outcome = _say(work, TextReply(text=wording.RATED_GOOD))
+        else:
+            memory.unhelpful += 1
+            if memory.unhelpful >= 2 and memory.last_question:
+                memory.unhelpful = 0
+                outcome = self._escalate(work, memory.last_question)
+            else:
+                outcome = _say(work, TextReply(text=wording.RATED_BAD))
+        outcome.effect = _both(outcome.effect, lambda session: rate(session, rated, helpful, None, qa_id))
+        return outcome
+
+    def _repeat(self, work: _Work) -> Outcome:
+        with database.read() as session:
+            last = session.scalars(
+                select(OutboxMessage)
+                .where(OutboxMessage.conversation_id == work.turn.conversation_id)
+                .order_by(OutboxMessage.seq.desc())
+                .limit(1)
+            ).first()
+        if last is None:
+            return _say(work, TextReply(text=wording.NOTHING_TO_REPEAT))
+        replies = REPLIES.validate_python(last.replies)
+        return Outcome(replies=replies, context=work.memory, decision="repeat")
+
+    # --- retrieval ---------------------------------------------------------------------------------------------------
+
+    def _question(self, work: _Work, query: Query) -> Outcome:
+        memory = work.memory
+        memory.awaiting, memory.contact_ticket = "none", None
+        try:
+            loaded = self.reader.get()
+        except IndexUnavailable as error:
+            log.error("index.unavailable", reason=str(error))
+            work.explain["reason"] = "index unavailable"
+            return self._ticket(work, work.text, wording.TICKET_BROKEN)
+        finding = self.find(loaded, query, work.memory)
+        memory_said = self._complete(work, query)
+        if memory_said is not None:
+            completed = self.find(loaded, memory_said, work.memory)
+            if completed.probability > finding.probability:
+                finding = completed
+        answer_at, clarify_at = self._limits(loaded)
+        work.explain |= _explained(loaded, finding, answer_at, clarify_at)
+        if needs := self._needs_region(work, finding, clarify_at):
+            return needs
+        memory.last_question, memory.pending_question = finding.query.text, None
+        first = finding.first
+        if first is not None and finding.probability >= answer_at:
+            return self._answer(work, first.item.id, finding.probability, finding.query.text)
+        if first is not None and finding.probability >= clarify_at and memory.clarified < MAX_CLARIFIED:
+            if outcome := self._clarify(work, finding):
+                return outcome
+        if finding.probability < clarify_at and not self._ours(loaded, query, work.turn.act):
+            work.explain["reason"] = "not a public service"
+            return _say(work, TextReply(text=wording.NOT_OURS if work.turn.act != "chitchat" else wording.CHITCHAT))
+        return self._escalate(work, query.raw)
+
+    def find(self, loaded: Loaded, query: Query, memory: Context) -> Finding:
+        """Rank the items that hold where the citizen is, and how likely the first one is right."""
+        place = memory.region or _only_region(query.raw) or self._settings.region
+        above = set(regions.ancestors(place))
+        within = memory.region is None and not memory.region_asked
+        fitting = [
+            candidate
+            for candidate in loaded.retriever.candidates(query.text)
+            if candidate.item.region in above or (within and place in regions.ancestors(candidate.item.region))
+        ]
+        ranked = _own_region_first(rank(fitting, loaded.calibration.ranker))
+        if not ranked or query.empty:
+            return Finding(query, ranked, 0.0)
+        proof = evidence(ranked, query.text, loaded.retriever.unseen(query.text))
+        return Finding(query, ranked, loaded.calibration.confidence.probability(proof))
+
+    def _complete(self, work: _Work, query: Query) -> Query | None:
+        """The question with its subject from the turn before, where it reads as if that were left out."""
+        memory = work.memory
+        if memory.last_matter is None or not (work.turn.act == "follow_up" or acts.elliptic(query.text)):
+            return None
+        return normalise(f"{memory.last_matter} {query.text}")
+
+    def _limits(self, loaded: Loaded) -> tuple[float, float]:
+        settings, calibration = self._settings, loaded.calibration
+        answer_at = settings.answer_at or calibration.answer_at
+        return answer_at, min(settings.clarify_at or calibration.clarify_at, answer_at)
+
+    def _needs_region(self, work: _Work, finding: Finding, clarify_at: float) -> Outcome | None:
+        """Ask once where the citizen is, when the best answer holds only in a part of our region."""
+        first, memory = finding.first, work.memory
+        if first is None or memory.region or memory.region_asked or finding.probability < clarify_at:
+            return None
+        place = _only_region(finding.query.raw)
+        if place:
+            memory.region = place
+            return None
+        if first.item.region in regions.ancestors(self._settings.region):
+            return None
+        memory.region_asked, memory.awaiting, memory.pending_question = True, "region", finding.query.raw
+        return _say(work, TextReply(text=wording.ASK_REGION))
+
+    def _ours(self, loaded: Loaded, query: Query, act: str) -> bool:
+        """Whether an unanswered text is something a government hotline answers."""
+        features = scope.features(query, loaded.retriever.encoder)
+        probability = loaded.calibration.scope.probability(features)
+        return probability >= (0.5 if act not in ("chitchat", "abuse") else 0.8)
+
+    # --- outcomes ----------------------------------------------------------------------------------------------------
+
+    def _answer(self, work: _Work, qa_id: str, confidence: float, question: str | None) -> Outcome:
+        """The item's answer, if it may answer today; else what took its place, or a ticket."""
+        memory = work.memory
+        today = work.now.astimezone(SHANGHAI).date()
+        production = self._settings.env == "production"
+        with database.read() as session:
+            qa = session.get(QA, qa_id)
+            standing = knowledge.answerable(qa, today=today, production=production) if qa else Standing.NOT_APPROVED
+            note: str | None = wording.UNDER_REVIEW if standing is Standing.UNDER_REVIEW else None
+            if qa and standing in (Standing.EXPIRED, Standing.RETIRED):
+                since = _no_longer(qa, today)
+                replacement = session.get(QA, qa.replaced_by) if qa.replaced_by else None
+                if replacement and knowledge.answerable(replacement, today=today, production=production).answers:
+                    qa, note = replacement, wording.REPLACED.format(when=since)
+                else:
+                    work.explain["reason"] = f"{standing}"
+                    return self._escalate(work, question or work.text, opening=wording.EXPIRED.format(when=since))
+            elif qa and standing is Standing.NOT_YET and qa.valid_from:
+                opening = wording.NOT_YET.format(when=f"{qa.valid_from:%Y年%-m月%-d日}")
+                return self._escalate(work, question or work.text, opening=opening)
+            elif qa is None or not standing.answers:
+                work.explain["reason"] = f"{standing}"
+                return self._escalate(work, question or work.text)
+            sources, guides, related = knowledge.expand(session, qa, today=today, production=production)
+        memory.last_question, memory.last_qa, memory.last_matter = question, qa.id, qa.matter
+        memory.offered, memory.pending_question, memory.clarified, memory.awaiting = [], None, 0, "none"
+        memory.rateable = work.turn.turn_id
+        reply = AnswerReply(
+            qa_id=qa.id,
+            matter=qa.matter,
+            question=qa.question,
+            text=qa.answer,
+            confidence=round(min(confidence, 1.0), 4),
+            sources=sources,
+            guides=guides,
+            valid_from=qa.valid_from,
+            valid_to=qa.valid_to,
+            as_of=qa.as_of,
+            region=qa.region,
+            related=related,
+            note=note,
+            can_report=work.turn.act == "report_problem",
+        )
+        outcome = _say(work, reply)
+        outcome.qa_id, outcome.confidence = qa.id, reply.confidence
+        return outcome
+
+    def _clarify(self, work: _Work, finding: Finding) -> Outcome | None:
+        """Offer the nearest items that may answer; None where there is nothing to offer."""
+        memory = work.memory
+        today = work.now.astimezone(SHANGHAI).date()
+        production = self._settings.env == "production"
+        best = finding.ranked[0].score
+        near = [one.candidate.item.id for one in finding.ranked[: 2 * MAX_OPTIONS] if one.score > best - 4.0]
+        with database.read() as session:
+            items = [
+                qa
+                for qa in knowledge.get_many(session, near).values()
+                if knowledge.answerable(qa, today=today, production=production).answers
+            ]
+        options: list[Option] = []
+        seen: set[str] = set()
+        for qa in items[:MAX_OPTIONS]:
+            if qa.question not in seen:
+                seen.add(qa.question)
+                options.append(Option(number=len(options) + 1, qa_id=qa.id, question=qa.question))
+        if not options:
+            return None
+        memory.offered = [option.qa_id for option in options]
+        memory.pending_question, memory.awaiting = finding.query.raw, "option"
+        memory.clarified += 1
+        outcome = _say(work, ClarifyReply(text=wording.CLARIFY, options=options), keep_offer=True)
+        outcome.confidence = round(finding.probability, 4)
+        return outcome
+
+    def _escalate(self, work: _Work, subject: str, *, opening: str = "") -> Outcome:
+        complaint = work.turn.act == "report_problem"
+        text = wording.TICKET_COMPLAINT if complaint else wording.TICKET
+        if opening:
+            text = f"{opening}，目前适用的规定我这里没有。" + wording.TICKET.partition("。")[2]
+        return self._ticket(work, subject, text, kind="投诉" if complaint else "咨询")
+
+    def _ticket(
+        self,
+        work: _Work,
+        subject: str,
+        text: str,
+        *,
+        kind: str = "咨询",
+        region: str | None = None,
+        phone: str | None = None,
+        ask_contact: bool = True,
+    ) -> Outcome:
+        """One ticket for a question; the same question in a conversation keeps its ticket; a daily bound."""
+        memory, turn, days = work.memory, work.turn, self._settings.ticket_days
+        memory.offered, memory.pending_question, memory.clarified = [], None, 0
+        with database.read() as session:
+            same = tickets.same_question(session, turn.conversation_id, subject)
+            if same is not None:
+                reply = _ticket_reply(
+                    wording.TICKET_AGAIN, same.number, same.query_code, same.due_at, same.due_estimated
+                )
+                return _say(work, reply)
+            if tickets.count_today(session, turn.conversation_id, work.now) >= self._settings.tickets_per_day:
+                return _say(work, TextReply(text=wording.TOO_MANY_TICKETS))
+            number = tickets.free_number(session, work.now)
+            transcript = conversations.transcript(session, turn.conversation_id)
+            due = working_days.due(work.now, days, working_days.overrides_from(session))
+        code = tickets.new_query_code()
+        reply = _ticket_reply(text, number, code, due.at, due.estimated)
+        where = region or memory.region
+        if ask_contact:
+            reply.text += wording.ASK_CONTACT
+            memory.awaiting, memory.contact_ticket = "contact", number
+        outcome = _say(work, reply, keep_awaiting=True)
+        outcome.effect = lambda session: _ignore(
+            tickets.create(
+                session,
+                number=number,
+                query_code=code,
+                conversation_id=turn.conversation_id,
+                turn_id=turn.turn_id,
+                kind=kind,
+                subject=subject,
+                transcript=transcript,
+                region=where,
+                phone=phone,
+                department=None,
+                days=days,
+                now=work.now,
+            )
+        )
+        return outcome
+
+
+def rate(session: Session, turn_id: str, helpful: bool, reason: str | None, qa_id: str | None = None) -> None:
+    """Keep a citizen's 有用/没用 on a turn; a later word replaces an earlier one.  Raises: NotFound."""
+    effect = session.get(TurnEffect, turn_id)
+    if effect is None:
+        raise NotFound("没有可以评价的回复。")
+    rating = session.get(Rating, turn_id)
+    if rating is None:
+        session.add(
+            Rating(turn_id=turn_id, helpful=helpful, reason=reason, qa_id=qa_id or effect.qa_id, created_at=utcnow())
+        )
+    else:
+        rating.helpful, rating.reason, rating.created_at = helpful, reason, utcnow()
+
+
+@lru_cache
+def get_assistant() -> Assistant:
+    """The process's assistant."""
+    settings = get_settings()
+    return Assistant(settings, IndexReader(settings))
+
+
+def respond(turn: Turn) -> list[Reply]:
+    """Answer a turn and settle it.  See ``Assistant.respond``."""
+    return get_assistant().respond(turn)
+
+
+# --- small parts -----------------------------------------------------------------------------------------------------
+
+
+def _say(work: _Work, reply: Reply, *, keep_offer: bool = False, keep_awaiting: bool = False) -> Outcome:
+    memory = work.memory
+    if not keep_offer and memory.awaiting not in ("option",):
+        memory.offered = []
+    if not keep_awaiting and memory.awaiting == "contact" and reply.type not in ("emergency",):
+        memory.awaiting, memory.contact_ticket = "none", None
+    return Outcome(replies=[reply], context=memory, decision=reply.type)
+
+
+def _ticket_reply(text: str, number: str, code: str, due_at: datetime, estimated: bool) -> TicketReply:
+    due = f"{due_at.astimezone(SHANGHAI):%Y年%-m月%-d日}"
+    said = text.format(number=number, code=code, due=due, estimated=wording.ESTIMATED if estimated else "")
+    return TicketReply(number=number, query_code=code, text=said, due_at=due_at)
+
+
+def _add_note(reply: Reply, note: str) -> None:
+    if isinstance(reply, AnswerReply):
+        reply.note = f"{reply.note} {note}" if reply.note else note
+    else:
+        reply.text += f"\n{note}"
+
+
+def _no_longer(qa: QA, today: date) -> str:
+    """Since when a rule is out of force, as words: the day after its last, or the day it was retired."""
+    if qa.valid_to is not None and qa.valid_to < today:
+        after = date.fromordinal(qa.valid_to.toordinal() + 1)
+        return f"{after:%Y年%-m月%-d日}"
+    return "规定调整之日"
+
+
+def _one_region(text: str) -> str | None:
+    """The code of the region a message names, if it names exactly one."""
+    found = regions.find(text, within=None)
+    return found[0].code if len(found) == 1 else None
+
+
+_only_region = lru_cache(maxsize=1024)(_one_region)
+
+
+def _own_region_first(ranked: list[Ranked]) -> list[Ranked]:
+    """Drop an item of a wider region where the same matter's own-region item is about as good."""
+    kept: list[Ranked] = []
+    for one in ranked:
+        item = one.candidate.item
+        overridden = any(
+            other.candidate.item.matter == item.matter
+            and other.candidate.item.region != item.region
+            and item.region in regions.ancestors(other.candidate.item.region)
+            and other.score > one.score - 2.0
+            for other in ranked
+        )
+        if not overridden:
+            kept.append(one)
+    return kept
+
+
+def _explained(loaded: Loaded, finding: Finding, answer_at: float, clarify_at: float) -> dict[str, Any]:
+    return {
+        "version": loaded.version,
+        "encoder": loaded.manifest["encoder"]["name"] if loaded.retriever.encoder else None,
+        "query": finding.query.text,
+        "repairs": [list(pair) for pair in finding.query.repairs],
+        "probability": round(finding.probability, 4),
+        "answer_at": answer_at,
+        "clarify_at": clarify_at,
+        "candidates": [
+            {
+                "qa_id": one.candidate.item.id,
+                "matter": one.candidate.item.matter,
+                "question": one.candidate.item.texts[0],
+                "wording": one.candidate.wording,
+                "score": round(one.score, 3),
+                "features": {
+                    name: round(float(value), 3) for name, value in zip(FEATURES, one.candidate.features, strict=True)
+                },
+            }
+            for one in finding.ranked[:5]
+        ],
+    }
+
+
+def _both(first: Callable[[Session], None] | None, second: Callable[[Session], None]) -> Callable[[Session], None]:
+    def effect(session: Session) -> None:
+        if first is not None:
+            first(session)
+        second(session)
+
+    return effect
+
+
+def _ignore(_result: object) -> None:
+    """Turns a call with a result into an effect without one."""

@@ -1,0 +1,116 @@
+"""Texts to vectors: any sentence-transformers model behind one small protocol, and the bundled one.
+
+torch and sentence-transformers take seconds to import, so that happens inside `load_encoder` alone.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+BUNDLED = Path(__file__).with_name("model")
+BUNDLED_NAME = "yihaoda-static"
+
+_WEIGHT_FILES = ("*.safetensors", "*.bin", "tokenizer.json", "vocab.txt", "*.model", "modules.json", "config.json")
+
+
+class EncoderError(Exception):
+    """The encoder cannot be loaded; the message, in Chinese, says why."""
+
+
+class Encoder(Protocol):
+    """Turns texts into unit vectors."""
+
+    @property
+    def name(self) -> str:
+        """What to call it in a manifest or a report."""
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 over the weights and the tokenizer: equal vectors come only from equal checksums."""
+
+    @property
+    def dim(self) -> int:
+        """Numbers in a vector."""
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit vectors, float32, shape (texts, dim). A text without any known word gets the zero vector."""
+
+
+class SentenceEncoder:
+    """A sentence-transformers model as an `Encoder`."""
+
+    def __init__(self, model: "SentenceTransformer", name: str, folder: Path) -> None:
+        self._model = model
+        self._folder = folder
+        self.name = name
+        self.dim = int(model.get_embedding_dimension() or 0)
+
+    @cached_property
+    def checksum(self) -> str:
+        return checksum(self._folder)
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        if not texts:
+            return np.zeros((0, self.dim), dtype=np.float32)
+        vectors = self._model.encode(
+            list(texts), batch_size=256 if len(texts) > 64 else 64, convert_to_numpy=True, show_progress_bar=False
+        ).astype(np.float32)
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)
+
+
+def checksum(folder: Path) -> str:
+    """SHA-256, in hex, over the names and contents of a model folder's weight, tokenizer and module files."""
+    digest = hashlib.sha256()
+    files = {path for pattern in _WEIGHT_FILES for path in folder.rglob(pattern) if path.is_file()}
+    for path in sorted(files, key=lambda path: path.relative_to(folder).as_posix()):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def load_encoder(name_or_path: str | None = None) -> Encoder:
+    """The bundled encoder (``None``), a model folder, or a model of that name in the local Hugging Face cache.
+
+    Nothing is downloaded and no code of the model is run.
+
+    Raises:
+        EncoderError: there is no such model on this machine, or its files are damaged.
+    """
+    folder = BUNDLED if name_or_path is None else Path(name_or_path).expanduser()
+    name = BUNDLED_NAME if name_or_path is None else folder.name if folder.is_dir() else name_or_path
+    if not folder.is_dir():
+        folder = _cached(name)
+    try:
+        from sentence_transformers import SentenceTransformer
+
+        model = SentenceTransformer(str(folder), device="cpu", local_files_only=True, trust_remote_code=False)
+        encoder = SentenceEncoder(model.float().eval(), name, folder)
+        if not np.isfinite(encoder.encode(["一号答"])).all() or not encoder.dim:
+            raise ValueError("the model gives no finite vector")
+    except Exception as error:  # many kinds, from three libraries; all mean the same to the caller
+        raise EncoderError(
+            f"语义模型无法加载：{name}（{error}）。请检查模型文件夹是否完整，或改用自带模型。"
+        ) from error
+    return encoder
+
+
+def _cached(name: str) -> Path:
+    """The folder of a model that was downloaded earlier, by its name."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, local_files_only=True))
+    except Exception as error:  # not there, or not even a valid name
+        raise EncoderError(
+            f"找不到语义模型：{name}。请填写本机上 sentence-transformers 模型文件夹的路径，或留空使用自带模型。"
+        ) from error

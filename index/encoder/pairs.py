@@ -1,0 +1,211 @@
+"""Read the training sets: pairs of texts that belong together, from labelled sets and from plain text.
+
+Every set becomes a list of ``Pair``. Only positives come out as pairs; a labelled negative is used where its anchor
+also has a positive (``Pair.negative``), because a contrastive loss needs something to pull towards.
+"""
+
+import json
+import random
+import re
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_SENTENCE_END = re.compile(r"(?<=[。！？!?；;\n])")
+_SPACE = re.compile(r"\s+")
+_NOT_WORD = re.compile(r"\W+")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two texts that belong together, and optionally one that looks like ``anchor`` but does not belong."""
+
+    anchor: str
+    positive: str
+    negative: str = ""
+
+
+def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
+    """Rows of a ``.jsonl`` file, or of a ``.jsonl.zst`` one by way of the ``zstd`` program.
+
+    Raises:
+        OSError: the file, or for a compressed one the ``zstd`` program, is not there.
+        subprocess.CalledProcessError: ``zstd`` could not read the file.
+    """
+    if path.suffix == ".zst":
+        lines = subprocess.run(["zstd", "-dcq", str(path)], check=True, capture_output=True).stdout.splitlines()
+        yield from (json.loads(line) for line in lines)
+    else:
+        with path.open(encoding="utf-8") as file:
+            yield from (json.loads(line) for line in file)
+
+
+def key(text: str) -> str:
+    """A text without spaces, punctuation and case: what is compared to tell whether two texts are the same."""
+    return _NOT_WORD.sub("", text).lower()
+
+
+def sentences(text: str) -> list[str]:
+    """A text cut after its sentence ends; white space trimmed, empty ones dropped."""
+    return [part for part in (part.strip() for part in _SENTENCE_END.split(text)) if part]
+
+
+def _with_negatives(rows: Iterable[tuple[str, str, bool]]) -> Iterator[Pair]:
+    """Turn (a, b, same?) rows into pairs; a row that says "not the same" gives its anchor a hard negative."""
+    positives: list[tuple[str, str]] = []
+    negatives: dict[str, list[str]] = defaultdict(list)
+    for a, b, same in rows:
+        if same:
+            positives.append((a, b))
+        else:
+            negatives[a].append(b)
+            negatives[b].append(a)
+    used: dict[str, int] = defaultdict(int)
+    for a, b in positives:
+        for anchor, other in ((a, b), (b, a)):
+            if found := negatives.get(anchor):
+                yield Pair(anchor, other, found[used[anchor] % len(found)])
+                used[anchor] += 1
+                break
+        else:
+            yield Pair(a, b)
+
+
+def plain_text_pairs(text: str, rng: random.Random, size: int = 160) -> Iterator[Pair]:
+    """Pairs out of one plain document: a sentence and the text around it (the inverse cloze task).
+
+    The document is cut into windows of whole sentences of about ``size`` characters. One sentence of each window is
+    taken out and becomes the anchor, the rest its positive; a heading is tied to the window that follows it.
+    """
+    parts = sentences(text)
+    window: list[str] = []
+    heading = parts[0] if len(parts) > 1 and 6 <= len(parts[0]) <= 40 else ""
+    for index, part in enumerate(parts):
+        window.append(part)
+        if sum(map(len, window)) < size and index + 1 < len(parts):
+            continue
+        body = "".join(window[1:] if window[0] == heading else window)
+        if heading and index < 12 and len(body) >= 12 and rng.random() < 0.5:
+            yield Pair(heading, body)
+        if len(window) == 1:  # one long sentence: two halves at a comma
+            halves = re.split(r"(?<=[，,：:、])", window[0])
+            cut = len(halves) // 2
+            one, rest = "".join(halves[:cut]), "".join(halves[cut:])
+        else:
+            chosen = rng.randrange(len(window))
+            one, rest = window[chosen], "".join(window[:chosen] + window[chosen + 1 :])
+        if len(one) >= 6 and len(rest) >= 12:
+            yield Pair(one, rest)
+        window = []
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A training set: where it lies under the data folder, how a row gives pairs, and how often it is drawn.
+
+    ``weight`` multiplies the set's size when batches are drawn.
+    """
+
+    name: str
+    weight: float
+    pairs: list[Pair]
+
+
+def _clean(pairs: Iterable[Pair], banned: frozenset[str]) -> list[Pair]:
+    kept: dict[tuple[str, str], Pair] = {}
+    for pair in pairs:
+        a, b = key(pair.anchor), key(pair.positive)
+        if a and b and a != b and a not in banned and b not in banned:
+            kept.setdefault((a, b), pair)
+    return list(kept.values())
+
+
+def read_sources(data: Path, seed: int, plain_text: bool = True) -> list[Source]:
+    """All training sets under ``data`` (the folder that holds ``train/`` and ``bench/``).
+
+    A text that equals a question of one of the benches is dropped wherever it stands, so the benches stay unseen.
+
+    Raises:
+        OSError: a set is missing.
+    """
+    train, more = data / "train", data / "train" / "pairs2"
+    rng = random.Random(seed)
+    banned = frozenset(
+        key(row["text"]) for path in sorted(data.glob("bench/*/queries.jsonl")) for row in read_jsonl(path)
+    )
+    found: list[Source] = []
+
+    def add(name: str, weight: float, pairs: Iterable[Pair]) -> None:
+        found.append(Source(name, weight, _clean(pairs, banned)))
+
+    by_set: dict[str, list[tuple[str, str, bool]]] = defaultdict(list)
+    for row in read_jsonl(train / "pairs_binary.jsonl"):
+        if not row["src"].startswith("PAWSX"):  # word order alone tells those apart: a bag of words cannot
+            by_set[row["src"].split("_")[0]].append((row["a"], row["b"], row["label"] == 1))
+    for name, rows in sorted(by_set.items()):
+        add(name, 1.0, _with_negatives(rows))
+    add(
+        "scored",
+        0.5,
+        (
+            Pair(row["a"], row["b"])
+            for row in read_jsonl(train / "pairs_scored.jsonl")
+            if row["score"] >= 0.75 and row["src"] != "STSB_test"
+        ),
+    )
+    add(
+        "nli",
+        0.5,
+        _with_negatives(
+            (row["a"], row["b"], row["label"] == "entailment")
+            for row in read_jsonl(train / "nli.jsonl")
+            if row["label"] != "neutral"
+        ),
+    )
+    add("triplets", 1.0, (Pair(row["a"], row["pos"], row["neg"]) for row in read_jsonl(train / "triplets.jsonl")))
+    passages: dict[str, list[Pair]] = defaultdict(list)
+    for row in read_jsonl(train / "q_passage.jsonl"):
+        passages[row["src"]].append(Pair(row["q"], row["p"]))
+    for name, pairs in sorted(passages.items()):
+        add(name, {"cmrc2018": 1.0, "legalqa": 1.0}.get(name, 2.0), pairs)
+    add(
+        "qbqtc",
+        1.0,
+        (Pair(row["a"], row["b"]) for row in read_jsonl(more / "qbqtc_pairs.jsonl") if row["label"] >= 1),
+    )
+    add(
+        "bustm", 1.0, _with_negatives((r["a"], r["b"], r["label"] == 1) for r in read_jsonl(more / "bustm_pairs.jsonl"))
+    )
+    add("linyi_guides", 2.0, (Pair(row["q"], row["p"]) for row in read_jsonl(more / "linyi_police_guides.jsonl")))
+    add(
+        "medical",
+        1.0,
+        (
+            pair
+            for row in read_jsonl(more / "medical_qa.jsonl")
+            for pair in (Pair(row["q"], row["p"]), Pair(row["detail"], row["p"]))
+        ),
+    )
+    add("judgments", 0.5, (Pair(r["q"], r["p"]) for r in read_jsonl(more / "cjrc_question_context.jsonl.zst")))
+    add("v2ex", 0.5, (Pair(row["q"], row["p"]) for row in read_jsonl(more / "v2ex_title_body.jsonl.zst")))
+    add("zhihu", 0.7, (Pair(row["q"], row["p"]) for row in read_jsonl(more / "zhihu_title_detail.jsonl.zst")))
+    if plain_text:
+        for path in sorted((train / "pretrain").glob("*.jsonl.zst")):
+            name = path.name.partition(".")[0]
+            if name in {"fewclue_mixed", "qbqtc_queries", "hot_titles", "task_dialogues", "goldminer_translations"}:
+                continue  # loose lines or translated technology: neighbours say little about each other
+            add(
+                f"text:{name}",
+                {"local_policy_mirrorCN": 2.0, "policy_texts_small": 2.0, "lctt_translations": 0.2}.get(name, 0.5),
+                (pair for row in read_jsonl(path) for pair in plain_text_pairs(row["text"], rng)),
+            )
+        for path in sorted(data.glob("bench/*/corpus.jsonl")):
+            add(
+                f"text:{path.parent.name}",
+                1.0,
+                (pair for row in read_jsonl(path) for pair in plain_text_pairs(row["text"], rng)),
+            )
+    return found

@@ -1,0 +1,233 @@
+"""Fit the ranker, the confidence and the scope on the starter knowledge and held-out questions.
+
+``python -m index.fit`` writes ``index/calibration/calibration.json`` for the bundled encoder and for none.  With another
+encoder a build fits by itself (half a minute).
+
+The ranker learns from every wording of every Q&A, each judged by the item's other wordings, and from the labelled
+questions of ``index/calibration/questions.jsonl``.  Confidence and limits are fitted on out-of-fold rankings only (folds by
+matter): the questions' own matter never trained the ranker that judged them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import beta
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold, cross_val_predict
+
+from index import knowledge_files, scope
+from index.encoder import Encoder, load_encoder
+from index.normalise import normalise
+from index.ranking import Calibration, Logistic, Ranked, evidence, rank
+from index.retriever import Candidate, Item, Retriever
+
+FOLDER = Path(__file__).parent / "calibration"
+TARGET = 0.03
+"""wrong ÷ answered, as a one-sided 95 % upper bound."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One labelled question.  ``right`` holds the ids of the Q&A that answer it: none for what we can't answer."""
+
+    text: str
+    right: frozenset[str]
+    group: str
+    """Folds are cut between groups"""
+    service: bool
+    candidates: tuple[Candidate, ...]
+    unseen: float
+
+
+def upper_bound(wrong: int, total: int, level: float = 0.95) -> float:
+    """One-sided Clopper–Pearson upper bound of a proportion (Clopper & Pearson 1934)."""
+    return 1.0 if wrong >= total else float(beta.ppf(level, wrong + 1, total - wrong))
+
+
+def starter_items() -> list[Item]:
+    """The starter knowledge as items."""
+    bundle = knowledge_files.read_folder(knowledge_files.STARTER)
+    return [Item(qa.id, qa.matter, qa.region, qa.audience, (qa.question, *qa.similar), qa.answer) for qa in bundle.qas]
+
+
+def read_questions(path: Path) -> list[dict[str, Any]]:
+    """Labelled questions: {q, expect, qa, scope, kind} a line."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def labelled(retriever: Retriever, path: Path) -> list[Example]:
+    """The questions of a file with their candidates."""
+    examples = []
+    for number, row in enumerate(read_questions(path)):
+        query = normalise(row["q"])
+        examples.append(
+            Example(
+                text=row["q"],
+                right=frozenset(row.get("qa") or ()),
+                group=row["expect"] or f"out-{number % 40}",
+                service=row["scope"] == "service",
+                candidates=tuple(retriever.candidates(query.text)),
+                unseen=retriever.unseen(query.text),
+            )
+        )
+    return examples
+
+
+def leave_one_out(retriever: Retriever) -> list[Example]:
+    """Every similar question as a query, its item judged by the other wordings."""
+    examples = []
+    for index, item in enumerate(retriever.items):
+        for row, text in list(zip(retriever.row_range(index), item.texts, strict=True))[1:]:
+            query = normalise(text)
+            found = retriever.candidates(query.text, without_rows=[row])
+            examples.append(Example(text, frozenset([item.id]), item.matter, True, tuple(found), 0.0))
+    return examples
+
+
+def _ranker(examples: Sequence[Example]) -> Logistic:
+    """Pairwise logistic ranking: a right candidate above each wrong one of its query (RankNet, Burges et al. 2005)."""
+    leads = [
+        good.features - bad.features
+        for example in examples
+        for good in example.candidates
+        if good.item.id in example.right
+        for bad in example.candidates
+        if bad.item.id not in example.right
+    ]
+    features = np.array(leads)
+    scale = features.std(axis=0)
+    scale[scale == 0] = 1.0
+    scaled = np.vstack([features, -features]) / scale
+    labels = np.repeat([1, 0], len(features))
+    model = LogisticRegression(fit_intercept=False, C=1.0, max_iter=1000).fit(scaled, labels)
+    return Logistic(tuple(float(w) for w in model.coef_[0] / scale), 0.0)
+
+
+def _logistic(features: NDArray[np.float64], labels: NDArray[np.int64], strength: float) -> Logistic:
+    model = LogisticRegression(C=strength, max_iter=2000).fit(features, labels)
+    return Logistic(tuple(float(w) for w in model.coef_[0]), float(model.intercept_[0]))
+
+
+def _top(example: Example, ranker: Logistic) -> list[Ranked]:
+    return rank(list(example.candidates), ranker)
+
+
+def fit(encoder: Encoder | None) -> Calibration:
+    """Fit everything for ``encoder`` (None: without vectors)."""
+    retriever = Retriever.build(starter_items(), encoder)
+    wordings = leave_one_out(retriever)
+    questions = labelled(retriever, FOLDER / "questions.jsonl")
+
+    rankings: list[tuple[Example, list[Ranked]]] = []
+    groups = [example.group for example in questions]
+    for _, held in GroupKFold(n_splits=5).split(questions, groups=groups):
+        out = {groups[i] for i in held}
+        ranker = _ranker([e for e in (*wordings, *questions) if e.group not in out])
+        rankings += [(questions[i], _top(questions[i], ranker)) for i in held]
+    rankings = [(example, ranked) for example, ranked in rankings if ranked]
+
+    proofs = np.array([evidence(ranked, normalise(e.text).text, e.unseen) for e, ranked in rankings])
+    right = np.array([ranked[0].candidate.item.id in e.right for e, ranked in rankings], dtype=np.int64)
+    in_four = np.array([any(r.candidate.item.id in e.right for r in ranked[:4]) for e, ranked in rankings])
+    folds = [e.group for e, _ in rankings]
+    model = LogisticRegression(C=0.5, max_iter=2000)
+    held_out = cross_val_predict(model, proofs, right, groups=folds, cv=GroupKFold(n_splits=5), method="predict_proba")[
+        :, 1
+    ]
+    answer_at = answer_limit(held_out, right)
+    clarify_at = clarify_limit(held_out, in_four, answer_at)
+
+    queries = [normalise(e.text) for e in questions]
+    scopes = np.array([scope.features(query, encoder) for query in queries])
+    service = np.array([e.service for e in questions], dtype=np.int64)
+    answered = held_out >= answer_at
+    return Calibration(
+        encoder=encoder.checksum if encoder else "",
+        ranker=_ranker([*wordings, *questions]),
+        confidence=_logistic(proofs, right, strength=0.5),
+        scope=_logistic(scopes, service, strength=1.0),
+        answer_at=answer_at,
+        clarify_at=clarify_at,
+        fitted_on={
+            "questions": len(questions),
+            "answerable": int(sum(bool(e.right) for e in questions)),
+            "first_right": int(right.sum()),
+            "answered": int(answered.sum()),
+            "answered_wrong": int((answered & (right == 0)).sum()),
+            "wrong_upper_bound": round(upper_bound(int((answered & (right == 0)).sum()), int(answered.sum())), 4),
+            "expected_calibration_error": round(calibration_error(held_out, right), 4),
+        },
+    )
+
+
+def answer_limit(probabilities: NDArray[np.float64], right: NDArray[np.int64]) -> float:
+    """The lowest limit at which wrong ÷ answered stays within the target.
+
+    Where the questions are too few to show that, the limit with the smallest upper bound that they can show.
+    """
+    bounds: dict[float, float] = {}
+    for limit in np.arange(0.5, 0.96, 0.01):
+        answered = probabilities >= limit
+        if answered.any():
+            wrong = int((answered & (right == 0)).sum())
+            bounds[round(float(limit), 2)] = upper_bound(wrong, int(answered.sum()))
+    within = [limit for limit, bound in bounds.items() if bound <= TARGET]
+    return min(within) if within else min(bounds, key=lambda limit: bounds[limit])
+
+
+def clarify_limit(probabilities: NDArray[np.float64], in_four: NDArray[np.bool_], answer_at: float) -> float:
+    """Where asking back stops being worth it: from there on at least every third list holds the right option."""
+    for limit in np.arange(0.02, answer_at, 0.01):
+        near = (probabilities >= limit) & (probabilities < limit + 0.15)
+        if near.any() and in_four[near].mean() >= 1 / 3:
+            return round(float(limit), 2)
+    return round(answer_at / 2, 2)
+
+
+def calibration_error(probabilities: NDArray[np.float64], right: NDArray[np.int64], bins: int = 10) -> float:
+    """Expected calibration error over equal-width bins (Guo et al. 2017)."""
+    which = np.minimum((probabilities * bins).astype(int), bins - 1)
+    gaps = [
+        (which == b).mean() * abs(probabilities[which == b].mean() - right[which == b].mean())
+        for b in range(bins)
+        if (which == b).any()
+    ]
+    return float(sum(gaps))
+
+
+def calibration_for(encoder: Encoder | None) -> Calibration:
+    """The shipped calibration for this encoder; fitted now if none was shipped.  Raises: IndexFileError."""
+    path = FOLDER / "calibration.json"
+    wanted = encoder.checksum if encoder else ""
+    if path.exists():
+        for raw in json.loads(path.read_text(encoding="utf-8")):
+            if raw["encoder"] == wanted:
+                return Calibration.from_json(raw)
+    return fit(encoder)
+
+
+def main() -> None:
+    """Fit for the bundled (or the named) encoder and for none, write the file, print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--encoder", default=None, help="sentence-transformers 模型名称或文件夹；默认用随项目附带的模型"
+    )
+    encoder = load_encoder(parser.parse_args().encoder)
+    fitted = [fit(encoder), fit(None)]
+    (FOLDER / "calibration.json").write_text(
+        json.dumps([one.to_json() for one in fitted], ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
+    )
+    for one in fitted:
+        print(one.encoder[:8] or "without vectors", one.answer_at, one.clarify_at, one.fitted_on)
+
+
+if __name__ == "__main__":
+    main()

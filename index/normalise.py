@@ -1,0 +1,144 @@
+"""From what a citizen typed to a query: width, case, traditional characters, filler words, homophones of domain terms."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+
+import opencc
+from pypinyin import lazy_pinyin
+
+from index import tokenize
+from index.terms import policy_terms
+
+_CONTROL = re.compile(r"[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060\ufeff\ufe0f]+")
+_SPACE = re.compile(r"\s+")
+_RUN = re.compile(r"(.)\1{3,}")
+_MEANING = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffffa-z0-9]")
+_HAN_RUN = re.compile(r"[\u4e00-\u9fff]+")
+
+# What people say around a question.  Only at the beginning, the end, or between punctuation: inside a sentence the same
+# words can matter.
+_OPENERS = re.compile(
+    r"^(?:(?:你好|您好|喂|哈喽|hello|hi|在吗|在不在|请问(?:一下)?|麻烦(?:问|请问)?(?:一下|下)?|打扰(?:一下|了)?|咨询(?:一下|下)?|"
+    r"我?想(?:要)?(?:请教|咨询|问|了解)(?:一下|下|问)?|问(?:一下|下|个问题)|同志|老师|小姐姐|客服|那个|就是|嗯+|哦+|呃+|啊+)"
+    r"(?:[\s,，。.!！?？、~:：;；]+|(?=[^\s])))+"
+)
+_CLOSERS = re.compile(
+    r"(?:[\s,，。.!！?？、~;；]*(?:谢谢(?:你|您|了|啦)?|多谢|感谢|麻烦(?:你|您)?了|辛苦了|拜托了?|急+|在线等|求(?:解答|回复|助)))+"
+    r"[\s,，。.!！?？、~;；]*$"
+)
+
+
+@dataclass(frozen=True)
+class Query:
+    """A normalised question.
+
+    Attributes:
+        raw: as it was typed.
+        text: what retrieval sees.
+        repairs: (typed, meant) pairs of homophones that were put right.
+    """
+
+    raw: str
+    text: str
+    repairs: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing in it that could mean anything: no letter, digit or Chinese character."""
+        return _MEANING.search(self.text) is None
+
+
+@lru_cache
+def _converter() -> opencc.OpenCC:
+    return opencc.OpenCC("t2s")
+
+
+def clean(text: str) -> str:
+    """Width, case, script and white space; keeps every word."""
+    text = _CONTROL.sub(" ", unicodedata.normalize("NFKC", text))
+    text = _converter().convert(text).lower()
+    return _RUN.sub(r"\1\1\1", _SPACE.sub(" ", text)).strip()
+
+
+def normalise(text: str) -> Query:
+    """The query for a message."""
+    cleaned = clean(text)
+    without = _CLOSERS.sub("", _OPENERS.sub("", cleaned)).strip(" ,，。.、~;；")
+    body = without if _MEANING.search(without) else cleaned
+    repaired, repairs = repair(body)
+    return Query(raw=text, text=repaired, repairs=tuple(repairs))
+
+
+# --- homophones ------------------------------------------------------------------------------------------------------
+
+# Sounds that many speakers (and their keyboards) do not keep apart.
+_FUZZY = ((re.compile(r"^([zcs])h"), r"\1"), (re.compile(r"([aei])ng$"), r"\1n"))
+
+
+@lru_cache(maxsize=8192)
+def _sound(character: str) -> str:
+    sound = lazy_pinyin(character)[0]
+    for pattern, replacement in _FUZZY:
+        sound = pattern.sub(replacement, sound)
+    return sound
+
+
+def _sounds(text: str) -> tuple[str, ...]:
+    # Character by character: a reading that depends on the neighbours would differ between the typo and the term.
+    return tuple(_sound(character) for character in text)
+
+
+@lru_cache
+def _by_sound() -> dict[tuple[str, ...], str | None]:
+    """Sounds of each domain term of three or more characters → the term; None where two terms sound alike."""
+    table: dict[tuple[str, ...], str | None] = {}
+    for term in policy_terms():
+        if len(term) >= 3 and _HAN_RUN.fullmatch(term):
+            sounds = _sounds(term)
+            table[sounds] = term if table.get(sounds, term) == term else None
+    return table
+
+
+def repair(text: str) -> tuple[str, list[tuple[str, str]]]:
+    """Put right homophones of domain terms (公鸡金 → 公积金).
+
+    A stretch is replaced when it sounds like exactly one domain term of three or more characters, shares about half of
+    its characters with it in place, differs in no particle, and is not itself a word.
+
+    Returns:
+        The text, and the (typed, meant) pairs in their order.
+    """
+    table = _by_sound()
+    terms = policy_terms()
+    repairs: list[tuple[str, str]] = []
+    for run in list(_HAN_RUN.finditer(text)):
+        word = run.group()
+        start = 0
+        while start < len(word) - 2:
+            for length in range(min(8, len(word) - start), 2, -1):
+                typed = word[start : start + length]
+                meant = table.get(_sounds(typed))
+                if meant is None or meant == typed or typed in terms or not _plausible(typed, meant):
+                    continue
+                repairs.append((typed, meant))
+                start += length - 1
+                break
+            start += 1
+    for typed, meant in repairs:
+        text = text.replace(typed, meant)
+    return text, repairs
+
+
+# Characters that sentences are held together with: 户口不在这边 says nothing of a 户口簿.
+_PARTICLES = frozenset("不的了在是有没和就都也还要会能到给被把跟对从又很再")
+
+
+def _plausible(typed: str, meant: str) -> bool:
+    wrong = [a for a, b in zip(typed, meant, strict=True) if a != b]
+    if len(wrong) * 2 > len(typed) + 1 or _PARTICLES & set(wrong):
+        return False
+    return not tokenize.is_word(typed)

@@ -1,0 +1,226 @@
+"""Knowledge in, ranked candidates out: BM25 over characters and words, vectors, and the features that tell them apart.
+
+Every wording of a Q&A (its question and its similar questions) is a row of its own; an item is as good as its best row.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index import tokenize
+from index.dense import DenseIndex
+from index.encoder import Encoder
+from index.lexical import BM25Index, IndexFileError
+from index.normalise import clean
+
+FEATURES = ("char", "word", "answer", "dense", "centroid", "passage", "coverage", "overlap")
+"""What the ranker knows of a candidate, each about 0…1:
+
+char      BM25 over characters and bigrams of its best wording, over what the query could reach
+word      the same over jieba words
+answer    the same over characters of question and answer together
+dense     cosine of the query and its nearest wording
+centroid  mean cosine of the query and all its wordings
+passage   cosine of the query and the nearest sentence of the answer
+coverage  how much of the query's words (by idf; unseen words weigh most) occur anywhere in the item
+overlap   how much of the best wording's characters and bigrams (by idf) the query has
+"""
+
+_POOL = 12
+"""How many items each of the four retrievers proposes."""
+
+_SENTENCE_END = re.compile(r"[。；！？\n]")
+_SHORTEST = 4
+"""Shorter pieces of an answer say nothing by themselves."""
+
+_TF_CEILING = 2.5
+"""BM25's k1 + 1: idf sums are divided by it, so that an identical wording of average length scores about 1."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One Q&A as retrieval sees it."""
+
+    id: str
+    matter: str
+    region: str
+    audience: str
+    texts: tuple[str, ...]
+    """Question first, then similar questions"""
+    answer: str
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One item proposed for a query, with what speaks for it."""
+
+    item: Item
+    features: NDArray[np.float64]
+    """Shape (len(FEATURES),)"""
+    wording: str
+    """The item's wording that is nearest by characters"""
+
+
+class Retriever:
+    """An immutable set of items, searchable."""
+
+    def __init__(
+        self,
+        items: Sequence[Item],
+        chars: BM25Index,
+        words: BM25Index,
+        answers: BM25Index,
+        dense: DenseIndex | None,
+        passages: DenseIndex | None,
+        encoder: Encoder | None,
+    ) -> None:
+        self.items = list(items)
+        self._rows = [text for item in items for text in item.texts]
+        self._starts = np.cumsum([0] + [len(item.texts) for item in items])[:-1]
+        self._chars, self._words, self._answers = chars, words, answers
+        self._dense, self._passages, self.encoder = dense, passages, encoder
+        self._passage_starts = np.cumsum([0] + [len(_passages(item)) for item in items])[:-1]
+        self._bags = [clean(" ".join((item.matter, *item.texts, item.answer))) for item in items]
+
+    @classmethod
+    def build(cls, items: Sequence[Item], encoder: Encoder | None) -> Self:
+        """Index ``items``.  Raises: ValueError if there are none."""
+        if not items:
+            raise ValueError("知识库是空的，没有可以建立索引的问答。")
+        rows = [clean(text) for item in items for text in item.texts]
+        answers = [clean(f"{item.matter} {item.texts[0]} {item.answer}") for item in items]
+        return cls(
+            items,
+            BM25Index.build([tokenize.ngrams(row) for row in rows]),
+            BM25Index.build([tokenize.words(row) for row in rows]),
+            BM25Index.build([tokenize.ngrams(answer) for answer in answers]),
+            DenseIndex.build(encoder.encode(rows)) if encoder else None,
+            DenseIndex.build(encoder.encode([text for item in items for text in _passages(item)])) if encoder else None,
+            encoder,
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write everything but the encoder into ``folder``."""
+        (folder / "items.json").write_text(
+            json.dumps([vars(item) for item in self.items], ensure_ascii=False), encoding="utf-8"
+        )
+        self._chars.save(folder / "chars")
+        self._words.save(folder / "words")
+        self._answers.save(folder / "answers")
+        if self._dense is not None and self._passages is not None:
+            self._dense.save(folder / "dense.faiss")
+            self._passages.save(folder / "passages.faiss")
+
+    @classmethod
+    def load(cls, folder: Path, encoder: Encoder | None) -> Self:
+        """Read what ``save`` wrote; vectors are used only with their ``encoder``.  Raises: IndexFileError."""
+        try:
+            raw = json.loads((folder / "items.json").read_text(encoding="utf-8"))
+            items = [Item(**{**entry, "texts": tuple(entry["texts"])}) for entry in raw]
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise IndexFileError(f"索引的条目清单无法读取：{folder}") from error
+        return cls(
+            items,
+            BM25Index.load(folder / "chars"),
+            BM25Index.load(folder / "words"),
+            BM25Index.load(folder / "answers"),
+            DenseIndex.load(folder / "dense.faiss") if encoder else None,
+            DenseIndex.load(folder / "passages.faiss") if encoder else None,
+            encoder,
+        )
+
+    def candidates(self, query: str, *, without_rows: Collection[int] = ()) -> list[Candidate]:
+        """The items that any retriever proposes for a normalised query, in no order.
+
+        Args:
+            query: see ``normalise``.
+            without_rows: wordings to leave out of account, for judging an item by its other wordings.
+        """
+        grams, words = tokenize.ngrams(query), tokenize.words(query)
+        keep = np.ones(len(self._rows), dtype=np.float32)
+        keep[list(without_rows)] = 0
+        char_rows = self._chars.scores(grams) * keep / _ceiling(self._chars, grams)
+        by_item = {
+            "char": np.maximum.reduceat(char_rows, self._starts),
+            "word": np.maximum.reduceat(self._words.scores(words) * keep, self._starts) / _ceiling(self._words, words),
+            "answer": self._answers.scores(grams) / _ceiling(self._answers, grams),
+        }
+        if self._dense is not None and self._passages is not None and self.encoder is not None:
+            vector = self.encoder.encode([query])[0]
+            cosines = self._dense.scores(vector)
+            by_item["dense"] = np.maximum.reduceat(np.where(keep > 0, cosines, -1.0), self._starts)
+            counted = np.maximum(np.add.reduceat(keep, self._starts), 1.0)
+            by_item["centroid"] = np.add.reduceat(cosines * keep, self._starts) / counted
+            by_item["passage"] = np.maximum.reduceat(self._passages.scores(vector), self._passage_starts)
+        pool: set[int] = set()
+        for scores in by_item.values():
+            best = np.argpartition(-scores, min(_POOL, len(scores) - 1))[:_POOL]
+            pool.update(int(row) for row in best if scores[row] > 0)
+        ends = np.append(self._starts[1:], len(self._rows))
+        query_grams, query_words = set(grams), [word for word in set(words) if word.strip()]
+        candidates = []
+        for index in sorted(pool):
+            start, end = int(self._starts[index]), int(ends[index])
+            row = start + int(np.argmax(char_rows[start:end]))
+            wording = self._rows[row]
+            features = [
+                by_item["char"][index],
+                by_item["word"][index],
+                by_item["answer"][index],
+                *(by_item[name][index] if name in by_item else 0.0 for name in ("dense", "centroid", "passage")),
+                self._coverage(query_words, self._bag(index, without_rows)),
+                self._overlap(query_grams, set(tokenize.ngrams(clean(wording)))),
+            ]
+            candidates.append(Candidate(self.items[index], np.array(features, dtype=np.float64), wording))
+        return candidates
+
+    def unseen(self, query: str) -> float:
+        """Share (by idf, 0…1) of the query's words that occur nowhere in the knowledge."""
+        words = set(tokenize.words(query))
+        weights = {word: self._words.idf(word) for word in words}
+        total = sum(weights.values())
+        if not total:
+            return 1.0
+        return sum(w for word, w in weights.items() if not any(word in bag for bag in self._bags)) / total
+
+    def row_range(self, index: int) -> range:
+        """Row numbers of item ``index``'s wordings."""
+        start = int(self._starts[index])
+        return range(start, start + len(self.items[index].texts))
+
+    def _bag(self, index: int, without_rows: Collection[int]) -> str:
+        rows = self.row_range(index)
+        if not any(row in rows for row in without_rows):
+            return self._bags[index]
+        item = self.items[index]
+        texts = [text for row, text in zip(rows, item.texts, strict=True) if row not in without_rows]
+        return clean(" ".join((item.matter, *texts, item.answer)))
+
+    def _coverage(self, words: list[str], bag: str) -> float:
+        weights = [self._words.idf(word) for word in words]
+        total = sum(weights)
+        if not total:
+            return 0.0
+        return sum(w for word, w in zip(words, weights, strict=True) if word in bag) / total
+
+    def _overlap(self, query: set[str], wording: set[str]) -> float:
+        total = sum(self._chars.idf(gram) for gram in wording)
+        return sum(self._chars.idf(gram) for gram in wording & query) / total if total else 0.0
+
+
+def _passages(item: Item) -> list[str]:
+    """The question, and the answer's sentences."""
+    sentences = (clean(sentence) for sentence in _SENTENCE_END.split(item.answer))
+    return [clean(item.texts[0]), *(sentence for sentence in sentences if len(sentence) >= _SHORTEST)]
+
+
+def _ceiling(index: BM25Index, tokens: Sequence[str]) -> float:
+    return max(sum(index.idf(token) for token in set(tokens)) / _TF_CEILING, 1e-6)

@@ -1,0 +1,402 @@
+"""Tickets: numbers, legal moves, look-up, deadlines, and two agents at once."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from bot import database, tickets, working_days
+from bot.errors import Forbidden, IllegalMove, InvalidInput, NotFound, TooMany, YihaodaError
+from bot.models import AuditEntry, Ticket
+from bot.settings import Settings
+from bot.working_days import SHANGHAI
+
+NOW = datetime(2026, 3, 2, 9, tzinfo=SHANGHAI)
+NEW_YEAR = datetime(2026, 12, 28, 10, tzinfo=SHANGHAI)
+
+
+def make(session: Session, **changes: Any) -> Ticket:
+    given: dict[str, Any] = {
+        "number": tickets.free_number(session, NOW),
+        "query_code": "004211",
+        "conversation_id": "c1",
+        "turn_id": None,
+        "kind": "咨询",
+        "subject": "飞天补贴怎么领？我的电话13812345678",
+        "transcript": [{"sender": "citizen", "text": "我的电话13812345678"}],
+        "region": "430104",
+        "phone": None,
+        "department": None,
+        "days": 15,
+        "now": NOW,
+    }
+    return tickets.create(session, **(given | changes))
+
+
+def stored(**changes: Any) -> str:
+    with database.write() as session:
+        return make(session, **changes).number
+
+
+def do(move: Any, *args: Any, **kwargs: Any) -> Ticket:
+    with database.write() as session:
+        return move(session, *args, **kwargs)  # type: ignore[no-any-return]
+
+
+def load(number: str) -> Ticket:
+    with database.read() as session:
+        ticket = session.get_one(Ticket, number)
+        _ = ticket.events
+        return ticket
+
+
+# --- numbers ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_number_starts_with_the_day_in_shanghai() -> None:
+    number = tickets.new_number(datetime(2026, 12, 31, 17, tzinfo=UTC))
+    assert number.startswith("20270101") and len(number) == 14
+    assert tickets.valid_number(number)
+
+
+def test_the_check_digit_is_that_of_the_standard() -> None:
+    # ISO/IEC 7064, MOD 11,10: the standard's own example is 0794 with check digit 5.
+    assert tickets.check_digit("0794") == "5"
+
+
+@given(st.integers(0, 99999), st.integers(0, 13), st.integers(1, 9))
+def test_one_wrong_digit_is_noticed(serial: int, place: int, change: int) -> None:
+    stem = f"20261228{serial:05d}"
+    number = stem + tickets.check_digit(stem)
+    wrong = number[:place] + str((int(number[place]) + change) % 10) + number[place + 1 :]
+    assert tickets.valid_number(number)
+    assert not tickets.valid_number(wrong)
+
+
+@pytest.mark.parametrize(
+    "bad", ["", "2026122812345", "202612281234567", "20261328123456", "２０２６１２２８１２３４５６", "abc"]
+)
+def test_no_number(bad: str) -> None:
+    assert not tickets.valid_number(bad)
+
+
+# --- making ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_new_ticket(db: Settings) -> None:
+    ticket = load(stored(turn_id="t1"))
+    assert ticket.state == "待受理"
+    assert ticket.transcript == [{"sender": "citizen", "text": "我的电话138****5678"}]
+    assert [(event.actor, event.action, event.state) for event in ticket.events] == [("市民", "登记", "待受理")]
+    with database.read() as session:
+        entry = session.query(AuditEntry).one()
+    assert (entry.action, entry.subject) == ("ticket.登记", ticket.number)
+
+
+def test_personal_data_rests_encrypted(db: Settings) -> None:
+    stored(phone="13812345678")
+    with database.get_engine().connect() as connection:
+        row = str(connection.execute(text("SELECT * FROM tickets")).one())
+        row += str(connection.execute(text("SELECT * FROM audit")).all())
+    assert "13812345678" not in row and "飞天补贴" not in row and "004211" not in row
+
+
+def test_a_turn_makes_one_ticket(db: Settings) -> None:
+    stored(turn_id="t1")
+    with pytest.raises(IntegrityError):
+        stored(turn_id="t1")
+
+
+@pytest.mark.parametrize("change", [{"kind": "闲聊"}, {"subject": "  "}, {"number": "20260302123450123"}])
+def test_nonsense_is_refused(sqlite_db: Settings, change: dict[str, str]) -> None:
+    with pytest.raises(InvalidInput):
+        stored(**change)
+
+
+def test_15_working_days_over_the_new_year(db: Settings) -> None:
+    ticket = load(stored(now=NEW_YEAR))
+    assert ticket.due_at == datetime(2027, 1, 18, 23, 59, 59, tzinfo=SHANGHAI)
+    assert ticket.due_estimated
+    reply = tickets.status_reply(ticket)
+    assert "2027年1月18日" in reply.text
+    assert reply.due_note is not None and reply.due_note.startswith("暂按周末推算")
+
+
+def test_an_estimated_deadline_is_put_right(db: Settings) -> None:
+    number, sure, answered = stored(now=NEW_YEAR), stored(), stored(now=NEW_YEAR)
+    do(tickets.claim, answered, "小李")
+    do(tickets.reply, answered, "小李", "好")
+    with database.write() as session:
+        for n in range(31):
+            day = date(2027, 1, 1) + timedelta(n)
+            working_days.set_day(session, day, day.weekday() < 5 and n != 0, "通知已发布", "管理员")
+        assert tickets.recalculate(session) == 1
+        assert tickets.recalculate(session) == 0
+    ticket = load(number)
+    assert (ticket.due_at, ticket.due_estimated) == (datetime(2027, 1, 19, 23, 59, 59, tzinfo=SHANGHAI), False)
+    assert "2027年1月19日" in ticket.events[-1].note
+    assert tickets.status_reply(ticket).due_note is None
+    assert len(load(sure).events) == 1
+    assert load(answered).due_estimated
+
+
+# --- finding ---------------------------------------------------------------------------------------------------------
+
+
+def find(number: str, code: str, source: str = "1.2.3.4", now: datetime = NOW) -> Ticket:
+    with database.write() as session:
+        return tickets.find(session, number, code, source=source, now=now)
+
+
+def refusal(*args: Any, **kwargs: Any) -> tuple[type[YihaodaError], str]:
+    with pytest.raises(YihaodaError) as caught:
+        find(*args, **kwargs)
+    return type(caught.value), str(caught.value)
+
+
+def test_number_and_code_open_the_ticket(db: Settings) -> None:
+    number = stored()
+    assert find(number, "004211").number == number
+    assert find(f" {number} ", "００４２１１").number == number
+
+
+def test_a_wrong_number_and_a_wrong_code_look_the_same(db: Settings) -> None:
+    number = stored()
+    assert refusal(number, "999999") == refusal("20260302000019", "004211") == (NotFound, tickets.NOT_FOUND)
+    assert refusal(number, "")[0] is NotFound
+    assert refusal("20260302000019", "")[0] is NotFound
+
+
+def test_guessing_from_one_source_ends(db: Settings) -> None:
+    number = stored()
+    for n in range(db.code_tries):
+        assert refusal(tickets.new_number(NOW), f"{n:06d}")[0] is NotFound
+    assert refusal(number, "004211") == (TooMany, tickets.TOO_MANY_TRIES)
+    assert refusal(number, "999999") == (TooMany, tickets.TOO_MANY_TRIES)
+    assert find(number, "004211", source="another").number == number
+    assert find(number, "004211", now=NOW + timedelta(hours=1)).number == number
+
+
+def test_guessing_one_number_from_many_sources_ends(db: Settings) -> None:
+    number = stored()
+    for n in range(db.code_tries):
+        assert refusal(number, "999999", source=f"source{n}")[0] is NotFound
+    assert refusal(number, "004211", source="owner")[0] is TooMany
+
+
+def test_right_tries_do_not_count_and_do_not_reset(db: Settings) -> None:
+    number = stored()
+    for _ in range(3 * db.code_tries):
+        find(number, "004211")
+    for _ in range(db.code_tries):
+        refusal(tickets.new_number(NOW), "1")
+        if _ < db.code_tries - 1:
+            find(number, "004211")
+    assert refusal(number, "004211")[0] is TooMany
+
+
+def test_guesses_at_the_same_time_do_not_slip_past_the_limit(db: Settings) -> None:
+    number = stored()
+
+    def guess(n: int) -> type[YihaodaError]:
+        return refusal(number, f"9{n:05d}", source=f"source{n}")[0]
+
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(guess, range(24)))
+    assert results.count(NotFound) == db.code_tries
+
+
+def test_the_same_question_is_found_again(db: Settings) -> None:
+    number = stored(subject="飞天补贴 怎么领？")
+    with database.read() as session:
+        found = tickets.same_question(session, "c1", "飞天补贴怎么领?")
+        assert found is not None and found.number == number
+        assert tickets.same_question(session, "c1", "飞天补贴去哪领") is None
+        assert tickets.same_question(session, "c2", "飞天补贴怎么领") is None
+    do(tickets.withdraw, number)
+    with database.read() as session:
+        assert tickets.same_question(session, "c1", "飞天补贴怎么领") is None
+
+
+def test_todays_tickets_are_counted_by_the_day_in_shanghai(db: Settings) -> None:
+    midnight = datetime(2026, 3, 2, tzinfo=SHANGHAI)
+    for at in (midnight - timedelta(seconds=1), midnight, NOW):
+        stored(now=at)
+    stored(conversation_id="c2")
+    with database.read() as session:
+        assert tickets.count_today(session, "c1", NOW) == 2
+        assert tickets.count_today(session, "c3", NOW) == 0
+
+
+def test_open_tickets_come_the_most_urgent_first(db: Settings) -> None:
+    late, soon, done = stored(days=15), stored(days=3, department="医保局"), stored(days=1)
+    do(tickets.withdraw, done)
+    do(tickets.claim, late, "小李")
+    with database.read() as session:
+        assert [ticket.number for ticket in tickets.list_open(session)] == [soon, late]
+        assert [ticket.number for ticket in tickets.list_open(session, department="医保局")] == [soon]
+        assert [ticket.number for ticket in tickets.list_open(session, claimed_by="小李")] == [late]
+
+
+# --- moves -----------------------------------------------------------------------------------------------------------
+
+
+def test_from_registration_to_rating(db: Settings) -> None:
+    number = stored(phone="13812345678")
+    do(tickets.assign, number, "市医保局", "王主管")
+    do(tickets.claim, number, "小李")
+    do(tickets.add, number, "我还有一张发票")
+    do(tickets.reply, number, "小李", "没有这项补贴，请勿轻信。")
+    do(tickets.close, number, "小李")
+    do(tickets.rate, number, "满意", "回复很快")
+    ticket = load(number)
+    assert [event.state for event in ticket.events] == [
+        "待受理", "已派单", "办理中", "办理中", "已答复", "已办结", "已评价",
+    ]  # fmt: skip
+    reply = tickets.status_reply(ticket)
+    assert (reply.state, reply.answer, reply.due_at) == ("已评价", "没有这项补贴，请勿轻信。", None)
+    shown = reply.model_dump_json()
+    assert "小李" not in shown and "13812345678" not in shown
+    with database.read() as session:
+        assert session.query(AuditEntry).count() == len(ticket.events)
+
+
+def test_sent_back_assigned_again_and_reopened(db: Settings) -> None:
+    number = stored()
+    do(tickets.claim, number, "小李")
+    do(tickets.send_back, number, "小李", "不属于我局职责，张三电话写错了")
+    ticket = load(number)
+    assert (ticket.state, ticket.claimed_by) == ("退回", None)
+    assert "张三" not in tickets.status_reply(ticket).model_dump_json()
+    do(tickets.assign, number, "市民政局", "王主管")
+    do(tickets.claim, number, "小赵")
+    do(tickets.reply, number, "小赵", "已解决。")
+    do(tickets.reopen, number, "市民", "没有解决", now=NOW + timedelta(days=30))
+    ticket = load(number)
+    assert (ticket.state, ticket.claimed_by) == ("重办", None)
+    assert ticket.due_at == working_days.due(NOW + timedelta(days=30), 15, {}).at
+    do(tickets.claim, number, "小李")
+    assert load(number).state == "办理中"
+
+
+def test_an_answer_can_be_rated_at_once(db: Settings) -> None:
+    number = stored()
+    do(tickets.claim, number, "小李")
+    do(tickets.reply, number, "小李", "好的。")
+    do(tickets.rate, number, "不满意")
+    assert [event.state for event in load(number).events][-2:] == ["已办结", "已评价"]
+
+
+def test_the_table_of_moves_is_closed() -> None:
+    assert set().union(*tickets.MOVES.values()) <= set(tickets.MOVES)
+    assert {state for state, targets in tickets.MOVES.items() if "已撤回" in targets} == set(tickets.OPEN)
+
+
+MOVES_TO = {
+    "已派单": lambda session, number: tickets.assign(session, number, "医保局", "王"),
+    "办理中": lambda session, number: tickets.claim(session, number, "小李"),
+    "已答复": lambda session, number: tickets.reply(session, number, "小李", "答"),
+    "已办结": lambda session, number: tickets.close(session, number, "小李"),
+    "退回": lambda session, number: tickets.send_back(session, number, "小李", "不归我们管"),
+    "重办": lambda session, number: tickets.reopen(session, number, "市民", "没解决"),
+    "已撤回": lambda session, number: tickets.withdraw(session, number),
+}
+
+
+@pytest.mark.parametrize("source", tickets.MOVES)
+def test_every_move_outside_the_table_is_refused_and_changes_nothing(sqlite_db: Settings, source: str) -> None:
+    for target, move in MOVES_TO.items():
+        number = stored()
+        with database.write() as session:
+            ticket = session.get_one(Ticket, number)
+            ticket.state = source
+            ticket.claimed_by = "小李" if source == "办理中" and target != "办理中" else None
+        if target in tickets.MOVES[source]:
+            assert do(move, number).state == target
+        elif (source, target) == ("办理中", "办理中"):
+            continue
+        else:
+            with pytest.raises(IllegalMove, match=source):
+                do(move, number)
+            assert load(number).state == source and len(load(number).events) == 1
+
+
+def test_of_two_agents_one_gets_the_ticket(db: Settings) -> None:
+    number = stored()
+
+    def claim(agent: str) -> bool:
+        try:
+            do(tickets.claim, number, agent)
+        except IllegalMove:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        got = list(pool.map(claim, [f"坐席{n}" for n in range(8)]))
+    assert sum(got) == 1
+    ticket = load(number)
+    assert ticket.claimed_by == f"坐席{got.index(True)}"
+    assert [event.action for event in ticket.events] == ["登记", "接单"]
+
+
+def test_a_repeated_claim_by_the_same_agent_is_no_error(db: Settings) -> None:
+    number = stored()
+    do(tickets.claim, number, "小李")
+    do(tickets.claim, number, "小李")
+    assert len(load(number).events) == 2
+
+
+def test_only_who_has_the_ticket_answers_it(db: Settings) -> None:
+    number = stored()
+    do(tickets.claim, number, "小李")
+    with pytest.raises(Forbidden):
+        do(tickets.reply, number, "小赵", "我来答")
+    with pytest.raises(InvalidInput):
+        do(tickets.reply, number, "小李", "  ")
+    assert load(number).answer is None
+
+
+def test_contact_and_region_can_be_corrected_until_the_answer(db: Settings) -> None:
+    number = stored()
+    do(tickets.set_contact, number, phone="13812345678")
+    do(tickets.set_contact, number, region="430105")
+    ticket = load(number)
+    assert (ticket.phone, ticket.region) == ("13812345678", "430105")
+    assert "1381234" not in str([event.note for event in ticket.events])
+    do(tickets.claim, number, "小李")
+    do(tickets.reply, number, "小李", "答")
+    for move, args in ((tickets.set_contact, ("1",)), (tickets.add, ("补充",)), (tickets.withdraw, ())):
+        with pytest.raises(IllegalMove):
+            do(move, number, *args)
+
+
+def test_a_ticket_that_is_not_there(db: Settings) -> None:
+    for move in MOVES_TO.values():
+        with pytest.raises(NotFound):
+            do(move, "20260302000019")
+
+
+# --- cards -----------------------------------------------------------------------------------------------------------
+
+
+def test_yellow_and_red_cards(sqlite_db: Settings) -> None:
+    number = stored(days=5)  # registered on a Monday, due on the next one
+    ticket = load(number)
+    wednesday, thursday = datetime(2026, 3, 4, 9, tzinfo=SHANGHAI), datetime(2026, 3, 5, 0, 1, tzinfo=SHANGHAI)
+    assert ticket.due_at.astimezone(SHANGHAI).date() == date(2026, 3, 9)
+    assert tickets.card(ticket, NOW) is None
+    assert tickets.card(ticket, wednesday) == "黄牌"
+    assert tickets.card(ticket, thursday) == "黄牌"
+    assert tickets.card(ticket, datetime(2026, 3, 3, 9, tzinfo=SHANGHAI)) is None
+    assert tickets.card(ticket, ticket.due_at) == "黄牌"
+    assert tickets.card(ticket, ticket.due_at + timedelta(seconds=1)) == "红牌"
+    do(tickets.withdraw, number)
+    assert tickets.card(load(number), ticket.due_at + timedelta(days=9)) is None

@@ -1,0 +1,94 @@
+"""Fixtures for all tests: a scratch data folder, and a fresh database on SQLite and on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from bot import crypto, database
+from bot.settings import Settings, get_settings
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+def forget() -> None:
+    """Drop everything that a process keeps about its settings."""
+    get_settings.cache_clear()
+    crypto.get_cipher.cache_clear()
+    database.reset_engine()
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """Development settings in an empty data folder, on SQLite."""
+    monkeypatch.setenv("YIHAODA_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.delenv("YIHAODA_DATABASE_URL", raising=False)
+    monkeypatch.chdir(tmp_path)  # no .env of the developer's
+    forget()
+    yield get_settings()
+    forget()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """SQLAlchemy URL of a PostgreSQL server started for this run; its database ``template`` has our schema."""
+    import pgserver
+
+    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    uri = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    _execute(uri, "CREATE DATABASE template")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("YIHAODA_DATABASE_URL", uri.replace("/postgres?", "/template?"))
+        forget()
+        database.migrate()
+        forget()
+    yield uri
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with our schema and nothing else."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("YIHAODA_DATABASE_URL", f"sqlite:///{path}")
+        forget()
+        database.migrate()
+        forget()
+    return path
+
+
+def _execute(uri: str, statement: str) -> None:
+    admin = create_engine(uri, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(statement))
+    admin.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def db(request: pytest.FixtureRequest, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """An empty database with our schema; each test runs once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        template: Settings = request.getfixturevalue("sqlite_db")
+        return template
+    uri: str = request.getfixturevalue("postgres")
+    name = f"t{secrets.token_hex(6)}"
+    _execute(uri, f"CREATE DATABASE {name} TEMPLATE template")
+    monkeypatch.setenv("YIHAODA_DATABASE_URL", uri.replace("/postgres?", f"/{name}?"))
+    forget()
+    return get_settings()
+
+
+@pytest.fixture
+def sqlite_db(settings: Settings, sqlite_template: Path) -> Settings:
+    """An empty SQLite database with our schema: for tests in which the kind of database plays no part."""
+    forget()  # making the template may have read other settings
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    shutil.copy(sqlite_template, settings.data_dir / "yihaoda.db")
+    return get_settings()

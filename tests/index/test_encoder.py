@@ -1,0 +1,224 @@
+"""The bundled encoder, the loader, the tokenizer and a training run in small."""
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import jieba
+import numpy as np
+import pytest
+import torch
+
+from index.encoder import BUNDLED, Encoder, EncoderError, checksum, load_encoder
+from index.encoder.pairs import Pair, Source, plain_text_pairs, read_jsonl, sentences
+from index.encoder.tokenizer import build_tokenizer, jieba_frequencies, read_terms, unigram_tokenizer
+from index.encoder.train import Recipe, Set, loss_of, save_model, tokenise, train
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return load_encoder()
+
+
+def test_vectors_are_unit_length_and_float32(encoder: Encoder) -> None:
+    vectors = encoder.encode(["身份证丢了怎么补办", "公积金", "ABC 12345"])
+    assert vectors.shape == (3, encoder.dim) == (3, 256)
+    assert vectors.dtype == np.float32
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx([1, 1, 1], abs=1e-5)
+
+
+def test_texts_without_words_get_the_zero_vector(encoder: Encoder) -> None:
+    assert not encoder.encode(["", "。。。", " \n", "\U0001f600"]).any()
+    assert encoder.encode([]).shape == (0, 256)
+
+
+def test_a_batch_and_single_texts_give_the_same(encoder: Encoder) -> None:
+    texts = ["异地就医怎么备案", "", "结婚登记带什么", "失业金" * 500] * 40
+    batch = encoder.encode(texts)
+    assert np.allclose(batch[:4], np.concatenate([encoder.encode([text]) for text in texts[:4]]), atol=1e-6)
+    assert np.allclose(batch[4:8], batch[:4], atol=1e-6)
+
+
+def test_width_and_case_make_no_difference(encoder: Encoder) -> None:
+    one, two = encoder.encode(["ＡＰＰ怎么下载？", "app怎么下载"])
+    assert np.allclose(one, two, atol=1e-6)
+
+
+def test_questions_are_nearest_to_their_own_matter(encoder: Encoder) -> None:
+    questions = [
+        "失业了能领多少钱",
+        "租房能提公积金吗",
+        "领结婚证要带什么",
+        "去外地看病医保怎么报销",
+        "社保断了怎么补缴",
+    ]
+    matters = ["失业保险金领取标准", "住房公积金租房提取", "婚姻登记所需材料", "异地就医备案和报销", "养老保险费补缴"]
+    nearest = (encoder.encode(questions) @ encoder.encode(matters).T).argmax(axis=1)
+    assert nearest.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_the_bundled_model_is_small() -> None:
+    assert sum(path.stat().st_size for path in BUNDLED.rglob("*") if path.is_file()) <= 40 * 2**20
+
+
+def test_it_loads_from_any_folder_without_network_code_or_jieba(tmp_path: Path) -> None:
+    copy = tmp_path / "model"
+    shutil.copytree(BUNDLED, copy)
+    script = (
+        "import socket, sys\n"
+        "def refuse(*args, **kwargs): raise AssertionError('network used')\n"
+        "socket.socket.connect = refuse\n"
+        "import index.encoder\n"
+        "assert 'torch' not in sys.modules\n"
+        f"encoder = index.encoder.load_encoder({str(copy)!r})\n"
+        "assert 'jieba' not in sys.modules\n"
+        "print(encoder.name, encoder.checksum, float(encoder.encode(['身份证']).sum()))\n"
+    )
+    # Without the offline switches: the loader itself must not try.
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "TRANSFORMERS_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, env=kept | {"PYTHONPATH": str(ROOT)}
+    )
+    assert done.returncode == 0, done.stderr
+    name, digest, total = done.stdout.split()
+    bundled = load_encoder()
+    assert (name, digest) == ("model", bundled.checksum)
+    assert float(total) == pytest.approx(float(bundled.encode(["身份证"]).sum()), abs=1e-5)
+
+
+def test_the_checksum_follows_weights_and_tokenizer(tmp_path: Path) -> None:
+    copy = tmp_path / "model"
+    shutil.copytree(BUNDLED, copy)
+    before = checksum(copy)
+    assert before == checksum(BUNDLED)
+    (copy / "README.md").write_text("another text", encoding="utf-8")
+    assert checksum(copy) == before
+    for name in ("model.safetensors", "tokenizer.json"):
+        content = (copy / name).read_bytes()
+        (copy / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        assert checksum(copy) != before
+        (copy / name).write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["nobody/no-such-model", "没有这个模型", "../nowhere"])
+def test_a_model_that_is_not_here_is_a_clear_error(name: str) -> None:
+    with pytest.raises(EncoderError, match="找不到语义模型"):
+        load_encoder(name)
+
+
+@pytest.mark.parametrize("damaged", ["model.safetensors", "tokenizer.json", "modules.json"])
+def test_a_damaged_model_is_a_clear_error(tmp_path: Path, damaged: str) -> None:
+    copy = tmp_path / "model"
+    shutil.copytree(BUNDLED, copy)
+    (copy / damaged).write_bytes((copy / damaged).read_bytes()[:100])
+    with pytest.raises(EncoderError, match="无法加载"):
+        load_encoder(str(copy))
+
+
+def test_the_tokenizer_segments_as_jieba_does() -> None:
+    tokenizer = unigram_tokenizer(jieba_frequencies())
+    for text in (
+        "居民身份证丢失后应当申请补领",
+        "参加职工基本养老保险的个人",
+        "用人单位自用工之日起即与劳动者建立劳动关系",
+    ):
+        assert tokenizer.encode(text).tokens == list(jieba.cut(text, HMM=False))
+
+
+def test_a_built_tokenizer_keeps_the_frequent_the_terms_and_all_characters() -> None:
+    texts = ["身份证补领"] * 10 + ["养老保险转移接续"] * 10 + ["2026年app"] * 20
+    tokenizer = build_tokenizer(texts, size=200)
+    assert tokenizer.encode("身份证，APP").tokens == ["身份证", "app"]
+    assert all(tokenizer.token_to_id(term) for term in read_terms())
+    assert tokenizer.encode("险证").tokens == ["险", "证"]
+    assert tokenizer.encode("彁").ids == [0]
+    assert build_tokenizer(texts, size=200).to_str() == tokenizer.to_str()
+
+
+def test_sentences_and_plain_text_pairs() -> None:
+    assert sentences("第一句。 第二句！\n第三句") == ["第一句。", "第二句！", "第三句"]
+    text = "关于居住证的办理说明\n申请人应当满足居住半年的条件。可以在线上提出申请。也可以到窗口办理。费用全免。"
+    pairs = list(plain_text_pairs(text, random.Random(1), size=30))
+    assert pairs
+    for pair in pairs:
+        assert pair.anchor not in pair.positive
+        assert all(sentence in text for sentence in sentences(pair.anchor))
+
+
+def test_reading_compressed_rows(tmp_path: Path) -> None:
+    if shutil.which("zstd") is None:
+        pytest.skip("the zstd program is not installed")
+    (tmp_path / "a.jsonl").write_text('{"q": "问"}\n{"q": "答"}\n', encoding="utf-8")
+    subprocess.run(["zstd", "-q", str(tmp_path / "a.jsonl")], check=True)
+    assert (
+        list(read_jsonl(tmp_path / "a.jsonl.zst"))
+        == list(read_jsonl(tmp_path / "a.jsonl"))
+        == [
+            {"q": "问"},
+            {"q": "答"},
+        ]
+    )
+
+
+SMALL = Recipe(dim=16, batch=8, steps=120, learning_rate=0.02, seed=3)
+PAIRS = [
+    Pair("丢了身份证", "补领居民证件", "办理护照"),
+    Pair("失业了", "保险金申领"),
+    Pair("租房子", "公积金提取"),
+    Pair("领证结婚", "婚姻登记"),
+    Pair("外地看病", "异地就医"),
+    Pair("出国", "办理护照"),
+]
+
+
+@pytest.fixture(scope="module")
+def small() -> tuple[list[Set], int]:
+    texts = [text for pair in PAIRS for text in (pair.anchor, pair.positive)] * 3
+    tokenizer = build_tokenizer(texts, size=300)
+    return [tokenise(tokenizer, Source("small", 1.0, PAIRS))], tokenizer.get_vocab_size()
+
+
+def test_training_brings_partners_together(small: tuple[list[Set], int], tmp_path: Path) -> None:
+    sets, size = small
+    rows, rng = np.arange(len(PAIRS)), np.random.default_rng(0)
+    still = replace(SMALL, token_dropout=0.0)
+    before = loss_of(torch.randn(size, 16, generator=torch.Generator().manual_seed(1)), sets[0], rows, still, rng)
+    after = loss_of(train(sets, size, SMALL, tmp_path), sets[0], rows, still, rng)
+    assert after < 0.3 < before
+
+
+def test_an_interrupted_run_goes_on_to_the_same_weights(small: tuple[list[Set], int], tmp_path: Path) -> None:
+    sets, size = small
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "cut").mkdir()
+    whole = train(sets, size, SMALL, tmp_path / "whole")
+    train(sets, size, SMALL, tmp_path / "cut", save_every=80)  # leaves the state of step 80 behind
+    assert torch.load(tmp_path / "cut" / "checkpoint.pt", weights_only=True)["step"] == 80
+    resumed = train(sets, size, SMALL, tmp_path / "cut", save_every=1000)
+    assert torch.allclose(resumed, whole, atol=1e-6)
+    other = train(sets, size, replace(SMALL, seed=4), tmp_path / "cut")  # another recipe starts afresh
+    assert not torch.allclose(other, whole, atol=1e-2)
+
+
+def test_kept_sets_are_read_back(small: tuple[list[Set], int], tmp_path: Path) -> None:
+    sets, _ = small
+    sets[0].save(tmp_path / "small.npz")
+    back = Set.load(tmp_path / "small.npz", "small", 1.0)
+    assert np.array_equal(back.anchors.ids, sets[0].anchors.ids)
+    assert np.array_equal(back.negative_of, [0, -1, -1, -1, -1, -1])
+
+
+def test_a_saved_model_is_half_precision_and_loads(tmp_path: Path) -> None:
+    tokenizer = build_tokenizer(["身份证补领"] * 5, size=200)
+    weight = torch.randn(tokenizer.get_vocab_size(), 8, generator=torch.Generator().manual_seed(1))
+    save_model(tmp_path / "model", tokenizer, weight)
+    assert (tmp_path / "model" / "model.safetensors").stat().st_size < weight.numel() * 2 + 1000
+    vector = load_encoder(str(tmp_path / "model")).encode(["身份证"])[0]
+    row = weight[tokenizer.token_to_id("身份证")].half().float()
+    assert np.allclose(vector, (row / row.norm()).numpy(), atol=1e-3)

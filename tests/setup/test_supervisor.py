@@ -1,0 +1,271 @@
+"""The supervisor, watched at work on small real servers: starting, crashing, stopping, and leaving nothing behind."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from connectors import supervisor
+from connectors.supervisor import Service, SupervisorError, free_ports, run_services, start_in_background
+
+ROOT = Path(supervisor.__file__).parent.parent
+
+# A service: answers every GET, notes its process id.  Modes: "stubborn" ignores SIGTERM, "parent" has a child doing so,
+# "deaf" never listens, "broken" ends at once.
+SERVER = """
+import http.server, os, pathlib, signal, subprocess, sys, time
+port, mode, folder = int(sys.argv[1]), sys.argv[2], pathlib.Path(sys.argv[3])
+print("mode", mode, "greeting", os.environ.get("GREETING"))
+if mode == "broken":
+    sys.exit("配置文件第 7 行有误")
+if mode in ("stubborn", "parent"):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if mode == "parent":
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    (folder / f"{port}-child.pid").write_text(str(child.pid))
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+(folder / f"{port}.pid").write_text(str(os.getpid()))
+if mode == "deaf":
+    time.sleep(600)
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers(); self.wfile.write(b"ok")
+http.server.HTTPServer(("127.0.0.1", port), Answer).serve_forever()
+"""
+
+
+def a_service(folder: Path, name: str, mode: str = "plain", port: int = 0, start_timeout_s: float = 60.0) -> Service:
+    script = folder / "server.py"
+    script.write_text(SERVER, "utf-8")
+    port = port or free_ports(1)[0]
+    return Service(
+        name=name,
+        command=[sys.executable, str(script), str(port), mode, str(folder)],
+        env={"GREETING": "hello"},
+        port=port,
+        ready_url=f"http://127.0.0.1:{port}/",
+        title=f"服务 {name}",
+        port_setting=f"YIHAODA_{name.upper()}_PORT",
+        start_timeout_s=start_timeout_s,
+    )
+
+
+def wait_until(reached: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 60
+    while not reached():
+        assert time.monotonic() < deadline, f"waited in vain: {what}"
+        time.sleep(0.05)
+
+
+def lives(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def noted_pids(folder: Path) -> list[int]:
+    return [int(file.read_text()) for file in folder.glob("*.pid")]
+
+
+def test_services_start_answer_and_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_ports(1)[0]}")  # a proxy that is not there is not asked
+    services = [a_service(tmp_path, "one"), a_service(tmp_path, "two")]
+    told: list[str] = []
+    with start_in_background(services, log_dir=tmp_path / "logs", say=told.append) as handle:
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        for service in services:
+            assert direct.open(service.ready_url, timeout=10).read() == b"ok"
+        pids = [handle.pid("one"), handle.pid("two")]
+        assert sorted(pids) == sorted(noted_pids(tmp_path))
+    assert not any(lives(pid) for pid in pids)
+    assert "greeting hello" in (tmp_path / "logs" / "one.log").read_text("utf-8")
+    assert any(line.startswith("服务 one：已就绪") for line in told)
+
+
+@pytest.mark.parametrize("mode", ["plain", "parent"])
+def test_a_crashed_service_is_started_again_and_it_is_said(tmp_path: Path, mode: str) -> None:
+    told: list[str] = []
+    service = a_service(tmp_path, "one", mode)
+    with start_in_background([service], log_dir=tmp_path / "logs", say=told.append) as handle:
+        first = noted_pids(tmp_path)
+        handle.kill("one")
+        handle.wait_ready("one")
+        assert handle.pid("one") not in first
+        assert handle.deaths("one") == 1
+        assert not any(lives(pid) for pid in first), "a helper process of the crashed service lives on"
+    assert any("服务 one：意外退出（信号 SIGKILL），1 秒后重新启动" in line for line in told)
+    assert not any(lives(pid) for pid in noted_pids(tmp_path))
+
+
+def test_delay_doubles_up_to_half_a_minute() -> None:
+    assert [supervisor.restart_delay(n) for n in (1, 2, 3, 4, 5, 6, 7, 10_000)] == [1, 2, 4, 8, 16, 30, 30, 30]
+
+
+def test_a_long_healthy_life_forgives_earlier_crashes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    with start_in_background([a_service(tmp_path, "one")], log_dir=tmp_path / "logs", say=told.append) as handle:
+        handle.kill("one")
+        handle.wait_ready("one")
+        monkeypatch.setattr(supervisor, "STEADY_AFTER_S", 0.0)
+        time.sleep(supervisor.POLL_S * 5)
+        monkeypatch.setattr(supervisor, "STEADY_AFTER_S", 3600.0)
+        handle.kill("one")
+        handle.wait_ready("one")
+    assert [line.count("第 1 次") for line in told if "意外退出" in line] == [1, 1]
+
+
+def test_stop_and_restart_of_one_service(tmp_path: Path) -> None:
+    services = [a_service(tmp_path, "one"), a_service(tmp_path, "two")]
+    with start_in_background(services, log_dir=tmp_path / "logs") as handle:
+        other, old = handle.pid("two"), handle.pid("one")
+        handle.stop("one")
+        assert not lives(old)
+        with pytest.raises(LookupError):
+            handle.pid("one")
+        time.sleep(supervisor.FIRST_DELAY_S * 2)
+        assert supervisor.port_problem(services[0]) is None, "a service stopped on purpose was started again"
+        handle.restart("one")
+        assert handle.pid("one") != old
+        assert handle.pid("two") == other
+        assert handle.deaths("one") == 0
+
+
+@pytest.mark.parametrize("background", [True, False])
+def test_a_port_in_use_is_named_with_its_setting_and_owner(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], background: bool
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        services = [a_service(tmp_path, "one"), a_service(tmp_path, "two", port=port)]
+        if background:
+            with pytest.raises(SupervisorError) as raised, start_in_background(services, log_dir=tmp_path / "logs"):
+                pass
+            message = str(raised.value)
+        else:
+            assert run_services(services, on_ready=lambda: None, log_dir=tmp_path / "logs") == 1
+            message = capsys.readouterr().out
+    assert f"服务 two要用的端口 {port} 已被占用" in message
+    assert "YIHAODA_TWO_PORT" in message
+    assert f"进程号 {os.getpid()}" in message
+    assert noted_pids(tmp_path) == [], "something was started all the same"
+
+
+def test_gives_up_on_a_service_that_never_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(supervisor, "FIRST_DELAY_S", 0.01)
+    services = [a_service(tmp_path, "good"), a_service(tmp_path, "bad", "broken")]
+    log_dir = tmp_path / "logs"
+    assert run_services(services, on_ready=lambda: pytest.fail("never ready"), log_dir=log_dir) == 1
+    message = capsys.readouterr().out
+    assert "服务 bad：连续 5 次启动失败，不再重试（意外退出（退出码 1））" in message
+    assert "配置文件第 7 行有误" in message
+    assert str(log_dir / "bad.log") in message
+    assert not any(lives(pid) for pid in noted_pids(tmp_path))
+
+
+def test_a_command_that_does_not_exist_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "FIRST_DELAY_S", 0.01)
+    service = Service("one", [str(tmp_path / "nothing")], {}, free_ports(1)[0], "http://127.0.0.1:9/")
+    with (
+        pytest.raises(SupervisorError, match="无法运行"),
+        start_in_background([service], log_dir=tmp_path / "logs"),
+    ):
+        pass
+
+
+def test_a_service_that_never_gets_ready_is_restarted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "FIRST_DELAY_S", 0.01)
+    service = a_service(tmp_path, "one", "deaf", start_timeout_s=1.0)
+    with (
+        pytest.raises(SupervisorError, match="启动 1 秒后仍未就绪"),
+        start_in_background([service], log_dir=tmp_path / "logs"),
+    ):
+        pass
+    assert not any(lives(pid) for pid in noted_pids(tmp_path))
+
+
+def test_a_stubborn_and_a_stopped_process_are_ended_too(tmp_path: Path) -> None:
+    services = [a_service(tmp_path, "one", "stubborn"), a_service(tmp_path, "two")]
+    with start_in_background(services, log_dir=tmp_path / "logs", grace_s=1.0) as handle:
+        handle.signal("two", signal.SIGSTOP)
+        pids = noted_pids(tmp_path)
+        assert len(pids) == 2
+    assert not any(lives(pid) for pid in pids)
+
+
+def test_logs_of_earlier_runs_are_kept_a_while(tmp_path: Path) -> None:
+    service, log_dir = a_service(tmp_path, "one"), tmp_path / "logs"
+    for _ in range(supervisor.KEPT_LOGS + 2):
+        with start_in_background([service], log_dir=log_dir):
+            pass
+    names = {"one.log"} | {f"one.log.{n}" for n in range(1, supervisor.KEPT_LOGS + 1)}
+    assert {file.name for file in log_dir.iterdir()} == names
+    assert all(file.read_text("utf-8").count("mode plain") == 1 for file in log_dir.iterdir())
+
+
+def start_driver(folder: Path) -> subprocess.Popen[str]:
+    """A process of its own that runs three services with `run_services`, as the command line does."""
+    services = [a_service(folder, "one"), a_service(folder, "two", "parent"), a_service(folder, "three", "stubborn")]
+    wanted = [[s.name, list(s.command), s.port, s.ready_url] for s in services]
+    code = (
+        "import json, pathlib, sys; from connectors.supervisor import Service, run_services;"
+        "services = [Service(n, c, {}, p, u) for n, c, p, u in json.loads(sys.argv[1])];"
+        "sys.exit(run_services(services, on_ready=lambda: print('ALL READY', flush=True), grace_s=2.0,"
+        " log_dir=pathlib.Path(sys.argv[2])))"
+    )
+    command = [sys.executable, "-c", code, json.dumps(wanted), str(folder / "logs")]
+    driver = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, encoding="utf-8")
+    assert driver.stdout is not None
+    lines = []
+    for line in driver.stdout:
+        lines.append(line)
+        if line == "ALL READY\n":
+            return driver
+    raise AssertionError("the driver ended early:\n" + "".join(lines))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_stops_everything(tmp_path: Path, number: signal.Signals) -> None:
+    driver = start_driver(tmp_path)
+    pids = noted_pids(tmp_path)
+    assert len(pids) == 4
+    assert all(lives(pid) for pid in pids)
+    helpers = [process.pid for process in psutil.Process(driver.pid).children()]
+    driver.send_signal(number)
+    output, _ = driver.communicate(timeout=60)
+    assert driver.returncode == 0
+    assert "已全部停止" in output
+    assert not any(lives(pid) for pid in [*pids, *helpers])
+
+
+def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
+    driver = start_driver(tmp_path)
+    pids = noted_pids(tmp_path)
+    driver.send_signal(signal.SIGINT)
+    assert driver.stdout is not None
+    assert driver.stdout.readline().startswith("正在停止")
+    driver.send_signal(signal.SIGINT)
+    output, _ = driver.communicate(timeout=60)
+    assert driver.returncode == 0
+    assert "强行停止" in output
+    assert not any(lives(pid) for pid in pids)
+
+
+def test_nothing_lives_on_when_the_supervisor_is_killed(tmp_path: Path) -> None:
+    driver = start_driver(tmp_path)
+    pids = noted_pids(tmp_path)
+    helpers = [process.pid for process in psutil.Process(driver.pid).children()]
+    driver.kill()
+    driver.communicate(timeout=60)
+    wait_until(lambda: not any(lives(pid) for pid in [*pids, *helpers]), "the watchdog ends the services, then itself")
