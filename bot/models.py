@@ -261,7 +261,7 @@ class Rating(Base):
     turn_id: Mapped[str] = mapped_column(ForeignKey("inbox.turn_id"), primary_key=True)
     """The turn that was rated: the last word counts."""
     helpful: Mapped[bool]
-    reason: Mapped[Any] = mapped_column(Secret)
+    reason: Mapped[Any] = mapped_column(Secret, nullable=True)
     qa_id: Mapped[str | None] = mapped_column(String(64), index=True)
     created_at: Mapped[datetime]
 

@@ -82,8 +82,8 @@ def services(settings: Settings, model: Path, env: Mapping[str, str] | None = No
         Service(
             name="actions",
             title="动作服务",
-            command=(sys.executable, "-m", "rasa_sdk", "--actions", "actions", "--port", str(settings.action_port)),
-            env=shared | {"SANIC_HOST": local},
+            command=(sys.executable, "-m", "actions", "--port", str(settings.action_port)),
+            env=shared,
             port=settings.action_port,
             port_setting="YIHAODA_ACTION_PORT",
             ready_url=f"http://{local}:{settings.action_port}/health",

@@ -81,7 +81,8 @@ def checksum(folder: Path) -> str:
 def load_encoder(name_or_path: str | None = None) -> Encoder:
     """The bundled encoder (``None``), a model folder, or a model of that name in the local Hugging Face cache.
 
-    Nothing is downloaded and no code of the model is run.
+    Nothing is downloaded and no code of the model is run. A static model (the bundled one is) sets torch to one
+    thread for the whole process.
 
     Raises:
         EncoderError: there is no such model on this machine, or its files are damaged.
@@ -91,9 +92,13 @@ def load_encoder(name_or_path: str | None = None) -> Encoder:
     if not folder.is_dir():
         folder = _cached(name)
     try:
+        import torch
         from sentence_transformers import SentenceTransformer
+        from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
         model = SentenceTransformer(str(folder), device="cpu", local_files_only=True, trust_remote_code=False)
+        if isinstance(model[0], StaticEmbedding):
+            torch.set_num_threads(1)  # a table look-up: handing it to several threads costs more than doing it
         encoder = SentenceEncoder(model.float().eval(), name, folder)
         if not np.isfinite(encoder.encode(["一号答"])).all() or not encoder.dim:
             raise ValueError("the model gives no finite vector")

@@ -215,7 +215,7 @@ def upgrade() -> None:
         "ratings",
         sa.Column("turn_id", sa.String(length=32), nullable=False),
         sa.Column("helpful", sa.Boolean(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("qa_id", sa.String(length=64), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["turn_id"], ["inbox.turn_id"], name=op.f("fk_ratings_turn_id")),

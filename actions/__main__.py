@@ -1,0 +1,43 @@
+"""The action server: ``python -m actions --port 5055``, on this machine only.
+
+rasa-sdk's own command listens on every address, runs the server in a second process, and would load the index on the first
+citizen's question; here it is loaded before the server says that it is ready.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import structlog
+from rasa_sdk.endpoint import create_app
+from rasa_sdk.executor import ActionExecutor
+
+from bot.errors import YihaodaError
+from index.assistant import get_assistant
+
+log = structlog.get_logger(__name__)
+
+
+def main() -> None:
+    """Serve until stopped."""
+    parser = argparse.ArgumentParser(description="一号答的动作服务")
+    parser.add_argument("--port", type=int, required=True)
+    port = parser.parse_args().port
+    executor = ActionExecutor()
+    executor.register_package("actions")
+    app = create_app(executor, cors_origins=None)
+    app.register_listener(_warm_up, "before_server_start")
+    app.run("127.0.0.1", port, single_process=True, access_log=False, motd=False)
+
+
+async def _warm_up(*_: Any) -> None:
+    try:
+        loaded = get_assistant().reader.get()
+        loaded.retriever.candidates("您好")
+    except YihaodaError as error:
+        log.error("index.unavailable", reason=str(error))  # questions become tickets until there is one
+
+
+if __name__ == "__main__":
+    main()

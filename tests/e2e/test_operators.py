@@ -1,0 +1,82 @@
+"""The loop closed: a ticket is listed, claimed, answered and closed, and the citizen hears of it; a human takes over."""
+
+from __future__ import annotations
+
+from e2e.conftest import Citizen, Stack
+
+
+def test_the_operators_answer_reaches_the_citizen(stack: Stack, citizen: Citizen) -> None:
+    ticket = citizen.say("养宠物乌龟的市民补贴在哪里申请领取")
+    number = ticket["number"]
+    seen = max(message["seq"] for message in citizen.messages())
+    with stack.http(headers=stack.operator) as http:
+        assert number in [one["number"] for one in http.get("/api/operator/tickets").json()]
+        assert http.post(f"/api/operator/tickets/{number}/claim", json={"agent": "小王"}).status_code == 200
+        second = http.post(f"/api/operator/tickets/{number}/claim", json={"agent": "小李"})
+        assert second.status_code == 409 and second.json()["error"]["code"] == "illegal_move"
+        early = http.post(f"/api/operator/tickets/{number}/close", json={"agent": "小王"})
+        assert early.status_code == 409
+        answered = http.post(
+            f"/api/operator/tickets/{number}/reply", json={"agent": "小王", "text": "本市没有这项补贴。"}
+        )
+        assert answered.status_code == 200 and answered.json()["state"] == "已答复"
+        told = citizen.messages(after=seen)
+        assert told[-1]["sender"] == "agent" and told[-1]["replies"][0]["answer"] == "本市没有这项补贴。"
+        assert http.post(f"/api/operator/tickets/{number}/close", json={"agent": "小王"}).json()["state"] == "已办结"
+    status = citizen.say("查一下我的工单进度")
+    assert status["type"] == "ticket_status" and status["state"] == "已办结"
+    assert next(event["state"] for event in status["events"]) == "待受理"
+
+
+def test_a_citizen_adds_to_a_ticket_and_takes_it_back(stack: Stack, citizen: Citizen) -> None:
+    ticket = citizen.say("养宠物乌龟的市民补贴在哪里申请领取")
+    with stack.http() as http:
+        added = http.post(
+            f"/api/tickets/{ticket['number']}/supplements", json={"code": ticket["query_code"], "text": "是两只"}
+        )
+        assert added.status_code == 200
+        gone = http.post(f"/api/tickets/{ticket['number']}/withdrawal", json={"code": ticket["query_code"]})
+        assert gone.json()["state"] == "已撤回"
+        again = http.post(f"/api/tickets/{ticket['number']}/withdrawal", json={"code": ticket["query_code"]})
+        assert again.status_code == 409
+
+
+def test_a_human_takes_over_and_hands_back(stack: Stack, citizen: Citizen) -> None:
+    with stack.http(headers=stack.operator) as http:
+        assert http.put("/api/operator/duty", json={"agent": "小王", "hours": 1}).status_code == 204
+        try:
+            reply = citizen.say("转人工")
+            assert reply["type"] == "handover" and reply["state"] == "waiting"
+            assert citizen.say("身份证丢了咋补办")["type"] == "answer"  # the assistant goes on answering
+            waiting = {one["id"]: one for one in http.get("/api/operator/conversations").json()}
+            assert "身份证丢了咋补办" in [line["text"] for line in waiting[citizen.id]["lines"]]
+            path = f"/api/operator/conversations/{citizen.id}"
+            assert http.post(f"{path}/claim", json={"agent": "小王"}).status_code == 204
+            silent = citizen.post("您好，在吗").json()
+            assert silent["replies"] == [] and silent["state"] == "human"
+            assert http.post(f"{path}/messages", json={"agent": "小王", "text": "您好，请讲"}).status_code == 204
+            assert citizen.messages()[-1]["replies"][0]["text"] == "您好，请讲"
+            assert http.post(f"{path}/close", json={"agent": "小王"}).status_code == 204
+            assert citizen.say("护照多少钱")["type"] == "answer"
+        finally:
+            http.put("/api/operator/duty", json={"agent": "小王", "hours": 0})
+
+
+def test_health_readiness_and_metrics(stack: Stack, citizen: Citizen) -> None:
+    citizen.say("身份证丢了咋补办")
+    with stack.http() as http:
+        assert http.get("/healthz").json() == {"status": "ok"}
+        ready = http.get("/readyz").json()
+        assert ready["status"] == "ok" and ready["index"]
+        text = http.get("/metrics").text
+    for name in (
+        "turns_total",
+        "decisions_total",
+        "fallbacks_total",
+        "turn_seconds_bucket",
+        "index_lag",
+        "outbox_depth",
+    ):
+        assert f"yihaoda_{name}" in text
+    assert stack.metric("yihaoda_inbox_open") == 0
+    assert stack.metric("yihaoda_index_lag") == 0
