@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,8 +153,8 @@ def citizen(stack: Stack) -> Citizen:
     return Citizen(stack)
 
 
-@pytest.fixture
-def start_stack(prepared: Path, rasa_model: Path, tmp_path: Path) -> Iterator[Callable[..., Stack]]:
-    """Start a stack that the test may break."""
-    with contextlib.ExitStack() as stacks:
-        yield lambda **settings: stacks.enter_context(running(prepared, rasa_model, tmp_path, **settings))
+@pytest.fixture(scope="module")
+def own_stack(prepared: Path, rasa_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack that a module's tests may break; only one runs at a time on a small machine."""
+    with running(prepared, rasa_model, tmp_path_factory.mktemp("own")) as one:
+        yield one

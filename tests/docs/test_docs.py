@@ -1,0 +1,260 @@
+"""The documentation is tested: every setting, command, route, metric and reply type is documented, and nothing else is."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args
+from urllib.parse import unquote
+
+import pytest
+import typer.main
+from fastapi import FastAPI
+from fastapi.routing import APIRoute, iter_route_contexts
+from pydantic import SecretStr
+
+from bot.replies import REPLIES, Reply
+from bot.settings import ROOT, Settings
+from connectors import gateway, metrics
+from connectors.cli import app
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+OPERATIONS = ROOT / "docs" / "operations.zh.md"
+API = ROOT / "docs" / "api.md"
+
+NOT_SETTINGS = {"YIHAODA_PIP_ARGS"}
+"""Read by tools/setup.py, before there is anything that could read settings."""
+
+
+@cache
+def read(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def everything() -> str:
+    return "\n".join(read(page) for page in PAGES)
+
+
+def cells(page: Path) -> list[list[str]]:
+    """The rows of a page's tables."""
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in read(page).splitlines() if line[:1] == "|"
+    ]
+
+
+def code(page: Path) -> str:
+    """A page's code, a line each: fenced and indented blocks, and what stands between backticks."""
+    text = read(page)
+    fenced = re.findall(r"^```.*?\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    indented = re.findall(r"^ {4}\S.*$", prose, re.MULTILINE)
+    return "\n".join([*fenced, *indented, *re.findall(r"`([^`\n]+)`", prose)])
+
+
+# --- settings --------------------------------------------------------------------------------------------------------
+
+
+def shown(value: Any) -> str:
+    """A default as the table shows it."""
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    if isinstance(value, Path):
+        value = value.relative_to(ROOT)
+    if isinstance(value, bool):
+        value = str(value).lower()
+    if isinstance(value, float):
+        value = f"{value:g}"
+    return f"`{value}`" if str(value) else "（空）"
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    rows = [row for row in cells(OPERATIONS) if row[0].startswith("`YIHAODA_")]
+    documented = {row[0].strip("`"): row[1] for row in rows}
+    assert len(rows) == len(documented), "a setting is in the tables twice"
+    fields = {f"YIHAODA_{name.upper()}": shown(field.default) for name, field in Settings.model_fields.items()}
+    assert documented == fields
+    assert all(row[2] for row in rows)
+
+
+def test_no_page_names_a_setting_that_does_not_exist() -> None:
+    named = set(re.findall(r"YIHAODA_[A-Z_]*[A-Z]", everything()))
+    assert named <= {f"YIHAODA_{name.upper()}" for name in Settings.model_fields} | NOT_SETTINGS
+    for name in NOT_SETTINGS:
+        assert name in (ROOT / "tools" / "setup.py").read_text(encoding="utf-8")
+
+
+# --- commands --------------------------------------------------------------------------------------------------------
+
+
+def commands() -> dict[str, set[str]]:
+    """Each command ("kb import") with its options."""
+
+    def walk(node: Any, path: str) -> Iterator[tuple[str, set[str]]]:
+        if hasattr(node, "commands"):
+            for name, child in node.commands.items():
+                yield from walk(child, f"{path} {name}".strip())
+        else:
+            options = {option for parameter in node.params for option in parameter.opts if option.startswith("--")}
+            yield path, options - {"--help"}
+
+    return dict(walk(typer.main.get_command(app), ""))
+
+
+def documented_commands() -> list[tuple[str, str]]:
+    """(command, the rest of the line) wherever code on a page calls ``yihaoda``."""
+    known = commands()
+    groups = {path.split()[0] for path in known if " " in path}
+    found = []
+    for line in "\n".join(code(page) for page in PAGES).splitlines():
+        for call in re.finditer(r"(?:^|[\s/])yihaoda ([a-z]+)(?: ([a-z]+))?([^#;]*)", line):
+            first, second, rest = call.groups()
+            path = f"{first} {second}" if first in groups and second else first
+            found.append((path, rest if path == f"{first} {second}" else f"{second or ''}{rest}"))
+    return found
+
+
+def test_every_command_is_documented_and_no_other() -> None:
+    assert {path for path, _ in documented_commands()} == set(commands())
+
+
+def test_every_option_is_documented_and_no_other() -> None:
+    known = commands()
+    for path, rest in documented_commands():
+        assert set(re.findall(r"--[a-z][a-z-]*", rest)) <= known[path], f"yihaoda {path}{rest}"
+    table = {row[0]: row for row in cells(OPERATIONS) if row[0].startswith("`./yihaoda ")}
+    for path, options in known.items():
+        rows = [row for call, row in table.items() if re.match(rf"`\./yihaoda {path}(?:`| )", call)]
+        assert len(rows) == 1, f"yihaoda {path} needs one row in {OPERATIONS.name}"
+        assert set(re.findall(r"--[a-z][a-z-]*", rows[0][2])) == options, f"yihaoda {path}"
+
+
+def test_every_make_target_is_documented_and_no_other() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
+    named = set(re.findall(r"\bmake ([a-z-]+)", "\n".join(code(page) for page in PAGES)))
+    assert targets
+    assert named == targets
+
+
+# --- routes ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def application() -> FastAPI:
+    return gateway.create_app()
+
+
+def routes(application: FastAPI) -> set[tuple[str, str]]:
+    """(method, path with bare braces) of our own routes, also of those that the schema hides."""
+    return {
+        (method, bare(context.path))
+        for context in iter_route_contexts(application.routes)
+        if isinstance(context.original_route, APIRoute) and context.path
+        for method in context.methods or ()
+    }
+
+
+def bare(path: str) -> str:
+    return re.sub(r"\{[^}]*\}", "{}", path)
+
+
+def test_every_route_is_documented_and_no_other(application: FastAPI) -> None:
+    text = read(API) + read(OPERATIONS)
+    named = re.findall(r"`(GET|POST|PUT|PATCH|DELETE) (/[^\s`?]*)", text)
+    known = routes(application)
+    assert len(known) > 15
+    assert {(method, bare(path)) for method, path in named} == known
+
+
+def test_every_curl_example_calls_a_route(application: FastAPI) -> None:
+    calls = []
+    for page in PAGES:
+        for command in re.findall(r"^curl (?:.*\\\n)*.*$", read(page), re.MULTILINE):
+            method = re.search(r"-X ([A-Z]+)", command)
+            path = re.search(r"(?:\$BASE|127\.0\.0\.1:8000)(/[^\s\"'?]*)", command)
+            assert path, command
+            calls.append((method[1] if method else "GET", path[1]))
+    assert calls
+    known = [(method, re.escape(path).replace(r"\{\}", "[^/]+")) for method, path in routes(application)]
+    for method, path in calls:
+        assert any(method == verb and re.fullmatch(shape, path) for verb, shape in known), f"{method} {path}"
+
+
+def test_every_error_is_documented_with_its_status() -> None:
+    documented = {(row[0], row[1].strip("`")) for row in cells(API) if row[0].isdecimal() and row[1].startswith("`")}
+    for kind, status in gateway._STATUS.items():
+        assert (str(status), kind.code) in documented
+
+
+# --- metrics, replies, knowledge -------------------------------------------------------------------------------------
+
+
+def test_every_metric_is_documented_and_no_other() -> None:
+    families = metrics.REGISTRY.collect()
+    known = {f"{family.name}_total" if family.type == "counter" else family.name for family in families}
+    assert {row[0].strip("`") for row in cells(OPERATIONS) if row[0].startswith("`yihaoda_")} == known
+    assert set(re.findall(r"`(yihaoda_[a-z_]+)`", everything())) <= known
+
+
+def examples() -> list[Any]:
+    return [json.loads(block) for block in re.findall(r"^```json\n(.*?)^```", read(API), re.DOTALL | re.MULTILINE)]
+
+
+def replies_in(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        if "type" in value:
+            yield value
+        for inner in value.values():
+            yield from replies_in(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from replies_in(inner)
+
+
+def test_every_reply_type_has_a_whole_example() -> None:
+    """Each example is what the gateway sends: valid, with every field that a reply of its type has."""
+    shapes = {model.model_fields["type"].default: model for model in get_args(get_args(Reply)[0])}
+    found = [reply for example in examples() for reply in replies_in(example)]
+    REPLIES.validate_python(found)
+    assert {reply["type"] for reply in found} == set(shapes)
+    for reply in found:
+        assert set(reply) == set(shapes[reply["type"]].model_fields), reply["type"]
+    for kind in shapes:
+        assert f"### `{kind}`" in read(API)
+
+
+# --- the pages themselves --------------------------------------------------------------------------------------------
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    prose = re.sub(r"^```.*?^```", "", read(page), flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#{1,6} (.+)$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", read(page)):
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, anchor = unquote(link).partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target), link
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    linked = {(ROOT / link.partition("#")[0]).resolve() for link in re.findall(r"\]\(([^)\s:]+)\)", read(PAGES[0]))}
+    assert set(PAGES[1:]) <= linked
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_page_names_a_machine_or_a_package_index(page: Path) -> None:
+    text = read(page)
+    assert not re.findall(r"(?<![\w.~])/(?:work|root|tmp|home|Users|mnt)/\S*", text)
+    assert not re.findall(r"https?://\S*(?:pypi|pythonhosted|pytorch|mirror|conda|npm)\S*", text)
