@@ -13,8 +13,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from rasa.core.agent import Agent  # noqa: E402
-from rasa.utils.log_utils import configure_structlog  # noqa: E402
+from rasa.core.agent import Agent
+from rasa.utils.log_utils import configure_structlog
 
 
 async def main() -> None:

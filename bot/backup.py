@@ -14,11 +14,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import JSON, Connection, MetaData, Table, Text, insert, select, text
+from sqlalchemy import Connection, Date, MetaData, Table, Text, insert, select, text
 
 from bot import database
 from bot.errors import InvalidInput
-from bot.models import Base, Secret
+from bot.models import Base, Secret, UtcDateTime
 from bot.settings import Settings
 
 FORMAT = 1
@@ -35,7 +35,10 @@ def backup(settings: Settings, target: Path) -> dict[str, int]:
     draft = target.with_name(f".{target.name}.part")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        with database.get_engine().connect() as connection:
+        engine = database.get_engine()
+        if engine.dialect.name == "postgresql":
+            engine = engine.execution_options(isolation_level="REPEATABLE READ")  # one picture of all tables
+        with engine.connect() as connection:
             for table in Base.metadata.sorted_tables:
                 with (folder / f"{table.name}.jsonl").open("w", encoding="utf-8") as file:
                     for row in connection.execute(select(*_raw(table))):
@@ -69,10 +72,11 @@ def restore(settings: Settings, source: Path) -> dict[str, int]:
             with tarfile.open(source, "r:gz") as archive:
                 archive.extractall(folder, filter="data")
             about = json.loads((folder / "database" / "backup.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError, tarfile.TarError) as error:
+        except (OSError, EOFError, ValueError, tarfile.TarError) as error:
             raise InvalidInput(f"这不是一号答的备份文件：{source}") from error
         if about.get("format") != FORMAT:
             raise InvalidInput("这份备份的格式与当前程序不符。")
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
         database.migrate()
         with database.get_engine().begin() as connection:
             counts = _fill(connection, folder / "database")
@@ -123,10 +127,10 @@ def _typed(table: Table, row: dict[str, Any]) -> dict[str, Any]:
     typed = dict(row)
     for column in table.columns:
         value = row.get(column.name)
-        if isinstance(value, str) and not isinstance(column.type, Secret | JSON):
-            python = column.type.python_type
-            if python in (datetime.date, datetime.datetime):
-                typed[column.name] = python.fromisoformat(value)
+        if isinstance(value, str) and isinstance(column.type, UtcDateTime):
+            typed[column.name] = datetime.datetime.fromisoformat(value)
+        elif isinstance(value, str) and isinstance(column.type, Date):
+            typed[column.name] = datetime.date.fromisoformat(value)
     return typed
 
 

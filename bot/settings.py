@@ -20,7 +20,7 @@ class Settings(BaseSettings):
         pydantic.ValidationError: a value is malformed, or production misses a secret.
     """
 
-    model_config = SettingsConfigDict(env_prefix="YIHAODA_", env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="YIHAODA_", env_file=ROOT / ".env", extra="ignore")
 
     env: Literal["development", "production"] = Field(
         default="development",
@@ -86,7 +86,7 @@ class Settings(BaseSettings):
         if self.env == "production":
             for name in ("secret_keys", "operator_token"):
                 if not getattr(self, name).get_secret_value():
-                    raise ValueError(f"生产环境必须设置 YIHAODA_{name.upper()}")
+                    raise ValueError(f"生产环境必须设置 YIHAODA_{name.upper()}。")
         token = self.operator_token.get_secret_value()
         if token and len(token) < 16:
             raise ValueError("YIHAODA_OPERATOR_TOKEN 至少要 16 个字符")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
+import structlog
 import typer
 from rich.console import Console
 
@@ -157,7 +160,12 @@ class _Failure(YihaodaError):
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command; expected failures end with one sentence on standard error and an exit code."""
-    _guarded(lambda: app(argv))
+    # What the libraries below log is for the services' log files; here only trouble is worth a line.
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    _guarded(lambda: app(argv, prog_name="yihaoda"))
 
 
 def _guarded(call: Callable[[], Any]) -> None:
@@ -173,8 +181,9 @@ def _guarded(call: Callable[[], Any]) -> None:
 
 def _sentence(error: Exception) -> str:
     errors: Any = getattr(error, "errors", None)
-    if callable(errors):  # pydantic: one line a setting
-        return "；".join(f"设置 {'.'.join(map(str, one['loc']))}：{one['msg']}" for one in errors())
+    if callable(errors):  # pydantic: one part a setting; a rule over several settings names them itself
+        said = [(".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")) for one in errors()]
+        return "；".join(f"设置 YIHAODA_{name.upper()}：{text}" if name else text for name, text in said)
     return str(error)
 
 

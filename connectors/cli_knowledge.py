@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
-from bot import database
+from bot import database, knowledge
+from bot.errors import InvalidInput
 from bot.settings import Settings, get_settings
 from index import knowledge_check, knowledge_files, versions
 
@@ -73,6 +74,38 @@ def export(target: Annotated[Path, typer.Argument(help="目标文件：.yaml、.
 
 
 @kb.command()
+def approve(
+    ids: Annotated[list[str] | None, typer.Argument(help="问答编号，可写多个")] = None,
+    matter: Annotated[str | None, typer.Option(help="审核通过一个事项的全部草稿")] = None,
+    actor: Annotated[str, typer.Option(help="审核人，记入审计日志")] = "",
+) -> None:
+    """审核通过问答：生产环境里，只有审核过的才会作答。立即生效，不用重建索引。"""
+    if not actor.strip():
+        raise InvalidInput("请用 --actor 写明审核人。")
+    if bool(ids) == bool(matter):
+        raise InvalidInput("请写明问答编号，或者用 --matter 指定一个事项（二选一）。")
+    database.migrate()
+    with database.write() as session:
+        wanted = ids or [qa.id for qa in knowledge.all_qas(session) if qa.matter == matter and qa.status == "draft"]
+        for qa_id in wanted:
+            knowledge.set_status(session, qa_id, "approved", actor)
+    out.print(f"已审核通过 {len(wanted)} 条。")
+
+
+@kb.command()
+def pause(
+    ids: Annotated[list[str], typer.Argument(help="问答编号，可写多个")],
+    actor: Annotated[str, typer.Option(help="操作人，记入审计日志")] = "运营人员",
+) -> None:
+    """停用问答：立即不再作答，问到时转人工登记。"""
+    database.migrate()
+    with database.write() as session:
+        for qa_id in ids:
+            knowledge.set_status(session, qa_id, "paused", actor)
+    out.print(f"已停用 {len(ids)} 条。")
+
+
+@kb.command()
 def check(
     files: Annotated[list[Path] | None, typer.Argument(help="要检查的文件或文件夹；不写则检查数据库")] = None,
 ) -> None:
@@ -111,7 +144,7 @@ def list_() -> None:
     """列出磁盘上的索引版本。"""
     settings = get_settings()
     current, previous = versions.pointer(settings)
-    table = Table("版本", "建立时间", "问答", "问法", "知识修订号", "向量模型", "")
+    table = Table(Column("版本", no_wrap=True), "建立时间", "问答", "问法", "知识修订号", "向量模型", "")
     for manifest in versions.versions(settings):
         name = manifest["version"]
         mark = "使用中" if name == current else ("上一版" if name == previous else "")

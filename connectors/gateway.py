@@ -15,8 +15,9 @@ from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bot import crypto, database
+from bot import crypto, database, retention
 from bot.errors import Forbidden, IllegalMove, InvalidInput, NotFound, StoreBusy, TooMany, YihaodaError
+from bot.models import utcnow
 from bot.settings import get_settings
 from connectors import api, logs, metrics, operators
 from connectors.api import Unauthorised, error_response
@@ -62,7 +63,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     notifier = Notifier()
     dispatcher = Dispatcher(settings, rasa, assistant, notifier)
     app.state.gateway = Gateway(settings, crypto.operator_token(settings), assistant, rasa, notifier, dispatcher)
-    recovering = asyncio.create_task(_recover_forever(dispatcher))
+    recovering = asyncio.create_task(_recover_forever(dispatcher, settings.retention_days))
     try:
         yield
     finally:
@@ -73,13 +74,22 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await rasa.close()
 
 
-async def _recover_forever(dispatcher: Dispatcher) -> None:
+async def _recover_forever(dispatcher: Dispatcher, retention_days: int) -> None:
+    """Take up what nobody is working on, and forget what is too old to be kept."""
     while True:
         try:
             await dispatcher.recover()
+            await asyncio.to_thread(_purge, retention_days)
         except Exception:
             log.exception("inbox.recover_failed")
         await asyncio.sleep(_RECOVER_S)
+
+
+def _purge(days: int) -> None:
+    with database.write() as session:
+        removed = retention.purge(session, utcnow(), days)
+    if removed:
+        log.info("retention.purged", conversations=removed)
 
 
 class BodyLimit:

@@ -60,7 +60,12 @@ def services(settings: Settings, model: Path, env: Mapping[str, str] | None = No
     rasa_python = ROOT / ".venv-rasa" / "bin" / "python"
     folder = ROOT / "bot" / "rasa"
     local = "127.0.0.1"
-    shared = {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"} | dict(env or {})
+    shared = {
+        "PYTHONUNBUFFERED": "1",
+        "OMP_NUM_THREADS": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_OFFLINE": "1",
+    } | dict(env or {})
     return [
         Service(
             name="rasa",

@@ -8,7 +8,7 @@ retrieval: whatever is not clearly another act is a question.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
@@ -59,10 +59,11 @@ _SMALLTALK = {
     "affirm": wording.AFFIRM,
     "deny": wording.DENY,
 }
-_OVERRULED = frozenset(
-    {"chitchat", "abuse", "affirm", "deny", "provide_region", "repeat", "bot_identity", "capabilities"}
-)
-"""Acts behind which a question may hide: a confident answer wins over them."""
+_QUESTIONS = frozenset({"ask_policy", "follow_up", "report_problem"})
+"""Acts that retrieval decides about in any case."""
+
+_TERSE = 4
+"""A message of up to so many characters is no question behind another act."""
 
 
 @dataclass(frozen=True)
@@ -129,11 +130,16 @@ class Assistant:
             if outcome := step(work):
                 return outcome
         literal = acts.literal_act(text)
-        if literal:
-            act = literal
         query = normalise(text)
-        if query.empty:
+        if query.empty and not literal:
             return _say(work, TextReply(text=wording.EMPTY))
+        act = literal or act
+        if literal is None and act not in _QUESTIONS and len(query.text) > _TERSE:
+            # Rasa may be wrong, and a question lost in small talk is lost: a confident answer wins over any other act.
+            hidden = self._question(replace(work, memory=memory.model_copy(deep=True)), query)
+            if hidden.decision == "answer":
+                return hidden
+            work.explain.clear()
         match act:
             case "request_human":
                 return self._human(work)
@@ -143,16 +149,11 @@ class Assistant:
                 return self._rate(work, helpful=act == "rate_good")
             case "repeat":
                 return self._repeat(work)
-            case "none_of_these" | "choose_option":
-                return _say(work, TextReply(text=wording.NOTHING_OFFERED))
             case "provide_phone" if guards.phone_in(text):
                 return _say(work, TextReply(text=wording.PHONE_UNASKED))
+        if guards.option_number(text) is not None or literal == "none_of_these":
+            return _say(work, TextReply(text=wording.NOTHING_OFFERED))
         if act in _SMALLTALK:
-            if literal is None and act in _OVERRULED:
-                outcome = self._question(work, query)
-                if outcome.decision == "answer":
-                    return outcome
-                work.memory = work.turn.context.model_copy(deep=True)
             return _say(work, TextReply(text=_SMALLTALK[act].format(city=self._settings.city)))
         return self._question(work, query)
 
@@ -362,9 +363,9 @@ class Assistant:
         first = finding.first
         if first is not None and finding.probability >= answer_at:
             return self._answer(work, first.item.id, finding.probability, finding.query.text)
-        if first is not None and finding.probability >= clarify_at and memory.clarified < MAX_CLARIFIED:
-            if outcome := self._clarify(work, finding):
-                return outcome
+        doubtful = first is not None and finding.probability >= clarify_at and memory.clarified < MAX_CLARIFIED
+        if doubtful and (outcome := self._clarify(work, finding)):
+            return outcome
         if finding.probability < clarify_at and not self._ours(loaded, query, work.turn.act):
             work.explain["reason"] = "not a public service"
             return _say(work, TextReply(text=wording.NOT_OURS if work.turn.act != "chitchat" else wording.CHITCHAT))
@@ -416,7 +417,8 @@ class Assistant:
         """Whether an unanswered text is something a government hotline answers."""
         features = scope.features(query, loaded.retriever.encoder)
         probability = loaded.calibration.scope.probability(features)
-        return probability >= (0.5 if act not in ("chitchat", "abuse") else 0.8)
+        # Rasa saw chat in it as well: then the word weighs more.
+        return probability >= (scope.OURS_AT if act not in ("chitchat", "abuse") else 2 * scope.OURS_AT)
 
     # --- outcomes ----------------------------------------------------------------------------------------------------
 
@@ -480,6 +482,8 @@ class Assistant:
                 for qa in knowledge.get_many(session, near).values()
                 if knowledge.answerable(qa, today=today, production=production).answers
             ]
+        if len(matters := {qa.matter for qa in items[:MAX_OPTIONS]}) == 1:
+            memory.last_matter = matters.pop()
         options: list[Option] = []
         seen: set[str] = set()
         for qa in items[:MAX_OPTIONS]:

@@ -60,10 +60,13 @@ class DenseIndex:
         """Score of every document for one query vector of shape (dim,); shape (documents,)."""
         if vector.shape != (self.dim,):
             raise ValueError(f"the query vector must have the shape ({self.dim},), got {vector.shape}")
-        if not len(self):
-            return np.zeros(0, np.float32)
-        stored = faiss.rev_swig_ptr(self._index.get_xb(), len(self) * self.dim).reshape(len(self), self.dim)
-        return np.asarray(stored @ vector.astype(np.float32), dtype=np.float32)
+        scores = np.zeros(len(self), dtype=np.float32)
+        vector = np.ascontiguousarray(vector, dtype=np.float32)
+        # FAISS's kernel on one thread, not numpy: BLAS would start threads, and on busy cores those cost 9 ms a query.
+        faiss.fvec_inner_products_ny(  # type: ignore[attr-defined]
+            faiss.swig_ptr(scores), faiss.swig_ptr(vector), self._index.get_xb(), self.dim, len(self)
+        )
+        return scores
 
     def save(self, path: Path) -> None:
         """Write FAISS's own file format.

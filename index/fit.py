@@ -12,20 +12,25 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 from scipy.stats import beta
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
+from bot.settings import ROOT
 from index import knowledge_files, scope
 from index.encoder import Encoder, load_encoder
-from index.normalise import normalise
+from index.normalise import clean, normalise
 from index.ranking import Calibration, Logistic, Ranked, evidence, rank
 from index.retriever import Candidate, Item, Retriever
 
@@ -64,10 +69,13 @@ def read_questions(path: Path) -> list[dict[str, Any]]:
 
 
 def labelled(retriever: Retriever, path: Path) -> list[Example]:
-    """The questions of a file with their candidates."""
+    """The questions of a file with their candidates.  What is word for word in the knowledge proves nothing: left out."""
+    known = {clean(text) for item in retriever.items for text in item.texts}
     examples = []
     for number, row in enumerate(read_questions(path)):
         query = normalise(row["q"])
+        if clean(row["q"]) in known:
+            continue
         examples.append(
             Example(
                 text=row["q"],
@@ -111,9 +119,41 @@ def _ranker(examples: Sequence[Example]) -> Logistic:
     return Logistic(tuple(float(w) for w in model.coef_[0] / scale), 0.0)
 
 
-def _logistic(features: NDArray[np.float64], labels: NDArray[np.int64], strength: float) -> Logistic:
-    model = LogisticRegression(C=strength, max_iter=2000).fit(features, labels)
-    return Logistic(tuple(float(w) for w in model.coef_[0]), float(model.intercept_[0]))
+def _standardised() -> Pipeline:
+    return make_pipeline(StandardScaler(), LogisticRegression(C=0.5, max_iter=2000))
+
+
+def _logistic(features: NDArray[np.float64], labels: NDArray[np.int64]) -> Logistic:
+    """A logistic regression on standardised features, written for the raw ones."""
+    scaler, model = (step for _, step in _standardised().fit(features, labels).steps)
+    weights = model.coef_[0] / scaler.scale_
+    return Logistic(tuple(float(w) for w in weights), float(model.intercept_[0] - np.dot(weights, scaler.mean_)))
+
+
+def _scope(encoder: Encoder | None, known: Sequence[str]) -> Logistic:
+    """What a hotline answers: the held-out questions by their label, the knowledge, and Rasa's examples of two kinds."""
+    labelled_texts = [(row["q"], row["scope"] == "service") for row in read_questions(FOLDER / "questions.jsonl")]
+    labelled_texts += [(text, True) for text in known]
+    for act, ours in (("ask_policy", True), ("report_problem", True), ("chitchat", False), ("abuse", False)):
+        labelled_texts += [(text, ours) for text in nlu_examples(act)]
+    features = np.array([scope.features(normalise(text), encoder) for text, _ in labelled_texts])
+    labels = np.array([ours for _, ours in labelled_texts], dtype=np.int64)
+    model = LogisticRegression(C=3.0, max_iter=3000, class_weight="balanced").fit(features, labels)
+    return Logistic(tuple(round(float(w), 4) for w in model.coef_[0]), float(model.intercept_[0]))
+
+
+_ENTITY = re.compile(r"\[([^\]]*)\](?:\{[^}]*\}|\([^)]*\))")
+
+
+def nlu_examples(act: str) -> list[str]:
+    """Rasa's training examples of one act, without their entity marks."""
+    texts = []
+    for path in sorted((ROOT / "nlu_data" / "nlu").glob("*.yml")):
+        for entry in yaml.safe_load(path.read_text(encoding="utf-8"))["nlu"]:
+            if entry.get("intent") == act:
+                lines = (line.strip().removeprefix("-").strip() for line in entry["examples"].splitlines())
+                texts += [_ENTITY.sub(r"\1", line) for line in lines if line]
+    return texts
 
 
 def _top(example: Example, ranker: Logistic) -> list[Ranked]:
@@ -138,22 +178,18 @@ def fit(encoder: Encoder | None) -> Calibration:
     right = np.array([ranked[0].candidate.item.id in e.right for e, ranked in rankings], dtype=np.int64)
     in_four = np.array([any(r.candidate.item.id in e.right for r in ranked[:4]) for e, ranked in rankings])
     folds = [e.group for e, _ in rankings]
-    model = LogisticRegression(C=0.5, max_iter=2000)
-    held_out = cross_val_predict(model, proofs, right, groups=folds, cv=GroupKFold(n_splits=5), method="predict_proba")[
-        :, 1
-    ]
+    held_out = cross_val_predict(
+        _standardised(), proofs, right, groups=folds, cv=GroupKFold(n_splits=5), method="predict_proba"
+    )[:, 1]
     answer_at = answer_limit(held_out, right)
     clarify_at = clarify_limit(held_out, in_four, answer_at)
 
-    queries = [normalise(e.text) for e in questions]
-    scopes = np.array([scope.features(query, encoder) for query in queries])
-    service = np.array([e.service for e in questions], dtype=np.int64)
     answered = held_out >= answer_at
     return Calibration(
         encoder=encoder.checksum if encoder else "",
         ranker=_ranker([*wordings, *questions]),
-        confidence=_logistic(proofs, right, strength=0.5),
-        scope=_logistic(scopes, service, strength=1.0),
+        confidence=_logistic(proofs, right),
+        scope=_scope(encoder, [text for item in retriever.items for text in item.texts]),
         answer_at=answer_at,
         clarify_at=clarify_at,
         fitted_on={
@@ -223,7 +259,7 @@ def main() -> None:
     encoder = load_encoder(parser.parse_args().encoder)
     fitted = [fit(encoder), fit(None)]
     (FOLDER / "calibration.json").write_text(
-        json.dumps([one.to_json() for one in fitted], ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
+        json.dumps([one.to_json() for one in fitted], ensure_ascii=False) + "\n", encoding="utf-8"
     )
     for one in fitted:
         print(one.encoder[:8] or "without vectors", one.answer_at, one.clarify_at, one.fitted_on)

@@ -15,6 +15,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from index import scope
 from index.lexical import IndexFileError
 from index.retriever import FEATURES, Candidate
 
@@ -79,7 +80,8 @@ class Calibration:
             calibration = cls(**{**raw, **parts})
         except (KeyError, TypeError) as error:
             raise IndexFileError("标定文件的内容不完整。") from error
-        if len(calibration.ranker.weights) != len(FEATURES) or len(calibration.confidence.weights) != len(EVIDENCE):
+        sizes = (len(calibration.ranker.weights), len(calibration.confidence.weights))
+        if sizes != (len(FEATURES), len(EVIDENCE)) or len(calibration.scope.weights) < scope.WIDTH:
             raise IndexFileError("标定文件与当前程序的特征不一致，请重新标定。")
         return calibration
 

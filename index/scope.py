@@ -6,6 +6,7 @@ Only asked where no Q&A fits: a public-service question becomes a ticket, anythi
 from __future__ import annotations
 
 import re
+import zlib
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,22 +25,34 @@ _OFFICIAL = re.compile(
 )
 _FOREIGN = re.compile(r"美国|英国|日本|韩国|加拿大|澳洲|澳大利亚|新加坡|德国|法国|俄罗斯|泰国|绿卡|欧盟")
 
-WIDTH = 5
-"""How many hand-made features come before the encoder's."""
+_BINS = 1024
+"""Bins that characters and bigrams are hashed into"""
+
+WIDTH = 5 + _BINS
+"""How many features there are without an encoder"""
+
+OURS_AT = 0.35
+"""From this probability on a text counts as ours: a needless ticket costs less than a citizen turned away."""
 
 
 def features(query: Query, encoder: Encoder | None) -> NDArray[np.float64]:
-    """What the scope's logistic regression sees; shape (WIDTH + encoder's dim,), or (WIDTH,) without an encoder."""
+    """What the scope's logistic regression sees: a few counts, hashed characters and bigrams, the encoder's vector if any.
+
+    Shape (WIDTH + encoder's dim,).
+    """
     words = set(tokenize.words(query.text))
     official = len(set(_OFFICIAL.findall(query.text)))
-    terms = len(words & policy_terms())
-    made = [
+    counts = [
         min(official, 3),
         float(official > 0),
-        min(terms, 3),
+        min(len(words & policy_terms()), 3),
         float(_FOREIGN.search(query.text) is not None),
         float(len(query.text) <= 3),
     ]
-    if encoder is None:
-        return np.array(made)
-    return np.concatenate([made, encoder.encode([query.text])[0].astype(np.float64)])
+    bins = np.zeros(_BINS)
+    for gram in tokenize.ngrams(query.text):
+        bins[zlib.crc32(gram.encode()) % _BINS] += 1
+    parts = [np.array(counts), bins / max(float(np.linalg.norm(bins)), 1.0)]
+    if encoder is not None:
+        parts.append(encoder.encode([query.text])[0].astype(np.float64))
+    return np.concatenate(parts)

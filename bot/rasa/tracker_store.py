@@ -14,7 +14,7 @@ from rasa.shared.core.domain import Domain
 from rasa.shared.core.trackers import DialogueStateTracker
 
 
-class BoundedTrackerStore(InMemoryTrackerStore):
+class BoundedTrackerStore(InMemoryTrackerStore):  # type: ignore[misc, unused-ignore]
     """Rasa's in-memory store, limited to the conversations used last.
 
     Named by ``tracker_store.type`` in ``endpoints.yml``; Rasa passes the other keys of that section as arguments.

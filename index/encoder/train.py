@@ -34,12 +34,12 @@ class Recipe:
     vocabulary: int = 49_000
     dim: int = 256
     batch: int = 1024
-    steps: int = 5_000
+    steps: int = 1_500
     learning_rate: float = 0.01
     temperature: float = 0.05
     token_dropout: float = 0.1
     longest: int = 96  # tokens of a text seen in one step; a longer one is cropped at a random place
-    plain_share: float = 0.5  # share of batches drawn from plain text
+    plain_share: float = 0.4  # share of batches drawn from plain text
     seed: int = 20
 
 

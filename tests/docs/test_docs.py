@@ -170,17 +170,17 @@ def test_every_route_is_documented_and_no_other(application: FastAPI) -> None:
 
 
 def test_every_curl_example_calls_a_route(application: FastAPI) -> None:
-    calls = []
+    calls: list[tuple[str, str]] = []
     for page in PAGES:
         for command in re.findall(r"^curl (?:.*\\\n)*.*$", read(page), re.MULTILINE):
-            method = re.search(r"-X ([A-Z]+)", command)
-            path = re.search(r"(?:\$BASE|127\.0\.0\.1:8000)(/[^\s\"'?]*)", command)
-            assert path, command
-            calls.append((method[1] if method else "GET", path[1]))
+            verb = re.search(r"-X ([A-Z]+)", command)
+            address = re.search(r"(?:\$BASE|127\.0\.0\.1:8000)(/[^\s\"'?]*)", command)
+            assert address, command
+            calls.append((verb[1] if verb else "GET", address[1]))
     assert calls
-    known = [(method, re.escape(path).replace(r"\{\}", "[^/]+")) for method, path in routes(application)]
-    for method, path in calls:
-        assert any(method == verb and re.fullmatch(shape, path) for verb, shape in known), f"{method} {path}"
+    shapes = [(method, re.escape(path).replace(r"\{\}", "[^/]+")) for method, path in routes(application)]
+    for called, path in calls:
+        assert any(called == method and re.fullmatch(shape, path) for method, shape in shapes), f"{called} {path}"
 
 
 def test_every_error_is_documented_with_its_status() -> None:

@@ -56,8 +56,6 @@ KNOWLEDGE = [
 ]
 
 
-
-
 def make(settings: Settings, **changes: Any) -> Assistant:
     with database.write() as session:
         document = Document(id="doc", title="图书馆条例", region="100000", status="有效", issuer="市人大")
@@ -198,21 +196,23 @@ def test_a_draft_answers_in_development_with_a_note_and_never_in_production(sqli
 
 def test_a_daily_bound_ends_tickets_but_not_the_conversation(sqlite_db: Settings) -> None:
     talk = Talk(make(sqlite_db, tickets_per_day=2))
-    kinds = [talk.say(f"{what}塌了谁来修").type for what in ("村口的桥", "小区围墙", "河边护栏", "山上的亭子")]
+    kinds = [
+        talk.say(f"{what}坏了谁来修").type for what in ("小区的路灯", "小区的围墙", "派出所门口的路", "医院的电梯")
+    ]
     assert kinds == ["ticket", "ticket", "text", "text"]
     assert talk.say("图书馆借书证丢失如何补领").type == "answer"
 
 
 def test_the_same_question_keeps_its_ticket(talk: Talk) -> None:
-    first = talk.say("村口的桥塌了谁来修")
-    assert talk.say("村口的桥塌了,谁来修?").number == first.number
+    first = talk.say("小区的路灯坏了谁来修")
+    assert talk.say("小区的路灯坏了,谁来修?").number == first.number
     with database.read() as session:
         assert session.scalar(select(func.count()).select_from(Ticket)) == 1
 
 
 def test_the_transcript_is_masked_the_question_is_kept(talk: Talk) -> None:
     talk.say("我电话13912345678")
-    number = talk.say("村口的桥塌了谁来修，打我13912345678").number
+    number = talk.say("小区的路灯坏了谁来修，打我13912345678").number
     with database.read() as session:
         ticket = session.get_one(Ticket, number)
     assert "13912345678" in ticket.subject
@@ -273,7 +273,7 @@ def test_options_out_of_range_are_refused_and_the_offer_stands(talk: Talk) -> No
 
 
 _WORDS = ["图书馆借书证", "补领", "多少钱", LOCAL, "1", "2", "最后一个", "以上都不是", "算了", "我要投诉", "是的", "不", "转人工", "跳过",
-          "长沙市", "13800138000", "没用", "再说一遍", "查工单", "😀", "村口的桥塌了谁来修", "谢谢"]  # fmt: skip
+          "长沙市", "13800138000", "没用", "再说一遍", "查工单", "😀", "小区的路灯坏了谁来修", "谢谢"]  # fmt: skip
 _ACTS = [
     "ask_policy",
     "follow_up",

@@ -2,11 +2,13 @@
 
 import json
 import math
+from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from rich.console import Console
 
 from index.bench import FUSION_WEIGHTS, METHODS, METRICS, BenchError, fuse, print_table, rank_metrics, run_bench
@@ -90,7 +92,7 @@ def test_the_dense_results_come_from_the_encoder(folder: Path) -> None:
 
         name, checksum, dim = "blind", "0", 2
 
-        def encode(self, texts: list[str]) -> np.ndarray:
+        def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
             return np.tile(np.array([[1, 0]], np.float32), (len(texts), 1))
 
     report = run_bench(folder, encoder=Blind())
