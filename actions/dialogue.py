@@ -59,7 +59,8 @@ class Respond(Action, ABC):  # type: ignore[misc]
         replies, context = await asyncio.to_thread(_answer, turn_id, act)
         for reply in replies:
             dispatcher.utter_message(json_message=reply)
-        return _slots(context)
+        # Only what changed: every event stays in the tracker and travels with each later call.
+        return [slot for slot in _slots(context) if tracker.get_slot(slot["name"]) != slot["value"]]
 
 
 def _answer(turn_id: str, act: str) -> tuple[list[dict[str, Any]], Context]:

@@ -118,8 +118,8 @@ class Dispatcher:
         try:
             while conversation_id in self._pending:
                 self._pending.discard(conversation_id)
-                while (turn_id := await asyncio.to_thread(_earliest, conversation_id)) is not None:
-                    await self._work(turn_id)
+                while (found := await asyncio.to_thread(_earliest, conversation_id)) is not None:
+                    await self._work(*found)
                     self._notifier.wake(conversation_id)
         except TurnFailed:
             asyncio.get_running_loop().call_later(_RETRY_S, self.enqueue, conversation_id)
@@ -129,10 +129,11 @@ class Dispatcher:
         finally:
             self._workers.pop(conversation_id, None)
 
-    async def _work(self, turn_id: str) -> None:
+    async def _work(self, turn: Turn, sender: str) -> None:
+        turn_id = turn.turn_id
         waiter = self._waiters.get(turn_id)
         try:
-            settled = await self._settle(turn_id)
+            settled = await self._settle(turn, sender)
         except Exception as error:
             log.exception("turn.failed", turn=turn_id)
             failure = TurnFailed(str(error))
@@ -144,11 +145,11 @@ class Dispatcher:
             waiter.set_result(settled)
         self._waiters.pop(turn_id, None)
 
-    async def _settle(self, turn_id: str) -> Settled:
+    async def _settle(self, turn: Turn, sender: str) -> Settled:
         """Rasa, then ourselves, then an apology with a ticket: one of them settles the turn."""
         async with self._slots:
             started = time.monotonic()
-            turn, sender = await asyncio.to_thread(_load, turn_id)
+            turn_id = turn.turn_id
             reason = None
             try:
                 await self._rasa.send(sender, turn.text, turn_id)
@@ -228,22 +229,20 @@ def depths() -> tuple[int, int]:
     return outbox, inbox
 
 
-def _earliest(conversation_id: str) -> str | None:
+def _earliest(conversation_id: str) -> tuple[Turn, str] | None:
+    """The conversation's first open turn, ready for our own answer if need be, and the sender's name in Rasa."""
     with database.read() as session:
-        return session.scalar(
-            select(InboxMessage.turn_id)
+        message = session.scalars(
+            select(InboxMessage)
             .where(InboxMessage.conversation_id == conversation_id, InboxMessage.settled.is_(False))
             .order_by(InboxMessage.seq)
             .limit(1)
-        )
-
-
-def _load(turn_id: str) -> tuple[Turn, str]:
-    with database.read() as session:
-        turn = turns.load(session, turn_id)
-        act = literal_act(turn.text) or "ask_policy"
-        turn = turns.load(session, turn_id, act=act, engine="fallback")
-        return turn, session.get_one(Conversation, turn.conversation_id).sender
+        ).first()
+        if message is None:
+            return None
+        act = literal_act(message.text) or "ask_policy"
+        turn = turns.load(session, message.turn_id, act=act, engine="fallback")
+        return turn, session.get_one(Conversation, conversation_id).sender
 
 
 def _effect(turn_id: str) -> TurnEffect | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import structlog
 
-from bot import database, knowledge
+from bot import database
 from bot.errors import YihaodaError
 from bot.settings import ROOT, Settings
 from connectors.rasa_model import ensure_model
@@ -37,22 +38,19 @@ def prepare(settings: Settings, say: Say) -> Path:
         say(f"示范知识有问题：{problem}")
     if report.added or report.changed:
         say(f"载入示范知识：新增 {len(report.added)}，更新 {len(report.changed)}")
-    if outdated(settings):
+    if versions.stale(settings):
         say("构建知识索引")
-        versions.publish(settings, versions.build(settings))
+        _build_index()
     say("检查 Rasa 模型（有变化时训练约一分钟）")
     return ensure_model(ROOT)
 
 
-def outdated(settings: Settings) -> bool:
-    """Whether the index version in use is missing, damaged, of another encoder, or behind the knowledge."""
-    reader = versions.IndexReader(settings)
-    try:
-        loaded = reader.get()
-    except YihaodaError:
-        return True
-    with database.read() as session:
-        return reader.error is not None or loaded.revision != knowledge.revision(session)
+def _build_index() -> None:
+    """In a process of its own: the encoder's libraries would stay in the supervisor's memory for good."""
+    command = [sys.executable, "-m", "connectors.cli", "index", "build", "--publish"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise YihaodaError(f"索引没有建成：{done.stderr.strip()[-500:]}")
 
 
 def services(settings: Settings, model: Path, env: Mapping[str, str] | None = None) -> list[Service]:

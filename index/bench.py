@@ -21,6 +21,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from bot.errors import YihaodaError
+
 from . import tokenize
 from .dense import DenseIndex
 from .encoder import Encoder, load_encoder
@@ -40,7 +42,7 @@ _DEPTH = 10
 _ENCODE_BATCH = 2048
 
 
-class BenchError(Exception):
+class BenchError(YihaodaError):
     """The folder cannot be used as a bench; the message, in Chinese, names file and line."""
 
 

@@ -210,7 +210,7 @@ def answer_limit(probabilities: NDArray[np.float64], right: NDArray[np.int64]) -
     Where the questions are too few to show that, the limit with the smallest upper bound that they can show.
     """
     bounds: dict[float, float] = {}
-    for limit in np.arange(0.5, 0.96, 0.01):
+    for limit in np.arange(0.5, 0.99, 0.01):
         answered = probabilities >= limit
         if answered.any():
             wrong = int((answered & (right == 0)).sum())
@@ -239,15 +239,16 @@ def calibration_error(probabilities: NDArray[np.float64], right: NDArray[np.int6
     return float(sum(gaps))
 
 
+def shipped(encoder: str) -> Calibration | None:
+    """The calibration that comes with the project for the encoder of this checksum (empty: none).  Raises: IndexFileError."""
+    path = FOLDER / "calibration.json"
+    entries = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    return next((Calibration.from_json(raw) for raw in entries if raw["encoder"] == encoder), None)
+
+
 def calibration_for(encoder: Encoder | None) -> Calibration:
     """The shipped calibration for this encoder; fitted now if none was shipped.  Raises: IndexFileError."""
-    path = FOLDER / "calibration.json"
-    wanted = encoder.checksum if encoder else ""
-    if path.exists():
-        for raw in json.loads(path.read_text(encoding="utf-8")):
-            if raw["encoder"] == wanted:
-                return Calibration.from_json(raw)
-    return fit(encoder)
+    return shipped(encoder.checksum if encoder else "") or fit(encoder)
 
 
 def main() -> None:

@@ -24,8 +24,8 @@ import structlog
 from bot import database, knowledge
 from bot.errors import NotFound, YihaodaError
 from bot.settings import Settings
-from index.encoder import Encoder, load_encoder
-from index.fit import calibration_for
+from index.encoder import Encoder, encoder_checksum, load_encoder
+from index.fit import calibration_for, shipped
 from index.lexical import IndexFileError
 from index.ranking import Calibration
 from index.retriever import Item, Retriever
@@ -186,6 +186,28 @@ def versions(settings: Settings) -> list[dict[str, Any]]:
 def load(settings: Settings, version: str) -> Loaded:
     """Read and verify one version.  Raises: NotFound, IndexDamaged."""
     return _load(_folder(settings, version), _encoder(settings))
+
+
+def stale(settings: Settings) -> bool:
+    """Whether the version in use is missing or damaged, or was built from other knowledge, encoder or calibration.
+
+    Loads no model, so that whoever only asks stays small.
+    """
+    current, _ = pointer(settings)
+    wanted = encoder_checksum(settings.encoder or None) if settings.dense else ""
+    try:
+        folder = _folder(settings, current or "")
+        manifest = _verify(folder)
+        calibration = Calibration.load(folder / "calibration.json")
+    except (NotFound, IndexDamaged, IndexFileError):
+        return True
+    with database.read() as session:
+        revision = knowledge.revision(session)
+    built_with = manifest["encoder"]["checksum"] if manifest["encoder"] else ""
+    return (manifest["knowledge_revision"], built_with) != (revision, wanted) or shipped(wanted) not in (
+        None,
+        calibration,
+    )
 
 
 class IndexReader:

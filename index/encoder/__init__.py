@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bot.errors import YihaodaError
+
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
@@ -21,7 +23,7 @@ BUNDLED_NAME = "yihaoda-static"
 _WEIGHT_FILES = ("*.safetensors", "*.bin", "tokenizer.json", "vocab.txt", "*.model", "modules.json", "config.json")
 
 
-class EncoderError(Exception):
+class EncoderError(YihaodaError):
     """The encoder cannot be loaded; the message, in Chinese, says why."""
 
 
@@ -78,6 +80,11 @@ def checksum(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def encoder_checksum(name_or_path: str | None = None) -> str:
+    """The checksum that ``load_encoder`` would give its encoder, without loading it.  Raises: EncoderError."""
+    return checksum(_locate(name_or_path)[1])
+
+
 def load_encoder(name_or_path: str | None = None) -> Encoder:
     """The bundled encoder (``None``), a model folder, or a model of that name in the local Hugging Face cache.
 
@@ -87,10 +94,7 @@ def load_encoder(name_or_path: str | None = None) -> Encoder:
     Raises:
         EncoderError: there is no such model on this machine, or its files are damaged.
     """
-    folder = BUNDLED if name_or_path is None else Path(name_or_path).expanduser()
-    name = BUNDLED_NAME if name_or_path is None else folder.name if folder.is_dir() else name_or_path
-    if not folder.is_dir():
-        folder = _cached(name)
+    name, folder = _locate(name_or_path)
     try:
         import torch
         from sentence_transformers import SentenceTransformer
@@ -107,6 +111,13 @@ def load_encoder(name_or_path: str | None = None) -> Encoder:
             f"语义模型无法加载：{name}（{error}）。请检查模型文件夹是否完整，或改用自带模型。"
         ) from error
     return encoder
+
+
+def _locate(name_or_path: str | None) -> tuple[str, Path]:
+    """A model's name and folder."""
+    folder = BUNDLED if name_or_path is None else Path(name_or_path).expanduser()
+    name = BUNDLED_NAME if name_or_path is None else folder.name if folder.is_dir() else name_or_path
+    return name, folder if folder.is_dir() else _cached(name)
 
 
 def _cached(name: str) -> Path:
