@@ -15,7 +15,7 @@ from bot.conversations import Context
 from bot.errors import InvalidInput
 from bot.models import Conversation
 from bot.replies import REPLIES
-from index.assistant import respond
+from index.assistant import get_assistant
 
 _SLOT_OF_AWAITING = {"contact": "form", "ticket": "form"}
 """Rasa's slot knows fewer things to wait for: all that a bare yes or no would belong to is a form."""
@@ -66,10 +66,8 @@ class Respond(Action, ABC):  # type: ignore[misc]
 def _answer(turn_id: str, act: str) -> tuple[list[dict[str, Any]], Context]:
     with database.read() as session:
         turn = turns.load(session, turn_id, act=act)
-    replies = respond(turn)
-    with database.read() as session:
-        context = conversations.context_of(session.get_one(Conversation, turn.conversation_id))
-    return REPLIES.dump_python(replies, mode="json"), context
+    settled = get_assistant().settle(turn)
+    return REPLIES.dump_python(settled.replies, mode="json"), settled.context
 
 
 class ActionAnswer(Respond):

@@ -144,7 +144,7 @@ def variant(settings: Settings, rows: Sequence[dict[str, Any]], *, dense: bool) 
     with database.write() as session:
         conversation, _ = conversations.create(session, "web")
         session.flush()
-        turns.receive(session, conversation.id, "1", rows[0]["q"], own)  # a ticket shows the conversation so far
+        turns.receive(session, conversation, "1", rows[0]["q"], own)  # a ticket shows the conversation so far
         conversation_id = conversation.id
     asked = [ask(assistant, conversation_id, row) for row in rows]
     return asked, judged(asked, limits)

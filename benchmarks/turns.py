@@ -164,7 +164,7 @@ class Plain:
                 conversation, _ = conversations.create(session, "web")
                 session.flush()
                 receipts = [
-                    turns.receive(session, conversation.id, str(number), text, self._settings)
+                    turns.receive(session, conversation, str(number), text, self._settings)
                     for number, text in enumerate(lines)
                 ]
                 talks.append(Talk(lines, conversation.id, turn_ids=tuple(receipt.turn_id for receipt in receipts)))

@@ -75,13 +75,13 @@ def create(session: Session, channel: str, now: datetime | None = None) -> tuple
     return conversation, token
 
 
-def authenticate(session: Session, conversation_id: str, token: str) -> Conversation:
-    """The conversation, if ``token`` opens it.
+def authenticate(session: Session, conversation_id: str, token: str, *, locked: bool = False) -> Conversation:
+    """The conversation, if ``token`` opens it; ``locked`` until the transaction ends.
 
     Raises:
         Forbidden: no such conversation, or another's.  Both read the same.
     """
-    conversation = session.get(Conversation, conversation_id)
+    conversation = session.get(Conversation, conversation_id, with_for_update=locked, populate_existing=locked)
     if conversation is None or not same(conversation.token_digest or "", digest(token)):
         raise Forbidden("无权访问这个会话，请重新开始一个会话。")
     return conversation

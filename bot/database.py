@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,8 @@ def make_engine(url: str) -> Engine:
 
 _engine: Engine | None = None
 _lock = threading.Lock()
+_writer = threading.Lock()
+"""SQLite has one writer at a time and lets the others poll; our own threads wait for each other here instead."""
 
 
 def get_engine() -> Engine:
@@ -84,7 +86,9 @@ def read() -> Iterator[Session]:
 @contextmanager
 def write() -> Iterator[Session]:
     """A session that commits at the end, or rolls back on any exception.  Keep it short.  Raises: StoreBusy."""
-    with _translated(), Session(get_engine(), expire_on_commit=False) as session:
+    engine = get_engine()
+    turn = _writer if engine.dialect.name == "sqlite" else nullcontext()
+    with turn, _translated(), Session(engine, expire_on_commit=False) as session:
         session.connection(execution_options={"immediate": True})
         yield session
         session.commit()

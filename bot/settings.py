@@ -64,7 +64,7 @@ class Settings(BaseSettings):
         default=25.0, gt=0, description="网页请求最长等待的秒数。超过就先确认收到，回复随后送达。"
     )
     session_idle_s: int = Field(default=1800, ge=60, description="会话闲置多少秒后换新的 Rasa 会话（上下文不会丢）。")
-    session_turns: int = Field(default=40, ge=5, description="一个 Rasa 会话最多多少轮，超过自动换新，避免越聊越慢。")
+    session_turns: int = Field(default=12, ge=5, description="一个 Rasa 会话最多多少轮，超过自动换新，避免越聊越慢。")
 
     message_chars: int = Field(default=2000, ge=100, description="一条消息最多处理多少个字，超出部分不处理并告知市民。")
     body_bytes: int = Field(default=65536, ge=4096, description="一次请求的正文上限（字节）。")

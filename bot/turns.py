@@ -67,16 +67,31 @@ class Receipt:
     replies: list[Reply] | None
 
 
+def new_id() -> str:
+    """An id for a turn to be."""
+    return uuid.uuid4().hex
+
+
 def receive(
-    session: Session, conversation_id: str, message_id: str, text: str, settings: Settings, now: datetime | None = None
+    session: Session,
+    conversation: Conversation,
+    message_id: str,
+    text: str,
+    settings: Settings,
+    *,
+    turn_id: str | None = None,
+    now: datetime | None = None,
 ) -> Receipt:
     """Store a message under its unique (channel, message id).  A repeat gives the first one's turn.
 
     In state ``human`` the turn is settled at once: the message is the agent's to answer.
+
+    Args:
+        conversation: locked by the caller.
+        turn_id: what to call a new turn; ``new_id()`` if not given.
     """
     at = now or utcnow()
-    conversation = conversations.lock(session, conversation_id)
-    key = f"{conversation_id}:{message_id}"
+    key = f"{conversation.id}:{message_id}"
     known = session.scalar(
         select(InboxMessage).where(InboxMessage.channel == conversation.channel, InboxMessage.channel_message_id == key)
     )
@@ -89,8 +104,8 @@ def receive(
     conversation.session_turns += 1
     conversation.active_at = at
     message = InboxMessage(
-        turn_id=uuid.uuid4().hex,
-        conversation_id=conversation_id,
+        turn_id=turn_id or new_id(),
+        conversation_id=conversation.id,
         seq=conversations.next_seq(conversation),
         channel=conversation.channel,
         channel_message_id=key,
@@ -125,23 +140,31 @@ def load(session: Session, turn_id: str, *, act: str = "ask_policy", engine: Eng
     )
 
 
-def settle(turn: Turn, outcome: Outcome) -> list[Reply]:
+@dataclass(frozen=True)
+class Settled:
+    """What a turn came to in the end: its replies, and what the conversation remembers."""
+
+    replies: list[Reply]
+    context: Context
+
+
+def settle(turn: Turn, outcome: Outcome) -> Settled:
     """Write the outcome, once.
 
     Returns:
-        The turn's replies: the outcome's, or those of whoever settled the turn before.
+        The outcome's replies and memory, or those of whoever settled the turn before.
     """
     with database.write() as session:
         conversation = conversations.lock(session, turn.conversation_id)
         message = session.get_one(InboxMessage, turn.turn_id, populate_existing=True)
-        effect = session.get(TurnEffect, turn.turn_id)
-        if effect is not None:
-            return replies_of(effect)
+        if message.settled:
+            effect = session.get_one(TurnEffect, turn.turn_id)
+            return Settled(replies_of(effect), conversations.context_of(conversation))
         if outcome.state and conversation.state == turn.state:
             # An agent may have claimed the conversation in the meantime: that stands.
             conversation.state = outcome.state
         _write(session, conversation, message, turn.engine, turn.act, outcome, utcnow())
-        return outcome.replies
+        return Settled(outcome.replies, outcome.context)
 
 
 def _write(

@@ -140,7 +140,15 @@ async def send_message(
     conversation_id: ConversationId, body: NewMessage, token: Token, here: TheGateway, response: Response
 ) -> Turned:
     """Say something.  The same ``message_id`` again gives the same replies and makes no second turn."""
-    receipt = await asyncio.to_thread(_receive, here, conversation_id, token, body)
+    turn_id = turns.new_id()
+    with here.dispatcher.expect(turn_id):
+        return await _take_turn(conversation_id, body, token, here, response, turn_id)
+
+
+async def _take_turn(
+    conversation_id: str, body: NewMessage, token: str, here: Gateway, response: Response, turn_id: str
+) -> Turned:
+    receipt = await asyncio.to_thread(_receive, here, conversation_id, token, body, turn_id)
     here.notifier.wake(conversation_id)
     if receipt.replies is not None:
         return Turned(state=receipt.state, replies=receipt.replies, turn_id=receipt.turn_id)  # type: ignore[arg-type]
@@ -154,14 +162,14 @@ async def send_message(
     return Turned(state=settled.state, replies=settled.replies, turn_id=receipt.turn_id)  # type: ignore[arg-type]
 
 
-def _receive(here: Gateway, conversation_id: str, token: str, body: NewMessage) -> turns.Receipt:
+def _receive(here: Gateway, conversation_id: str, token: str, body: NewMessage, turn_id: str) -> turns.Receipt:
     now = utcnow()
     with database.write() as session:
-        conversations.authenticate(session, conversation_id, token)
+        conversation = conversations.authenticate(session, conversation_id, token, locked=True)
         limit = here.settings.rate_per_minute
         if not counters.hit(session, f"say:{conversation_id}", limit, timedelta(minutes=1), now):
             raise TooMany("消息发得太快了，请稍等一会儿再发。")
-        return turns.receive(session, conversation_id, body.message_id, body.text, here.settings, now)
+        return turns.receive(session, conversation, body.message_id, body.text, here.settings, turn_id=turn_id, now=now)
 
 
 @router.get("/conversations/{conversation_id}/messages", response_model=History)

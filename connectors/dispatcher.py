@@ -6,7 +6,9 @@ What is waiting lies in the database, not here: after a restart ``recover`` goes
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import structlog
@@ -79,20 +81,35 @@ class Dispatcher:
         self._pending: set[str] = set()
         self._workers: dict[str, asyncio.Task[None]] = {}
 
+    @contextlib.contextmanager
+    def expect(self, turn_id: str) -> Iterator[None]:
+        """Be ready to tell of a turn that is about to be stored: it may be settled before anybody asks."""
+        self._waiter(turn_id)
+        try:
+            yield
+        finally:
+            self._waiters.pop(turn_id, None)
+
     async def answer(self, conversation_id: str, turn_id: str) -> Settled:
         """Wait until the turn is settled.  Cancelling the wait does not cancel the turn.  Raises: TurnFailed."""
+        expected = turn_id in self._waiters
+        waiter = self._waiter(turn_id)
+        self.enqueue(conversation_id)
+        if not expected:
+            # A repeated message: its turn may have been settled before there was anybody to tell.
+            effect = await asyncio.to_thread(_effect, turn_id)
+            if effect is not None:
+                self._waiters.pop(turn_id, None)
+                return Settled(effect.state, turns.replies_of(effect))
+        return await asyncio.shield(waiter)
+
+    def _waiter(self, turn_id: str) -> asyncio.Future[Settled]:
         waiter = self._waiters.get(turn_id)
         if waiter is None:
             waiter = self._waiters[turn_id] = asyncio.get_running_loop().create_future()
             # Nobody may be waiting any more when it fails: that is no error of the loop's.
             waiter.add_done_callback(lambda done: done.cancelled() or done.exception())
-        self.enqueue(conversation_id)
-        # The worker may have settled the turn before there was anybody to tell.
-        effect = await asyncio.to_thread(_effect, turn_id)
-        if effect is not None:
-            self._waiters.pop(turn_id, None)
-            return Settled(effect.state, turns.replies_of(effect))
-        return await asyncio.shield(waiter)
+        return waiter
 
     def enqueue(self, conversation_id: str) -> None:
         """See to it that the conversation's open turns are worked off."""

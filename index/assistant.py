@@ -1,4 +1,4 @@
-"""``respond``: the one place where a turn becomes an answer, a question back, a ticket or plain words.
+"""``Assistant.respond``: the one place where a turn becomes an answer, a question back, a ticket or plain words.
 
 Rasa's actions call it with the dialogue act that Rasa recognised; the gateway calls it by itself where Rasa fails.  The
 conversation's own state comes first (an open form, offered options, a region that was asked for), then the act, then
@@ -34,7 +34,7 @@ from bot.replies import (
     TicketReply,
 )
 from bot.settings import Settings, get_settings
-from bot.turns import Outcome, Turn
+from bot.turns import Outcome, Settled, Turn
 from bot.working_days import SHANGHAI
 from index import acts, scope, wording
 from index.normalise import Query, normalise
@@ -101,6 +101,10 @@ class Assistant:
 
     def respond(self, turn: Turn) -> list[Reply]:
         """Answer a turn and settle it; if somebody settled it before, their replies."""
+        return self.settle(turn).replies
+
+    def settle(self, turn: Turn) -> Settled:
+        """``respond``, with what the conversation remembers now."""
         return turns.settle(turn, self.decide(turn))
 
     def decide(self, turn: Turn) -> Outcome:
@@ -578,11 +582,6 @@ def get_assistant() -> Assistant:
     """The process's assistant."""
     settings = get_settings()
     return Assistant(settings, IndexReader(settings))
-
-
-def respond(turn: Turn) -> list[Reply]:
-    """Answer a turn and settle it.  See ``Assistant.respond``."""
-    return get_assistant().respond(turn)
 
 
 # --- small parts -----------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ class BM25Index:
         self._index = index
         self._documents = documents
         self._vocabulary: dict[str, int] = index.vocab_dict
+        self._idf: dict[str, float] = {}
 
     @classmethod
     def build(cls, token_lists: Iterable[Sequence[str]]) -> Self:
@@ -63,10 +64,16 @@ class BM25Index:
 
     def idf(self, token: str) -> float:
         """ln(1 + (N - n + 0.5) / (n + 0.5)) for a token in n of N documents; an unseen token has n = 0, the highest."""
+        known = self._idf.get(token)
+        if known is not None:
+            return known
         row = self._vocabulary.get(token) if token else None
         bounds = self._index.scores["indptr"]
         n = 0 if row is None else int(bounds[row + 1] - bounds[row])
-        return math.log(1 + (self._documents - n + 0.5) / (n + 0.5))
+        value = math.log(1 + (self._documents - n + 0.5) / (n + 0.5))
+        if row is not None:  # unseen tokens are without number
+            self._idf[token] = value
+        return value
 
     def save(self, folder: Path) -> None:
         """Write plain numpy arrays and JSON into ``folder``, which is made if needed."""

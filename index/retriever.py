@@ -88,6 +88,7 @@ class Retriever:
         self._chars, self._words, self._answers = chars, words, answers
         self._dense, self._passages, self.encoder = dense, passages, encoder
         self._passage_starts = np.cumsum([0] + [len(_passages(item)) for item in items])[:-1]
+        self._grams: dict[int, frozenset[str]] = {}
         self._bags = [clean(" ".join((item.matter, *item.texts, item.answer))) for item in items]
 
     @classmethod
@@ -177,7 +178,7 @@ class Retriever:
                 by_item["answer"][index],
                 *(by_item[name][index] if name in by_item else 0.0 for name in ("dense", "centroid", "passage")),
                 self._coverage(query_words, self._bag(index, without_rows)),
-                self._overlap(query_grams, set(tokenize.ngrams(clean(wording)))),
+                self._overlap(query_grams, self._row_grams(row)),
             ]
             candidates.append(Candidate(self.items[index], np.array(features, dtype=np.float64), wording))
         return candidates
@@ -211,7 +212,12 @@ class Retriever:
             return 0.0
         return sum(w for word, w in zip(words, weights, strict=True) if word in bag) / total
 
-    def _overlap(self, query: set[str], wording: set[str]) -> float:
+    def _row_grams(self, row: int) -> frozenset[str]:
+        if row not in self._grams:
+            self._grams[row] = frozenset(tokenize.ngrams(clean(self._rows[row])))
+        return self._grams[row]
+
+    def _overlap(self, query: set[str], wording: frozenset[str]) -> float:
         total = sum(self._chars.idf(gram) for gram in wording)
         return sum(self._chars.idf(gram) for gram in wording & query) / total if total else 0.0
 

@@ -22,7 +22,7 @@ def fill(settings: Settings) -> str:
     with database.write() as session:
         made, _ = conversations.create(session, "web")
     with database.write() as session:
-        receipt = turns.receive(session, made.id, "m1", "我的电话是13800138000", settings)
+        receipt = turns.receive(session, conversations.lock(session, made.id), "m1", "我的电话是13800138000", settings)
     with database.read() as session:
         turn = turns.load(session, receipt.turn_id)
     turns.settle(turn, Outcome(replies=[TextReply(text="好的")], context=turn.context))

@@ -27,14 +27,14 @@ def conversation(db: Settings) -> str:
 
 def receive(settings: Settings, conversation_id: str, message_id: str, text: str = "你好") -> turns.Receipt:
     with database.write() as session:
-        return turns.receive(session, conversation_id, message_id, text, settings)
+        return turns.receive(session, conversations.lock(session, conversation_id), message_id, text, settings)
 
 
 def settle(turn_id: str, text: str, **more: object) -> list[str]:
     with database.read() as session:
         turn = turns.load(session, turn_id)
     outcome = Outcome(replies=[TextReply(text=text)], context=turn.context, **more)  # type: ignore[arg-type]
-    return [reply.text for reply in turns.settle(turn, outcome)]
+    return [reply.text for reply in turns.settle(turn, outcome).replies]
 
 
 def test_a_repeated_message_is_the_same_turn_and_gets_the_same_reply(db: Settings, conversation: str) -> None:
@@ -173,7 +173,8 @@ def test_a_session_is_renewed_when_idle_long_or_closed(db: Settings, conversatio
             senders.add(session.get_one(Conversation, conversation).sender)
     assert len(senders) == 3
     with database.write() as session:
-        turns.receive(session, conversation, "late", "还在吗", settings, utcnow() + timedelta(hours=2))
+        locked = conversations.lock(session, conversation)
+        turns.receive(session, locked, "late", "还在吗", settings, now=utcnow() + timedelta(hours=2))
     with database.read() as session:
         senders.add(session.get_one(Conversation, conversation).sender)
     assert len(senders) == 4
@@ -186,7 +187,8 @@ def test_a_new_session_remembers_unless_the_old_one_was_closed(db: Settings, con
     memory = Context(region="430104", last_matter="护照办理", offered=["hz-001"])
     turns.settle(turn, Outcome(replies=[TextReply(text="x")], context=memory))
     with database.write() as session:
-        turns.receive(session, conversation, "m2", "然后呢", db, utcnow() + timedelta(days=1))
+        locked = conversations.lock(session, conversation)
+        turns.receive(session, locked, "m2", "然后呢", db, now=utcnow() + timedelta(days=1))
     with database.read() as session:
         assert conversations.context_of(session.get_one(Conversation, conversation)) == memory
     with database.write() as session:

@@ -86,7 +86,8 @@ class Talk:
 
     def say(self, text: str, act: str = "ask_policy") -> Any:
         with database.write() as session:
-            receipt = turns.receive(session, self.id, uuid.uuid4().hex, text, self.assistant._settings)
+            conversation = conversations.lock(session, self.id)
+            receipt = turns.receive(session, conversation, uuid.uuid4().hex, text, self.assistant._settings)
         with database.read() as session:
             turn = turns.load(session, receipt.turn_id, act=act)
         replies: list[Reply] = self.assistant.respond(turn)
