@@ -388,7 +388,7 @@ class Assistant:
         ranked = _own_region_first(rank(fitting, loaded.calibration.ranker))
         if not ranked or query.empty:
             return Finding(query, ranked, 0.0)
-        proof = evidence(ranked, query.text, loaded.retriever.unseen(query.text))
+        proof = evidence(ranked, query.text, loaded.retriever)
         return Finding(query, ranked, loaded.calibration.confidence.probability(proof))
 
     def _complete(self, work: _Work, query: Query) -> Query | None:

@@ -49,7 +49,6 @@ class Example:
     """Folds are cut between groups"""
     service: bool
     candidates: tuple[Candidate, ...]
-    unseen: float
 
 
 def upper_bound(wrong: int, total: int, level: float = 0.95) -> float:
@@ -83,7 +82,6 @@ def labelled(retriever: Retriever, path: Path) -> list[Example]:
                 group=row["expect"] or f"out-{number % 40}",
                 service=row["scope"] == "service",
                 candidates=tuple(retriever.candidates(query.text)),
-                unseen=retriever.unseen(query.text),
             )
         )
     return examples
@@ -96,7 +94,7 @@ def leave_one_out(retriever: Retriever) -> list[Example]:
         for row, text in list(zip(retriever.row_range(index), item.texts, strict=True))[1:]:
             query = normalise(text)
             found = retriever.candidates(query.text, without_rows=[row])
-            examples.append(Example(text, frozenset([item.id]), item.matter, True, tuple(found), 0.0))
+            examples.append(Example(text, frozenset([item.id]), item.matter, True, tuple(found)))
     return examples
 
 
@@ -174,7 +172,7 @@ def fit(encoder: Encoder | None) -> Calibration:
         rankings += [(questions[i], _top(questions[i], ranker)) for i in held]
     rankings = [(example, ranked) for example, ranked in rankings if ranked]
 
-    proofs = np.array([evidence(ranked, normalise(e.text).text, e.unseen) for e, ranked in rankings])
+    proofs = np.array([evidence(ranked, normalise(e.text).text, retriever) for e, ranked in rankings])
     right = np.array([ranked[0].candidate.item.id in e.right for e, ranked in rankings], dtype=np.int64)
     in_four = np.array([any(r.candidate.item.id in e.right for r in ranked[:4]) for e, ranked in rankings])
     folds = [e.group for e, _ in rankings]
@@ -210,11 +208,11 @@ def answer_limit(probabilities: NDArray[np.float64], right: NDArray[np.int64]) -
     Where the questions are too few to show that, the limit with the smallest upper bound that they can show.
     """
     bounds: dict[float, float] = {}
-    for limit in np.arange(0.5, 0.99, 0.01):
+    for limit in np.arange(0.5, 0.99, 0.005):
         answered = probabilities >= limit
         if answered.any():
             wrong = int((answered & (right == 0)).sum())
-            bounds[round(float(limit), 2)] = upper_bound(wrong, int(answered.sum()))
+            bounds[round(float(limit), 3)] = upper_bound(wrong, int(answered.sum()))
     within = [limit for limit, bound in bounds.items() if bound <= TARGET]
     return min(within) if within else min(bounds, key=lambda limit: bounds[limit])
 

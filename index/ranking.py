@@ -17,11 +17,23 @@ from numpy.typing import NDArray
 
 from index import scope
 from index.lexical import IndexFileError
-from index.retriever import FEATURES, Candidate
+from index.retriever import FEATURES, Candidate, Retriever
 
-EVIDENCE = ("score", "margin_item", "margin_matter", "char", "dense", "coverage", "overlap", "unseen", "length")
+EVIDENCE = (
+    "score",
+    "margin_item",
+    "margin_matter",
+    "char",
+    "dense",
+    "coverage",
+    "overlap",
+    "unseen",
+    "foreign",
+    "length",
+)
 """What the probability rests on: the first one's score, its lead over the next item and over the next matter, four of its
-features, the share of the query's words that the knowledge never saw, and the query's length (log of characters)."""
+features, the share of the query's words that the knowledge never saw, the domain terms that the first one never mentions,
+and the query's length (log of characters)."""
 
 _LEAD_MAX = 6.0
 """Leads are capped here: beyond, a larger one says nothing more."""
@@ -100,7 +112,7 @@ def rank(candidates: list[Candidate], ranker: Logistic) -> list[Ranked]:
     return sorted(ranked, key=lambda one: (-one.score, one.candidate.item.id))
 
 
-def evidence(ranked: list[Ranked], query: str, unseen: float) -> NDArray[np.float64]:
+def evidence(ranked: list[Ranked], query: str, retriever: Retriever) -> NDArray[np.float64]:
     """What the probability of the first one rests on, shape (len(EVIDENCE),).  ``ranked`` is not empty."""
     first = ranked[0]
     item = first.candidate.item
@@ -116,7 +128,8 @@ def evidence(ranked: list[Ranked], query: str, unseen: float) -> NDArray[np.floa
             features["dense"],
             features["coverage"],
             features["overlap"],
-            unseen,
+            retriever.unseen(query),
+            retriever.foreign(query, item.id),
             math.log1p(len(query)),
         ]
     )

@@ -20,6 +20,7 @@ from index.dense import DenseIndex
 from index.encoder import Encoder
 from index.lexical import BM25Index, IndexFileError
 from index.normalise import clean
+from index.terms import terms_in
 
 FEATURES = ("char", "word", "answer", "dense", "centroid", "passage", "coverage", "overlap")
 """What the ranker knows of a candidate, each about 0…1:
@@ -89,6 +90,7 @@ class Retriever:
         self._dense, self._passages, self.encoder = dense, passages, encoder
         self._passage_starts = np.cumsum([0] + [len(_passages(item)) for item in items])[:-1]
         self._grams: dict[int, frozenset[str]] = {}
+        self._index = {item.id: row for row, item in enumerate(self.items)}
         self._bags = [clean(" ".join((item.matter, *item.texts, item.answer))) for item in items]
 
     @classmethod
@@ -191,6 +193,11 @@ class Retriever:
         if not total:
             return 1.0
         return sum(w for word, w in weights.items() if not any(word in bag for bag in self._bags)) / total
+
+    def foreign(self, query: str, item_id: str) -> int:
+        """How many domain terms the query names that its would-be answer never mentions, at most 2."""
+        bag = self._bags[self._index[item_id]]
+        return min(2, sum(term not in bag for term in terms_in(query)))
 
     def row_range(self, index: int) -> range:
         """Row numbers of item ``index``'s wordings."""

@@ -20,3 +20,19 @@ def policy_terms() -> frozenset[str]:
     """Every term of the dictionaries (first column of each line)."""
     lines = (line for path in dictionary_files() for line in path.read_text(encoding="utf-8").splitlines())
     return frozenset(line.split()[0] for line in lines if line.strip() and not line.startswith("#"))
+
+
+@lru_cache
+def _by_length() -> list[str]:
+    return sorted(policy_terms(), key=len, reverse=True)
+
+
+@lru_cache(maxsize=4096)
+def terms_in(text: str) -> tuple[str, ...]:
+    """The domain terms that a text names; a term inside a longer one does not count by itself."""
+    found = []
+    for term in _by_length():
+        if term in text:
+            found.append(term)
+            text = text.replace(term, " ")
+    return tuple(found)

@@ -117,12 +117,18 @@ class BoundedTrackerStoreTest(unittest.TestCase):
         self.assertEqual(found.get_slot("region"), "330100")
         self.assertIsNone(asyncio.run(store.retrieve("b")))
 
+    def test_a_turn_that_never_ends_leaves_no_half_told_story(self):
+        store = store_of(2)
+        asyncio.run(store.save(tracker(store, "a", "护照怎么办")))
+        self.assertIsNotNone(asyncio.run(store.retrieve("a")))
+        self.assertIsNone(asyncio.run(store.retrieve("a")))
+
     def test_least_recently_used_goes_first(self):
         async def scenario():
             store = store_of(2)
             for sender in ("a", "b"):
                 await store.save(tracker(store, sender, "你好"))
-            await store.retrieve("a")
+            await store.save(await store.retrieve("a"))
             await store.save(tracker(store, "c", "你好"))
             self.assertEqual(set(await store.keys()), {"a", "c"})
             await store.save(tracker(store, "a", "再见"))
@@ -151,7 +157,7 @@ class BoundedTrackerStoreTest(unittest.TestCase):
         self.assertEqual(endpoints.action.url, "http://127.0.0.1:6066/webhook")
         store = TrackerStore.create(endpoints.tracker_store, Domain.load(str(ROOT / "domain.yml")))
         self.assertIsInstance(store, BoundedTrackerStore)
-        self.assertEqual(store.max_conversations, 2000)
+        self.assertEqual(store.max_conversations, 500)
 
 
 def judged(ranking, patterns=(), **config):

@@ -1,0 +1,76 @@
+"""The figures that limits rest on, and what is shipped with the project."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index import fit
+from index.encoder import encoder_checksum
+from index.lexical import IndexFileError
+from index.normalise import clean, normalise
+from index.ranking import Calibration
+
+
+@pytest.mark.parametrize(
+    ("wrong", "total", "bound"), [(0, 99, 0.0298), (0, 100, 0.0295), (3, 100, 0.0757), (5, 5, 1.0)]
+)
+def test_the_upper_bound_is_clopper_and_pearsons(wrong: int, total: int, bound: float) -> None:
+    assert fit.upper_bound(wrong, total) == pytest.approx(bound, abs=1e-4)
+
+
+def test_the_limit_is_the_lowest_that_keeps_the_target() -> None:
+    probabilities = np.linspace(0.5, 1, 400)
+    right = (probabilities > 0.7).astype(np.int64)
+    limit = fit.answer_limit(probabilities, right)
+    answered = probabilities >= limit
+    assert fit.upper_bound(int((answered & (right == 0)).sum()), int(answered.sum())) <= fit.TARGET
+    lower = probabilities >= limit - 0.01
+    assert fit.upper_bound(int((lower & (right == 0)).sum()), int(lower.sum())) > fit.TARGET
+
+
+def test_with_few_questions_the_limit_is_the_most_careful_one() -> None:
+    probabilities = np.linspace(0.5, 1, 20)
+    right = (probabilities > 0.8).astype(np.int64)
+    assert fit.answer_limit(probabilities, right) >= 0.79
+
+
+def test_a_perfect_calibration_has_no_error() -> None:
+    probabilities = np.array([0.0] * 10 + [1.0] * 10)
+    assert fit.calibration_error(probabilities, (probabilities > 0.5).astype(np.int64)) == 0
+    assert fit.calibration_error(probabilities, (probabilities < 0.5).astype(np.int64)) == 1
+
+
+def test_the_shipped_calibration_fits_the_shipped_encoder_and_meets_the_target() -> None:
+    for checksum in (encoder_checksum(None), ""):
+        shipped = fit.shipped(checksum)
+        assert shipped is not None
+        assert shipped.fitted_on["wrong_upper_bound"] <= fit.TARGET
+        assert shipped.fitted_on["expected_calibration_error"] <= 0.05
+        assert 0 < shipped.clarify_at < shipped.answer_at < 1
+
+
+def test_the_measuring_questions_are_not_in_what_is_fitted() -> None:
+    seen = {clean(text) for item in fit.starter_items() for text in item.texts}
+    seen |= {clean(row["q"]) for row in fit.read_questions(fit.FOLDER / "questions.jsonl")}
+    dev = fit.read_questions(Path(__file__).parents[1] / "data" / "questions_dev.jsonl")
+    overlap = [row["q"] for row in dev if clean(row["q"]) in seen and not normalise(row["q"]).empty]
+    assert overlap == []
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"encoder": "", "ranker": {"weights": [1], "bias": 0}}'])
+def test_a_damaged_calibration_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "calibration.json"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(IndexFileError):
+        Calibration.load(path)
+
+
+def test_a_calibration_of_other_features_is_refused() -> None:
+    raw = json.loads((fit.FOLDER / "calibration.json").read_text(encoding="utf-8"))[0]
+    raw["ranker"]["weights"].append(0.5)
+    with pytest.raises(IndexFileError, match="特征不一致"):
+        Calibration.from_json(raw)
