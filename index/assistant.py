@@ -62,6 +62,9 @@ _SMALLTALK = {
 _QUESTIONS = frozenset({"ask_policy", "follow_up", "report_problem"})
 """Acts that retrieval decides about in any case."""
 
+_CONTACT_WORDS = 16
+"""A phone number and a place come with at most so many other characters (我姓王，电话…，家住岳麓区)."""
+
 _TERSE = 4
 """A message of up to so many characters is no question behind another act."""
 
@@ -153,8 +156,8 @@ class Assistant:
                 return self._rate(work, helpful=act == "rate_good")
             case "repeat":
                 return self._repeat(work)
-            case "provide_phone" if guards.phone_in(text):
-                return _say(work, TextReply(text=wording.PHONE_UNASKED))
+        if guards.phone_in(text) and len(_besides_digits(text)) <= _CONTACT_WORDS // 2:
+            return _say(work, TextReply(text=wording.PHONE_UNASKED))
         if guards.option_number(text) is not None or literal == "none_of_these":
             return _say(work, TextReply(text=wording.NOTHING_OFFERED))
         if act in _SMALLTALK:
@@ -262,6 +265,8 @@ class Assistant:
         if memory.awaiting != "contact" or number is None:
             return None
         memory.awaiting, memory.contact_ticket = "none", None
+        if len(_besides_digits(work.text)) > _CONTACT_WORDS:
+            return None  # a question or a story that has a number in it
         phone, region = guards.phone_in(work.text), _one_region(work.text)
         if guards.is_no(work.text) or guards.leaves_form(work.text):
             return _say(work, TextReply(text=wording.CONTACT_DECLINED))
@@ -615,6 +620,11 @@ def _no_longer(qa: QA, today: date) -> str:
         after = date.fromordinal(qa.valid_to.toordinal() + 1)
         return f"{after:%Y年%-m月%-d日}"
     return "规定调整之日"
+
+
+def _besides_digits(text: str) -> str:
+    """The letters of a text: what it says besides a number."""
+    return "".join(character for character in text if character.isalpha())
 
 
 def _one_region(text: str) -> str | None:

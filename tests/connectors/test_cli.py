@@ -1,0 +1,153 @@
+"""The ``yihaoda`` command, run as a person runs it; what it prints and its exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import forget
+
+from bot import database
+from bot.models import QA
+from bot.settings import Settings
+from connectors.cli import main
+from connectors.rasa_client import neutral
+
+
+@pytest.fixture
+def run(sqlite_db: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> object:
+    monkeypatch.setenv("YIHAODA_DENSE", "false")  # loading the encoder takes seconds and plays no part here
+    monkeypatch.setenv("COLUMNS", "200")
+    forget()
+
+    def call(*argv: str) -> tuple[int, str, str]:
+        code = 0
+        try:
+            main(list(argv))
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return call
+
+
+CSV = "编号,事项,问题,答案\nx-1,测试,鱼证怎么办,到窗口办。\nx-2,测试,,没有问题的一行\nx-3,测试,水费怎么退,打电话退。\n"
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "qa.csv"
+    path.write_text(CSV, encoding="utf-8")
+    return path
+
+
+def test_a_bad_row_is_named_and_the_good_ones_go_in(run, table: Path) -> None:  # type: ignore[no-untyped-def]
+    code, out, err = run("kb", "import", str(table))
+    assert code == 0 and "新增 2" in out and "有问题 1" in out
+    assert "qa.csv" in err and "3" in err
+    with database.read() as session:
+        assert session.get(QA, "x-1") and session.get(QA, "x-3") and not session.get(QA, "x-2")
+
+
+def test_a_dry_run_and_all_or_nothing_write_nothing(run, table: Path) -> None:  # type: ignore[no-untyped-def]
+    assert run("kb", "import", str(table), "--dry-run")[0] == 0
+    assert run("kb", "import", str(table), "--all-or-nothing")[0] == 1
+    with database.read() as session:
+        assert session.get(QA, "x-1") is None
+
+
+@pytest.mark.parametrize("name", ["missing.csv", "bad.pdf"])
+def test_files_that_cannot_be_read_are_one_clear_sentence(run, tmp_path: Path, name: str) -> None:  # type: ignore[no-untyped-def]
+    if name == "bad.pdf":
+        (tmp_path / name).write_bytes(b"%PDF")
+    code, _, err = run("kb", "import", str(tmp_path / name))
+    assert code == 1 and "出错了" in err and "Traceback" not in err
+
+
+def test_versions_are_built_listed_published_and_rolled_back(run, table: Path) -> None:  # type: ignore[no-untyped-def]
+    run("kb", "import", str(table))
+    names = []
+    for _ in range(2):
+        code, out, _ = run("index", "build", "--publish")
+        assert code == 0
+        names.append(out.split()[1])
+    _, out, _ = run("index", "list")
+    assert all(name in out for name in names) and "使用中" in out and "上一版" in out
+    assert names[0] in run("index", "rollback")[1]
+    assert run("index", "publish", names[1])[0] == 0
+    assert run("index", "publish", "nonsense")[0] == 1
+
+
+def test_an_empty_knowledge_base_cannot_be_built(run) -> None:  # type: ignore[no-untyped-def]
+    code, _, err = run("index", "build")
+    assert code == 1 and "知识库是空的" in err
+
+
+def test_export_check_approve_and_pause(run, table: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    run("kb", "import", str(table))
+    target = tmp_path / "all.yaml"
+    assert run("kb", "export", str(target))[0] == 0 and "鱼证怎么办" in target.read_text(encoding="utf-8")
+    assert run("kb", "check")[0] in (0, 1)
+    assert run("kb", "approve", "x-1")[0] == 1  # nobody said who approves
+    assert run("kb", "approve", "x-1", "--matter", "测试", "--actor", "王")[0] == 1
+    assert "1 条" in run("kb", "approve", "x-1", "--actor", "王")[1]
+    assert "1 条" in run("kb", "approve", "--matter", "测试", "--actor", "王")[1]
+    assert run("kb", "pause", "x-1")[0] == 0
+    with database.read() as session:
+        assert session.get_one(QA, "x-1").status == "paused"
+        assert session.get_one(QA, "x-3").reviewed_by == "王"
+    assert run("kb", "approve", "nothing", "--actor", "王")[0] == 1
+
+
+def test_asking_without_a_running_assistant_says_so(run) -> None:  # type: ignore[no-untyped-def]
+    code, _, err = run("ask", "身份证丢了咋补办")
+    assert code == 3 and "make run" in err
+
+
+def test_an_unknown_ticket(run) -> None:  # type: ignore[no-untyped-def]
+    code, _, err = run("ticket", "show", "20261120123455")
+    assert code == 1 and "没有这张工单" in err
+
+
+def test_a_wrong_call_ends_with_two(run) -> None:  # type: ignore[no-untyped-def]
+    assert run("nonsense")[0] == 2
+    assert run("ask")[0] == 2
+
+
+def test_production_without_its_secrets_does_not_start(run, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("YIHAODA_ENV", "production")
+    forget()
+    code, _, err = run("kb", "check")
+    assert code == 1 and "YIHAODA_SECRET_KEYS" in err and "Traceback" not in err
+
+
+def test_a_malformed_setting_is_named(run, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("YIHAODA_PORT", "many")
+    forget()
+    code, _, err = run("kb", "check")
+    assert code == 1 and "YIHAODA_PORT" in err
+
+
+def test_the_bench_prints_its_json(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    texts = ["公积金提取条件", "身份证补办流程", "护照办理费用"]
+    lines = [json.dumps({"id": str(n), "text": text}, ensure_ascii=False) for n, text in enumerate(texts)]
+    (tmp_path / "corpus.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "queries.jsonl").write_text('{"id": "q", "text": "身份证怎么补办"}\n', encoding="utf-8")
+    (tmp_path / "qrels.tsv").write_text("q\t1\t1\n", encoding="utf-8")
+    code, out, _ = run("bench", str(tmp_path), "--json")
+    assert code == 0
+    results = json.loads(out)["results"]
+    assert set(results) == {"bm25_word", "bm25_char", "dense", "fused"}
+    assert results["fused"]["hit1"] == 1.0
+    (tmp_path / "qrels.tsv").unlink()
+    assert run("bench", str(tmp_path))[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [("/restart", "／restart"), ("  /greet", "／greet"), ("//x", "／x"), ("你好/greet", "你好/greet"), ("/", "／")],
+)
+def test_rasa_never_sees_a_leading_slash(text: str, seen: str) -> None:
+    assert neutral(text) == seen
