@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from bot import conversations, counters, database, tickets, turns
+from bot import conversations, database, tickets, turns
 from bot.errors import InvalidInput, NotFound, TooMany, YihaodaError
 from bot.models import Conversation, InboxMessage, utcnow
 from bot.replies import Reply, TicketStatusReply
@@ -122,12 +122,10 @@ def client_address(request: Request) -> str:
 @router.post("/conversations", status_code=201)
 def open_conversation(request: Request, here: TheGateway) -> Opened:
     """Begin a conversation."""
-    now = utcnow()
+    if not here.openings.allow(client_address(request)):
+        raise TooMany("新建会话太频繁，请稍后再试。")
     with database.write() as session:
-        limit = here.settings.conversations_per_minute
-        if not counters.hit(session, f"open:{client_address(request)}", limit, timedelta(minutes=1), now):
-            raise TooMany("新建会话太频繁，请稍后再试。")
-        conversation, token = conversations.create(session, "web", now)
+        conversation, token = conversations.create(session, "web")
         return Opened(id=conversation.id, token=token)
 
 
@@ -163,13 +161,11 @@ async def _take_turn(
 
 
 def _receive(here: Gateway, conversation_id: str, token: str, body: NewMessage, turn_id: str) -> turns.Receipt:
-    now = utcnow()
     with database.write() as session:
         conversation = conversations.authenticate(session, conversation_id, token, locked=True)
-        limit = here.settings.rate_per_minute
-        if not counters.hit(session, f"say:{conversation_id}", limit, timedelta(minutes=1), now):
+        if not here.messages.allow(conversation_id):
             raise TooMany("消息发得太快了，请稍等一会儿再发。")
-        return turns.receive(session, conversation, body.message_id, body.text, here.settings, turn_id=turn_id, now=now)
+        return turns.receive(session, conversation, body.message_id, body.text, here.settings, turn_id=turn_id)
 
 
 @router.get("/conversations/{conversation_id}/messages", response_model=History)

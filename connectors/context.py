@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from dataclasses import dataclass
 
 from fastapi import Request
@@ -10,6 +12,23 @@ from bot.settings import Settings
 from connectors.dispatcher import Dispatcher, Notifier
 from connectors.rasa_client import RasaClient
 from index.assistant import Assistant
+
+
+class PerMinute:
+    """At most so many a minute under one key.  In memory: there is one gateway process, and a restart forgives."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._minute = 0
+        self._counts: Counter[str] = Counter()
+
+    def allow(self, key: str) -> bool:
+        """Count one; whether it is within the limit."""
+        minute = int(time.monotonic() // 60)
+        if minute != self._minute:
+            self._minute, self._counts = minute, Counter()
+        self._counts[key] += 1
+        return self._counts[key] <= self._limit
 
 
 @dataclass(frozen=True)
@@ -22,6 +41,10 @@ class Gateway:
     rasa: RasaClient
     notifier: Notifier
     dispatcher: Dispatcher
+    openings: PerMinute
+    """New conversations, by address"""
+    messages: PerMinute
+    """Messages, by conversation"""
 
 
 def gateway(request: Request) -> Gateway:

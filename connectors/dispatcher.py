@@ -135,8 +135,10 @@ class Dispatcher:
         try:
             while conversation_id in self._pending:
                 self._pending.discard(conversation_id)
-                while (found := await asyncio.to_thread(_earliest, conversation_id)) is not None:
-                    await self._work(*found)
+                more = True
+                while more and (found := await asyncio.to_thread(_earliest, conversation_id)) is not None:
+                    turn, sender, more = found
+                    await self._work(turn, sender)
                     self._notifier.wake(conversation_id)
         except TurnFailed:
             asyncio.get_running_loop().call_later(_RETRY_S, self.enqueue, conversation_id)
@@ -246,20 +248,21 @@ def depths() -> tuple[int, int]:
     return outbox, inbox
 
 
-def _earliest(conversation_id: str) -> tuple[Turn, str] | None:
-    """The conversation's first open turn, ready for our own answer if need be, and the sender's name in Rasa."""
+def _earliest(conversation_id: str) -> tuple[Turn, str, bool] | None:
+    """The conversation's first open turn, ready for our own answer if need be; the sender's name in Rasa; whether another
+    turn waits behind it.  A message that comes later is announced by ``enqueue``."""
     with database.read() as session:
-        message = session.scalars(
+        open_ = session.scalars(
             select(InboxMessage)
             .where(InboxMessage.conversation_id == conversation_id, InboxMessage.settled.is_(False))
             .order_by(InboxMessage.seq)
-            .limit(1)
-        ).first()
-        if message is None:
+            .limit(2)
+        ).all()
+        if not open_:
             return None
-        act = literal_act(message.text) or "ask_policy"
-        turn = turns.load(session, message.turn_id, act=act, engine="fallback")
-        return turn, session.get_one(Conversation, conversation_id).sender
+        act = literal_act(open_[0].text) or "ask_policy"
+        turn = turns.load(session, open_[0].turn_id, act=act, engine="fallback")
+        return turn, session.get_one(Conversation, conversation_id).sender, len(open_) > 1
 
 
 def _effect(turn_id: str) -> TurnEffect | None:

@@ -21,7 +21,7 @@ from bot.models import utcnow
 from bot.settings import get_settings
 from connectors import api, logs, metrics, operators
 from connectors.api import Unauthorised, error_response
-from connectors.context import Gateway
+from connectors.context import Gateway, PerMinute
 from connectors.dispatcher import Dispatcher, Notifier, TurnFailed, depths
 from connectors.rasa_client import RasaClient
 from index.assistant import get_assistant
@@ -62,7 +62,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     rasa = RasaClient(settings.rasa_url, settings.rasa_timeout_s)
     notifier = Notifier()
     dispatcher = Dispatcher(settings, rasa, assistant, notifier)
-    app.state.gateway = Gateway(settings, crypto.operator_token(settings), assistant, rasa, notifier, dispatcher)
+    app.state.gateway = Gateway(
+        settings,
+        crypto.operator_token(settings),
+        assistant,
+        rasa,
+        notifier,
+        dispatcher,
+        openings=PerMinute(settings.conversations_per_minute),
+        messages=PerMinute(settings.rate_per_minute),
+    )
     recovering = asyncio.create_task(_recover_forever(dispatcher, settings.retention_days))
     try:
         yield

@@ -11,6 +11,8 @@ import httpx
 import pytest
 from e2e.conftest import Citizen, Stack
 
+from connectors.context import PerMinute
+
 
 def error(response: httpx.Response) -> str:
     """The error's code; every error has the one shape."""
@@ -211,3 +213,9 @@ def test_an_open_stream_brings_what_is_said(citizen: Citizen) -> None:
     thread.join(20)
     assert [event["sender"] for event in events] == ["citizen", "bot"]
     assert events[1]["replies"] == [reply]
+
+
+def test_a_flood_is_slowed_down_and_the_rest_goes_on() -> None:
+    messages = PerMinute(3)
+    assert [messages.allow("a") for _ in range(5)] == [True, True, True, False, False]
+    assert messages.allow("b")
