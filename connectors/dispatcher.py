@@ -13,17 +13,14 @@ from dataclasses import dataclass
 
 import structlog
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
-from bot import database, tickets, turns, working_days
-from bot.models import Conversation, InboxMessage, OutboxMessage, TurnEffect, utcnow
-from bot.replies import Reply, TicketReply
+from bot import database, turns
+from bot.models import Conversation, InboxMessage, OutboxMessage, TurnEffect
+from bot.replies import Reply
 from bot.settings import Settings
-from bot.turns import Outcome, Turn
-from bot.working_days import SHANGHAI
+from bot.turns import Turn
 from connectors import metrics
 from connectors.rasa_client import RasaClient, RasaFailed
-from index import wording
 from index.acts import literal_act
 from index.assistant import Assistant
 
@@ -76,7 +73,6 @@ class Dispatcher:
     def __init__(self, settings: Settings, rasa: RasaClient, assistant: Assistant, notifier: Notifier) -> None:
         self._rasa, self._assistant, self._notifier = rasa, assistant, notifier
         self._slots = asyncio.Semaphore(settings.rasa_concurrency)
-        self._settings = settings
         self._waiters: dict[str, asyncio.Future[Settled]] = {}
         self._pending: set[str] = set()
         self._workers: dict[str, asyncio.Task[None]] = {}
@@ -199,45 +195,10 @@ class Dispatcher:
             self._assistant.respond(turn)
         except Exception:
             log.exception("turn.apologised", turn=turn.turn_id)
-            turns.settle(turn, apology(turn, self._settings))
+            turns.settle(turn, self._assistant.apologise(turn))
         effect = _effect(turn.turn_id)
         assert effect is not None
         return effect
-
-
-def apology(turn: Turn, settings: Settings) -> Outcome:
-    """The last resort: a ticket, made without retrieval or dialogue."""
-    now = utcnow()
-    with database.read() as session:
-        number = tickets.free_number(session, now)
-        due = working_days.due(now, settings.ticket_days, working_days.overrides_from(session))
-    code = tickets.new_query_code()
-    text = wording.TICKET_BROKEN.format(
-        number=number,
-        code=code,
-        due=f"{due.at.astimezone(SHANGHAI):%Y年%-m月%-d日}",
-        estimated=wording.ESTIMATED if due.estimated else "",
-    )
-
-    def effect(session: Session) -> None:
-        tickets.create(
-            session,
-            number=number,
-            query_code=code,
-            conversation_id=turn.conversation_id,
-            turn_id=turn.turn_id,
-            kind="咨询",
-            subject=turn.text,
-            transcript=[],
-            region=turn.context.region,
-            phone=None,
-            department=None,
-            days=settings.ticket_days,
-            now=now,
-        )
-
-    reply = TicketReply(number=number, query_code=code, text=text, due_at=due.at)
-    return Outcome(replies=[reply], context=turn.context, decision="ticket", effect=effect)
 
 
 def depths() -> tuple[int, int]:

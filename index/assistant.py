@@ -121,6 +121,12 @@ class Assistant:
             _add_note(outcome.replies[0], wording.TRUNCATED.format(limit=limit))
         return outcome
 
+    def apologise(self, turn: Turn) -> Outcome:
+        """The last resort, where ``decide`` itself fails: a ticket, made without dialogue or retrieval."""
+        text = turn.text[: self._settings.message_chars]
+        work = _Work(turn, text, turn.context.model_copy(deep=True), utcnow())
+        return self._ticket(work, text if text.strip() else wording.NO_WORDS, wording.TICKET_BROKEN)
+
     # --- conversation before retrieval -------------------------------------------------------------------------------
 
     def _decide(self, work: _Work) -> Outcome:

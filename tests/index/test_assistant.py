@@ -265,6 +265,23 @@ def test_without_any_index_there_is_an_apology_and_a_ticket(sqlite_db: Settings)
     assert reply.type == "ticket" and "对不起" in reply.text
 
 
+def test_an_empty_message_before_does_not_hinder_a_ticket(talk: Talk) -> None:
+    assert talk.say("").type == "text"
+    assert talk.say("小区的路灯坏了谁来修").type == "ticket"
+
+
+@pytest.mark.parametrize("text", ["图书馆借书证丢失如何补领", "", "😀"])
+def test_an_apology_needs_no_index_and_no_words(assistant: Assistant, text: str) -> None:
+    talk = Talk(assistant)
+    with database.write() as session:
+        locked = conversations.lock(session, talk.id)
+        receipt = turns.receive(session, locked, "m", text, assistant._settings)
+    with database.read() as session:
+        turn = turns.load(session, receipt.turn_id, engine="fallback")
+    (reply,) = turns.settle(turn, assistant.apologise(turn)).replies
+    assert reply.type == "ticket" and "对不起" in reply.text
+
+
 def test_options_out_of_range_are_refused_and_the_offer_stands(talk: Talk) -> None:
     asked = talk.say("补领")
     if asked.type != "clarify":
