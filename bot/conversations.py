@@ -187,7 +187,9 @@ def transcript(session: Session, conversation_id: str, last: int = 20) -> list[d
     conversation = session.get_one(Conversation, conversation_id)
     lines = []
     for message in history(session, conversation_id, after=max(0, conversation.seq - last)):
-        said = message["text"] if "text" in message else "\n".join(reply.get("text", "") for reply in message["replies"])
+        said = (
+            message["text"] if "text" in message else "\n".join(reply.get("text", "") for reply in message["replies"])
+        )
         lines.append({"sender": message["sender"], "text": said})
     return lines
 
