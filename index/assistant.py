@@ -62,6 +62,9 @@ _SMALLTALK = {
 _QUESTIONS = frozenset({"ask_policy", "follow_up", "report_problem"})
 """Acts that retrieval decides about in any case."""
 
+_COMPLAINT_AT = 0.5
+"""A complaint is answered with options from this probability on; below, it becomes a ticket."""
+
 _CONTACT_WORDS = 16
 """A phone number and a place come with at most so many other characters (我姓王，电话…，家住岳麓区)."""
 
@@ -378,7 +381,9 @@ class Assistant:
         first = finding.first
         if first is not None and finding.probability >= answer_at:
             return self._answer(work, first.item.id, finding.probability, finding.query.text)
-        doubtful = first is not None and finding.probability >= clarify_at and memory.clarified < MAX_CLARIFIED
+        # A complaint wants somebody to act: options only where one of them probably helps.
+        worth_asking = max(clarify_at, _COMPLAINT_AT) if work.turn.act == "report_problem" else clarify_at
+        doubtful = first is not None and finding.probability >= worth_asking and memory.clarified < MAX_CLARIFIED
         if doubtful and (outcome := self._clarify(work, finding)):
             return outcome
         if finding.probability < clarify_at and not self._ours(loaded, query, work.turn.act):

@@ -134,3 +134,8 @@ def test_two_bad_ratings_bring_in_a_person(citizen: Citizen) -> None:
     citizen.say("身份证丢了咋补办")
     assert citizen.say("没用")["type"] == "text"
     assert citizen.say("没用")["type"] == "ticket"
+
+
+def test_a_complaint_becomes_a_ticket_not_a_quiz(citizen: Citizen) -> None:
+    reply = citizen.say("楼上装修太吵了没人管")
+    assert reply["type"] == "ticket" and "已经登记" in reply["text"]
