@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from conftest import forget
 
 from bot import database
@@ -16,7 +18,7 @@ from connectors.rasa_client import neutral
 
 
 @pytest.fixture
-def run(sqlite_db: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> object:
+def run(sqlite_db: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
     monkeypatch.setenv("YIHAODA_DENSE", "false")  # loading the encoder takes seconds and plays no part here
     monkeypatch.setenv("COLUMNS", "200")
     forget()
@@ -30,7 +32,8 @@ def run(sqlite_db: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: py
         said = capsys.readouterr()
         return code, said.out, said.err
 
-    return call
+    yield call
+    structlog.reset_defaults()  # the command's log goes to a standard error that ends with the test
 
 
 CSV = "编号,事项,问题,答案\nx-1,测试,鱼证怎么办,到窗口办。\nx-2,测试,,没有问题的一行\nx-3,测试,水费怎么退,打电话退。\n"
