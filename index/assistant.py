@@ -45,6 +45,7 @@ from index.versions import IndexReader, IndexUnavailable, Loaded
 log = structlog.get_logger(__name__)
 
 MAX_OPTIONS = 4
+MAX_RELATED = 3
 MAX_CLARIFIED = 2
 """After so many questions back in a row the next doubt becomes a ticket."""
 
@@ -481,7 +482,7 @@ class Assistant:
             valid_to=qa.valid_to,
             as_of=qa.as_of,
             region=qa.region,
-            related=related,
+            related=related[:MAX_RELATED],
             note=note,
             can_report=work.turn.act == "report_problem",
         )
