@@ -115,8 +115,7 @@ class Dispatcher:
 
     async def recover(self) -> int:
         """Take up every message that has no effect yet; how many there are."""
-        with database.read() as session:
-            waiting = turns.unsettled(session)
+        waiting = await asyncio.to_thread(_unsettled)
         for conversation_id, _ in waiting:
             self.enqueue(conversation_id)
         return len(waiting)
@@ -224,6 +223,11 @@ def _earliest(conversation_id: str) -> tuple[Turn, str, bool] | None:
         act = literal_act(open_[0].text) or "ask_policy"
         turn = turns.load(session, open_[0].turn_id, act=act, engine="fallback")
         return turn, session.get_one(Conversation, conversation_id).sender, len(open_) > 1
+
+
+def _unsettled() -> list[tuple[str, str]]:
+    with database.read() as session:
+        return turns.unsettled(session)
 
 
 def _effect(turn_id: str) -> TurnEffect | None:

@@ -116,20 +116,21 @@ class Assistant:
 
     def decide(self, turn: Turn) -> Outcome:
         """What the turn comes to; writes nothing but the count of wrong query codes."""
-        limit = self._settings.message_chars
-        text = turn.text[:limit]
-        work = _Work(turn, text, turn.context.model_copy(deep=True), utcnow())
+        work = self._begin(turn)
         outcome = self._decide(work)
         outcome.explain = work.explain | outcome.explain
-        if len(turn.text) > limit:
-            _add_note(outcome.replies[0], wording.TRUNCATED.format(limit=limit))
+        if len(turn.text) > len(work.text):
+            _add_note(outcome.replies[0], wording.TRUNCATED.format(limit=len(work.text)))
         return outcome
 
     def apologise(self, turn: Turn) -> Outcome:
         """The last resort, where ``decide`` itself fails: a ticket, made without dialogue or retrieval."""
+        work = self._begin(turn)
+        return self._ticket(work, work.text if work.text.strip() else wording.NO_WORDS, wording.TICKET_BROKEN)
+
+    def _begin(self, turn: Turn) -> _Work:
         text = turn.text[: self._settings.message_chars]
-        work = _Work(turn, text, turn.context.model_copy(deep=True), utcnow())
-        return self._ticket(work, text if text.strip() else wording.NO_WORDS, wording.TICKET_BROKEN)
+        return _Work(turn, text, turn.context.model_copy(deep=True), utcnow())
 
     # --- conversation before retrieval -------------------------------------------------------------------------------
 
@@ -400,7 +401,7 @@ class Assistant:
         fitting = [
             candidate
             for candidate in loaded.retriever.candidates(query.text)
-            if candidate.item.region in above or (within and place in regions.ancestors(candidate.item.region))
+            if candidate.item.region in above or (within and regions.is_within(candidate.item.region, place))
         ]
         ranked = _own_region_first(rank(fitting, loaded.calibration.ranker))
         if not ranked or query.empty:
@@ -429,7 +430,7 @@ class Assistant:
         if place:
             memory.region = place
             return None
-        if first.item.region in regions.ancestors(self._settings.region):
+        if regions.is_within(self._settings.region, first.item.region):
             return None
         memory.region_asked, memory.awaiting, memory.pending_question = True, "region", finding.query.raw
         return _say(work, TextReply(text=wording.ASK_REGION))
@@ -656,7 +657,7 @@ def _own_region_first(ranked: list[Ranked]) -> list[Ranked]:
         overridden = any(
             other.candidate.item.matter == item.matter
             and other.candidate.item.region != item.region
-            and item.region in regions.ancestors(other.candidate.item.region)
+            and regions.is_within(other.candidate.item.region, item.region)
             and other.score > one.score - 2.0
             for other in ranked
         )
