@@ -1,0 +1,33 @@
+"""Calculators: rules that can be worked out for one person, each a pure function with its source and its steps.
+
+``CALCULATORS`` holds them by id; ``recognise`` reads from a question which one it asks for and what it tells.
+"""
+
+from __future__ import annotations
+
+from index.calculators.form import Calculator, Choice, Field, Request, Result
+from index.calculators.income_tax import ANNUAL_TAX, BONUS_TAX, MONTHLY_TAX
+from index.calculators.leave import ANNUAL_LEAVE, LEAVE_PAY
+from index.calculators.overtime import OVERTIME
+from index.calculators.recognise import recognise
+from index.calculators.retirement import RETIREMENT
+from index.calculators.severance import SEVERANCE
+from index.calculators.unemployment import UNEMPLOYMENT
+
+CALCULATORS: dict[str, Calculator] = {
+    one.id: one
+    for one in (
+        RETIREMENT,
+        UNEMPLOYMENT,
+        ANNUAL_LEAVE,
+        LEAVE_PAY,
+        SEVERANCE,
+        MONTHLY_TAX,
+        BONUS_TAX,
+        ANNUAL_TAX,
+        OVERTIME,
+    )
+}
+"""By id."""
+
+__all__ = ["CALCULATORS", "Calculator", "Choice", "Field", "Request", "Result", "recognise"]

@@ -1,0 +1,582 @@
+"""What people type as a number, an amount, a time or a date, read into values: 八千五, 1.2万, 76年3月, 两年半.
+
+Small deterministic readers.  Each ``read_*`` function takes a whole reply and raises :class:`bot.errors.InvalidInput`
+with a sentence that helps; each ``find_*`` function looks for one such thing in a longer text and returns None where
+there is none, or where it is vague (十来年, 七八千): a calculator gets no guesses.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from bot.errors import InvalidInput
+
+# --- numbers ---------------------------------------------------------------------------------------------------------
+
+_DIGITS = {character: value for value, character in enumerate("零一二三四五六七八九")} | {
+    "〇": 0,
+    "两": 2,
+    "俩": 2,
+    "仨": 3,
+}
+_UNITS = {"十": 10, "百": 100, "千": 1000}
+_LATIN_UNITS = {"w": 10_000, "万": 10_000, "k": 1000, "千": 1000, "百": 100, "亿": 100_000_000}
+_HAN = "零〇一二两三四五六七八九十百千万亿"
+
+NUMBER = rf"(?:(?:\d{{1,3}}(?:,\d{{3}})+|\d+)(?:\.\d+)?(?:[万千百wk](?:\d+(?:\.\d+)?[千百]?)?)?|[{_HAN}]+(?:点[零〇一二三四五六七八九]+[万千]?)?|[俩仨])"
+"""A number as people write it, in a regular expression; :func:`number` says what it means."""
+
+_ARABIC = re.compile(
+    r"(?P<head>(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)(?:(?P<unit>[万千百wk亿])(?:(?P<tail>\d+(?:\.\d+)?)(?P<tail_unit>[千百])?)?)?"
+)
+_DECIMAL_HAN = re.compile(
+    r"(?P<head>[零〇一二三四五六七八九十]+)点(?P<tail>[零〇一二三四五六七八九]+)(?P<unit>[万千])?"
+)
+
+
+def tidy(text: str) -> str:
+    """Half width, lower case, and no white space except between two digits, where it separates."""
+    text = unicodedata.normalize("NFKC", text).lower().strip()
+    return re.sub(r"(?<!\d)\s+|\s+(?!\d)", "", text)
+
+
+def number(text: str) -> Decimal | None:
+    """The value of one number: 8500, 12,000, 1.2万, 1万2, 15k, 八千五, 一万零五百, 三点五; None for anything else.
+
+    Two digits side by side (七八千, 两三) are an estimate, not a number.
+    """
+    text = tidy(text)
+    if len(text) > 16:  # no sum of money is as long
+        return None
+    if match := _ARABIC.fullmatch(text):
+        head = Decimal(match["head"].replace(",", ""))
+        if match["unit"] is None:
+            return head
+        unit = _LATIN_UNITS[match["unit"]]
+        total = head * unit
+        if match["tail"] is not None:
+            tail = Decimal(match["tail"])
+            if match["tail_unit"]:
+                tail *= _LATIN_UNITS[match["tail_unit"]]
+            elif len(match["tail"]) == 1:  # 1万2: the digit counts the next lower unit
+                tail *= unit // 10
+            if tail >= unit:
+                return None
+            total += tail
+        return total
+    if match := _DECIMAL_HAN.fullmatch(text):
+        whole = _han(match["head"])
+        if whole is None:
+            return None
+        digits = "".join(str(_DIGITS[character]) for character in match["tail"])
+        value = Decimal(f"{whole}.{digits}")
+        return value * _LATIN_UNITS[match["unit"]] if match["unit"] else value
+    if text in ("俩", "仨"):
+        return Decimal(_DIGITS[text])
+    whole = _han(text)
+    return None if whole is None else Decimal(whole)
+
+
+def _han(text: str) -> int | None:
+    """A whole number below a hundred million in Chinese characters."""
+    if not text or re.fullmatch(rf"[{_HAN}]+", text) is None or text.count("万") > 1 or "亿" in text:
+        return None
+    if "万" in text:
+        head, tail = text.split("万")
+        high = _han(head)
+        if high is None:
+            return None
+        if not tail:
+            return high * 10_000
+        low = _DIGITS[tail] * 1000 if _DIGITS.get(tail) else _section(tail)
+        return None if low is None else high * 10_000 + low
+    return _section(text)
+
+
+def _section(text: str) -> int | None:
+    """A whole number below ten thousand: 三千零五十, 八千五 (8500), 十五."""
+    total, last_unit, position, after_zero = 0, 10_000, 0, False
+    while position < len(text):
+        character = text[position]
+        if character in "零〇":
+            if len(text) == 1:
+                return 0
+            after_zero = True
+            position += 1
+            continue
+        if character in _DIGITS:
+            digit, position = _DIGITS[character], position + 1
+        elif character == "十" and position == 0:
+            digit = 1
+        else:
+            return None
+        unit = 1
+        if position < len(text) and text[position] in _UNITS:
+            unit = _UNITS[text[position]]
+            position += 1
+        elif position == len(text) and last_unit in (100, 1000) and not after_zero:
+            unit = last_unit // 10
+        if unit >= last_unit:
+            return None  # 七八: two digits of the same rank
+        total += digit * unit
+        last_unit, after_zero = unit, False
+    return total
+
+
+def read_number(text: str) -> Decimal:
+    """A bare number with or without a counting word (5天, 三个, 8小时).
+
+    Raises:
+        InvalidInput: there is none, or it is vague.
+    """
+    match = re.fullmatch(
+        rf"(?:共|一共|大概|大约|约|就)?(?P<n>{NUMBER})(?P<half>个?半)?(?:个|天|日|小时|钟头|次|年|月|号|个月|孩子|h)*",
+        tidy(text),
+    )
+    value = number(match["n"]) if match else None
+    if match is None or value is None:
+        raise InvalidInput(f"“{_shown(text)}”我没看懂，请直接发一个数字，比如 5。")
+    return value + Decimal("0.5") if match["half"] else value
+
+
+# --- money -----------------------------------------------------------------------------------------------------------
+
+_VAGUE_TAIL = re.compile(r"^[几多来余]")
+
+
+def read_money(text: str) -> Decimal:
+    """An amount in yuan: 8000, 8000元, 八千五, 1.2万, 15k, 月薪一万二.
+
+    Raises:
+        InvalidInput: there is no single amount in it, or it is vague (七八千, 一万多).
+    """
+    said = re.sub(r"[一每]个?月", "", tidy(text))
+    amounts = [match for match in re.finditer(NUMBER, said) if number(match[0]) is not None or len(match[0]) > 1]
+    if len(amounts) == 1 and "-" not in said[: amounts[0].start()] and "负" not in said:
+        match = amounts[0]
+        value = number(match[0])
+        if value is not None and not _VAGUE_TAIL.match(said[match.end() :]):
+            rest = said[match.end() :]
+            if re.match(r"^(?:年|个?月$|岁|天|%|个(?!月)|[a-z])", rest) is None:
+                return value.quantize(Decimal("0.01"))
+    if re.search(r"[-负]", said):
+        raise InvalidInput("金额不能是负数，请发一个大于或等于 0 的数。")
+    raise InvalidInput(f"“{_shown(text)}”我没看懂是多少钱，请发一个准确的数，比如 8500 或 1.2万。")
+
+
+LEAST_AMOUNT = 500
+"""Below it an amount in a question is no month's wage."""
+
+_MONEY = re.compile(
+    rf"(?P<n>{NUMBER})(?:元|块钱|块)?(?!\d|[{_HAN}]|[几多来余]|年|个?半?月|岁|天|小时|钟头|号|日|%|个(?!税|人所得)|倍|点|人|次|级|档|/|\.)"
+)
+
+
+def find_money(text: str, cue: str) -> Decimal | None:
+    """The amount in yuan that directly follows a cue (工资, 月薪…); None if there is none or it is vague.
+
+    Args:
+        text: tidy text.
+        cue: regular expression of what stands before the amount.
+    """
+    for match in re.finditer(
+        rf"(?:{cue})(?:是|有|为|差不多|大概|大约|平均|才|只有|就|都|[:,，=]|一共|总共)*{_MONEY.pattern}", text
+    ):
+        value = number(match["n"])
+        if value is not None and value >= LEAST_AMOUNT:
+            return value.quantize(Decimal("0.01"))
+    return None
+
+
+def find_money_before(text: str, mark: str) -> Decimal | None:
+    """The amount in yuan right before a mark: 一万块工资; None if there is none or it is vague.
+
+    Args:
+        text: tidy text.
+        mark: regular expression of what stands behind the amount.
+    """
+    for match in re.finditer(rf"(?P<n>{NUMBER})(?:元|块钱|块)?的?(?:{mark})", text):
+        value = number(match["n"])
+        if value is not None and value >= LEAST_AMOUNT:
+            return value.quantize(Decimal("0.01"))
+    return None
+
+
+# --- lengths of time -------------------------------------------------------------------------------------------------
+
+_LENGTH = re.compile(
+    rf"(?:(?P<years>{NUMBER})年(?P<more>多|来|几)?(?P<half>半)?"
+    rf"(?:零|又|加|外加)?(?:(?P<months>{NUMBER})(?:个(?P<halfmonth>半)?)?月)?(?:零|又)?(?:(?P<days>{NUMBER})天)?"
+    rf"|(?P<halfonly>半)年(?P<halfmore>多)?"
+    rf"|(?P<onlymonths>{NUMBER})个?(?P<onlyhalfmonth>半)?月(?P<monthsmore>多)?(?:零?(?P<monthdays>{NUMBER})天)?"
+    rf"|(?P<onlydays>{NUMBER})天)"
+)
+_BEFORE_VAGUE = re.compile(
+    r"(?:快|将近|接近|近|还差|差|不到|不满|没满|未满|不足|没到|超过|几|好几|上|大于|小于|十|个)$"
+)
+_AFTER_VAGUE = re.compile(r"^(?:左右|上下|以上|以下|以内|之内|多|来|几|不到|出头|前|内|后|以后|之前|之后)")
+
+
+@dataclass(frozen=True)
+class Length:
+    """A length of time.
+
+    Attributes:
+        months: in months; a day counts a thirtieth.
+        more: whether it was followed by 多 (七年多): ``months`` is then the least it can be.
+    """
+
+    months: Decimal
+    more: bool = False
+
+
+def _length(match: re.Match[str]) -> Length | None:
+    def value(name: str) -> Decimal | None:
+        return Decimal(0) if match[name] is None else number(match[name])
+
+    years, months, days = value("years"), value("months"), value("days")
+    months_only, month_days, days_only = value("onlymonths"), value("monthdays"), value("onlydays")
+    parts = (years, months, days, months_only, month_days, days_only)
+    if any(part is None for part in parts) or match["more"] in ("来", "几"):
+        return None
+    assert years is not None and months is not None and days is not None
+    assert months_only is not None and month_days is not None and days_only is not None
+    if years > 70 or re.match(r"0\d", match["years"] or match["onlymonths"] or ""):
+        return None  # a calendar year: 2019年, 08年
+    if years and months >= 12:
+        return None
+    total = years * 12 + months + months_only + (days + month_days + days_only) / Decimal(30)
+    total += 6 if match["half"] or match["halfonly"] else 0
+    total += Decimal("0.5") if match["halfmonth"] or match["onlyhalfmonth"] else 0
+    more = bool(match["more"] or match["halfmore"] or match["monthsmore"])
+    return Length(total.quantize(Decimal("0.01")), more)
+
+
+def find_length(text: str, cue: str) -> Length | None:
+    """The length of time that directly follows a cue (干了, 交了…); None if there is none, if it is vague, or if there are several.
+
+    Args:
+        text: tidy text.
+        cue: regular expression of what stands before it.
+    """
+    lengths = []
+    for match in re.finditer(
+        rf"(?<!每)(?<!每满)(?:{cue})(?P<between>[了满有是整够:]*|大概有?|一共有?|总共有?)(?={_LENGTH.pattern})", text
+    ):
+        found = _LENGTH.match(text, match.end("between"))
+        if found is None or _AFTER_VAGUE.match(text[found.end() :]):
+            continue
+        if found["months"] and "个" not in found[0]:
+            continue  # 12年3月 can be a date
+        if re.match(
+            r"[年月]?(?:\d|[一二三四五六七八九十]+)?[月号]?(?:出生|入职|进厂|来的|进来|生)", text[found.end() :]
+        ):
+            continue
+        length = _length(found)
+        if length is not None and length.months > 0:
+            lengths.append(length)
+    return lengths[0] if len(set(lengths)) == 1 else None
+
+
+def read_length(text: str, *, exact: bool, today: date) -> Decimal:
+    """A length of time in months: 6年半, 六年零三个月, 78个月, 两年半; or from a beginning (2019年3月到现在).
+
+    Args:
+        text: the whole reply.
+        exact: whether 多 (七年多) is too vague.
+        today: end of a time that is told by its beginning.
+
+    Raises:
+        InvalidInput: there is no length of time in it, or it is vague.
+    """
+    said = tidy(text)
+    since = re.search(r"从|至今|到现在|到今|入职|开始|进厂|来的", said)
+    if since and (start := find_month(said, today=today)) is not None:
+        months = Month.of(today).index - start.index
+        if months < 0:
+            raise InvalidInput("开始的时间在今天之后，请再看一下。")
+        return Decimal(months)
+    canonical = re.fullmatch(r"(\d+(?:\.\d+)?)m", said)
+    if canonical:
+        return Decimal(canonical[1])
+    match = _LENGTH.search(said)
+    if match is not None and "-" not in said[: match.start()] and "负" not in said:
+        length = _length(match)
+        vague = (
+            _BEFORE_VAGUE.search(said[: match.start()])
+            or _AFTER_VAGUE.match(said[match.end() :])
+            or _LENGTH.search(said, match.end())
+        )
+        if length is not None and not vague and not (length.more and exact):
+            return length.months
+    if match is not None:
+        raise InvalidInput(f"“{_shown(text)}”不够准确，请说清几年几个月，比如 6年3个月。")
+    raise InvalidInput(f"“{_shown(text)}”我没看懂是多久，请说几年几个月，比如 6年3个月 或 78个月。")
+
+
+# --- months and dates ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, order=True)
+class Month:
+    """A month of the Gregorian calendar; its text is 1976-03."""
+
+    year: int
+    month: int
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.month <= 12 and 1 <= self.year <= 9999):
+            raise InvalidInput("月份要在 1 到 12 之间。")
+
+    @property
+    def index(self) -> int:
+        """Months since the beginning of the year 0: differences count months."""
+        return self.year * 12 + self.month - 1
+
+    def plus(self, months: int) -> Month:
+        """So many months later, or earlier."""
+        year, month = divmod(self.index + months, 12)
+        return Month(year, month + 1)
+
+    @classmethod
+    def of(cls, day: date) -> Month:
+        """The month of a day."""
+        return cls(day.year, day.month)
+
+    @property
+    def chinese(self) -> str:
+        """As people read it: 1976年3月."""
+        return f"{self.year}年{self.month}月"
+
+    def __str__(self) -> str:
+        return f"{self.year:04d}-{self.month:02d}"
+
+
+_HAN_DIGIT = "零〇一二三四五六七八九"
+_HAN_MONTH = "十[一二]|[一二三四五六七八九十]"
+_YEAR = rf"(?<![\d{_HAN_DIGIT}])(?P<year>(?:19|20)\d\d|\d\d|[一二][九零〇][{_HAN_DIGIT}]{{2}}|[{_HAN_DIGIT}]{{2}})"
+_MONTH_WORDS = re.compile(
+    rf"{_YEAR}年(?:的|属[鼠牛虎兔龙蛇马羊猴鸡狗猪]的?)?(?P<month>0?[1-9]|1[0-2]|{_HAN_MONTH})月份?"
+)
+_MONTH_FIGURES = re.compile(
+    r"(?<![\d.\-/])(?P<year>(?:19|20)\d\d)[-./](?P<month>0?[1-9]|1[0-2])(?:[-./](?:\d{1,2}))?(?![\d.\-/])"
+)
+_MONTH_BLOCK = re.compile(r"(?<!\d)(?P<year>19\d\d|20\d\d)(?P<month>0[1-9]|1[0-2])(?:[0-2]\d|3[01])?(?!\d)")
+_MONTH_SHORT = re.compile(r"(?P<year>\d\d)[-./](?P<month>0?[1-9]|1[0-2])")
+_YEAR_ONLY = re.compile(rf"{_YEAR}年")
+_LUNAR = re.compile(r"农历|阴历|旧历|腊月|正月|冬月|闰")
+
+
+def _calendar_year(text: str, today: date) -> int:
+    digits = "".join(str(_DIGITS[character]) if character in _DIGITS else character for character in text)
+    year = int(digits)
+    if year >= 100:
+        return year
+    return year + (2000 if year <= today.year % 100 else 1900)
+
+
+def _month(match: re.Match[str], today: date) -> Month:
+    month = number(match["month"])
+    assert month is not None
+    return Month(_calendar_year(match["year"], today), int(month))
+
+
+def find_month(text: str, *, today: date, then: str = "") -> Month | None:
+    """The one month that a text names with its year (76年3月, 1976.3, 七六年三月, 197603); None if none or several.
+
+    Args:
+        text: tidy text.
+        today: two-digit years are not after its year.
+        then: regular expression of what has to follow it (出生, 入职).
+    """
+    if _LUNAR.search(text):
+        return None
+    found = {
+        _month(match, today)
+        for pattern in (_MONTH_WORDS, _MONTH_FIGURES, _MONTH_BLOCK)
+        for match in pattern.finditer(text)
+        if re.match(then, text[match.end() :])
+    }
+    return found.pop() if len(found) == 1 else None
+
+
+def find_year(text: str, *, today: date) -> int | None:
+    """The one year that a text names with 年 behind it (属龙的76年, 1976年); None if none or several."""
+    found = {_calendar_year(match["year"], today) for match in _YEAR_ONLY.finditer(text)}
+    return found.pop() if len(found) == 1 else None
+
+
+def read_month(text: str, *, today: date, known_year: int | None = None) -> Month:
+    """A month with its year: 1976年3月, 76.3, 七六年三月, 1976-03-15, 属龙的76年3月.
+
+    Args:
+        text: the whole reply.
+        today: two-digit years are not after its year.
+        known_year: told before; then the month alone is enough (3月, 三月份).
+
+    Raises:
+        InvalidInput: there is no such month in it.
+    """
+    said = tidy(text)
+    if _LUNAR.search(said):
+        raise InvalidInput("请按身份证上的公历（阳历）年月说，比如 1976年3月。")
+    month = find_month(said, today=today)
+    if month is not None:
+        return month
+    if short := _MONTH_SHORT.fullmatch(said.removesuffix("生").removesuffix("出")):
+        return _month(short, today)
+    if known_year is not None and (
+        alone := re.fullmatch(rf"(?P<m>0?[1-9]|1[0-2]|{_HAN_MONTH})(?:月份?)?(?:生的?|出生)?", said)
+    ):
+        value = number(alone["m"])
+        assert value is not None
+        return Month(known_year, int(value))
+    year = find_year(said, today=today)
+    if year is None and re.fullmatch(r"(?:19|20)\d\d", said):
+        year = int(said)
+    if year is not None:
+        raise InvalidInput(f"还要知道月份，请把年和月一起发给我，比如 {year}年3月。")
+    raise InvalidInput(f"“{_shown(text)}”我没看懂是哪年哪月，请这样发：1976年3月。")
+
+
+_DATE = re.compile(
+    rf"(?:(?P<year>(?:19|20)?\d\d|[一二][九零〇][{_HAN_DIGIT}]{{2}}|今|去|前|明)年)?(?P<month>0?[1-9]|1[0-2]|{_HAN_MONTH})月"
+    rf"(?P<day>\d{{1,2}}|[一二三]?十[一二三四五六七八九]?|[一二三四五六七八九]|末|底|初)(?:日|号)?"
+)
+_DATE_FIGURES = re.compile(
+    r"(?P<year>(?:19|20)\d\d)[-./](?P<month>\d{1,2})[-./](?P<day>\d{1,2})|(?P<block>(?:19|20)\d{6})"
+)
+
+
+def read_date(text: str, *, today: date) -> date:
+    """A day: 2026年3月15日, 2026-3-15, 20260315, 三月十五号 (of this year), 去年12月1号, 6月底, 今天.
+
+    Raises:
+        InvalidInput: there is no such day in it, or the calendar has no such day.
+    """
+    said = tidy(text)
+    if said in ("今天", "今日"):
+        return today
+    if (match := _DATE_FIGURES.search(said)) is not None:
+        block = match["block"]
+        year, month, day = (
+            (int(block[:4]), int(block[4:6]), int(block[6:]))
+            if block
+            else (int(match["year"]), int(match["month"]), int(match["day"]))
+        )
+    elif (match := _DATE.search(said)) is not None:
+        relative = {"今": 0, "去": -1, "前": -2, "明": 1}
+        told = match["year"]
+        year = (
+            today.year
+            if told is None
+            else today.year + relative[told]
+            if told in relative
+            else _calendar_year(told, today)
+        )
+        month = int(number(match["month"]) or 0)
+        if match["day"] in ("末", "底"):
+            day = calendar.monthrange(year, month)[1]
+        else:
+            day = 1 if match["day"] == "初" else int(number(match["day"]) or 0)
+    else:
+        raise InvalidInput(f"“{_shown(text)}”我没看懂是哪一天，请这样发：{today.year}年3月15日。")
+    try:
+        return date(year, month, day)
+    except ValueError:
+        raise InvalidInput(f"日历上没有{year}年{month}月{day}日，请再看一下。") from None
+
+
+# --- yes and no, and nothing -----------------------------------------------------------------------------------------
+
+_YES = frozenset(
+    (
+        "是",
+        "是的",
+        "对",
+        "对的",
+        "有",
+        "有的",
+        "提前了",
+        "通知了",
+        "嗯",
+        "要",
+        "yes",
+        "y",
+        "true",
+        "1",
+        "好",
+        "可以",
+        "当然",
+    )
+)
+_NO = frozenset(
+    (
+        "否",
+        "不",
+        "不是",
+        "没",
+        "没有",
+        "无",
+        "没通知",
+        "没提前",
+        "不对",
+        "no",
+        "n",
+        "false",
+        "0",
+        "没有的",
+        "从没",
+        "未",
+    )
+)
+_SKIP = frozenset(
+    (
+        "",
+        "跳过",
+        "不知道",
+        "不清楚",
+        "不晓得",
+        "不记得",
+        "忘了",
+        "记不清",
+        "不确定",
+        "略",
+        "没注意",
+        "不用",
+        "算了",
+        "随便",
+        "none",
+        "null",
+    )
+)
+
+
+def read_yes(text: str) -> bool:
+    """Yes or no.
+
+    Raises:
+        InvalidInput: it is neither.
+    """
+    said = re.sub(r"[\s,，。.!！?？~啊呀哦吧呢了]+$", "", tidy(text)) or tidy(text)
+    if said in _YES:
+        return True
+    if said in _NO:
+        return False
+    raise InvalidInput("请回答“是”或“否”。")
+
+
+def skips(text: str) -> bool:
+    """Whether a reply says that there is nothing to tell: 跳过, 不知道."""
+    return re.sub(r"[\s,，。.!！?？~啊呀哦吧呢了]+$", "", tidy(text)) in _SKIP or tidy(text) in _SKIP
+
+
+def _shown(text: str) -> str:
+    """A reply as an error shows it: short, on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= 20 else line[:20] + "…"
