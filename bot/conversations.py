@@ -47,6 +47,8 @@ class Context(BaseModel):
     unhelpful: int = 0
     draft: dict[str, Any] | None = None
     """The open ticket form (``bot.ticket_form``)."""
+    calculation: dict[str, Any] | None = None
+    """The calculator that is asking for its inputs, and what it was told: {calculator, inputs, hints, asked, refused}."""
     contact_ticket: str | None = None
     """The ticket for which phone and region were asked."""
     asked_number: str | None = None
@@ -183,8 +185,10 @@ def history(session: Session, conversation_id: str, after: int = 0, limit: int =
 
 
 def transcript(session: Session, conversation_id: str, last: int = 20) -> list[dict[str, str]]:
-    """The conversation's last lines, oldest first: [{"sender", "text"}].  Not masked."""
-    conversation = session.get_one(Conversation, conversation_id)
+    """The conversation's last lines, oldest first: [{"sender", "text"}]; none if there is no such conversation.  Not masked."""
+    conversation = session.get(Conversation, conversation_id)
+    if conversation is None:
+        return []
     lines = []
     for message in history(session, conversation_id, after=max(0, conversation.seq - last)):
         said = (

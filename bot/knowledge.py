@@ -71,6 +71,8 @@ class Changes:
     added: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
+    fields: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """For a changed item: the columns that differ"""
 
 
 # --- revision --------------------------------------------------------------------------------------------------------
@@ -145,8 +147,9 @@ def upsert(session: Session, items: Sequence[Knowledge]) -> Changes:
                 changes.added.append(item.id)
                 if isinstance(item, QA):
                     touched.append(item)
-            elif _overwrite(row, item):
+            elif names := _overwrite(row, item):
                 changes.changed.append(item.id)
+                changes.fields[item.id] = names
                 if isinstance(row, QA):
                     touched.append(row)
             else:
@@ -159,21 +162,21 @@ def upsert(session: Session, items: Sequence[Knowledge]) -> Changes:
     return changes
 
 
-def _overwrite(row: Knowledge, item: Knowledge) -> bool:
-    """Bring ``row`` to what ``item`` says.  Whether anything changed."""
-    new = {name: value for name, value in content(item).items() if getattr(row, name) != value}
+def _overwrite(row: Knowledge, item: Knowledge) -> tuple[str, ...]:
+    """Bring ``row`` to what ``item`` says.  The columns that changed."""
+    new: dict[str, Any] = {name: value for name, value in content(item).items() if getattr(row, name) != value}
     for name, value in new.items():
         setattr(row, name, value)
     if not isinstance(row, QA) or not isinstance(item, QA):
-        return bool(new)
+        return tuple(new)
     if item.reviewed_at and (row.reviewed_at is None or item.reviewed_at > row.reviewed_at):
         row.status, row.replaced_by = item.status, item.replaced_by
         row.reviewed_by, row.reviewed_at = item.reviewed_by, item.reviewed_at
-        return True
+        return (*new, "status")
     if new:
         row.status = "draft" if row.status == "approved" else row.status
         row.reviewed_by = row.reviewed_at = None
-    return bool(new)
+    return tuple(new)
 
 
 def upsert_document(session: Session, document: Document) -> bool:

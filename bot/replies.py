@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -76,6 +76,22 @@ class AnswerReply(_Model):
     can_report: bool = Field(False, description="Offer 我要反映 below the answer: the question was a complaint too.")
 
 
+class CalculationReply(_Model):
+    """A rule worked out for one person: figure first, then the steps."""
+
+    type: Literal["calculation"] = "calculation"
+    calculator: str
+    title: str
+    matter: str
+    text: str
+    steps: list[str]
+    caveats: list[str]
+    sources: list[Source]
+    figures: dict[str, Any] = Field(default={}, description="The calculator's own figures, see GET /api/calculators.")
+    guides: list[Guide] = []
+    related: list[Related] = []
+
+
 class ClarifyReply(_Model):
     """A question back with numbered options; 以上都不是 is always understood."""
 
@@ -139,7 +155,14 @@ class EmergencyReply(_Model):
 
 
 Reply = Annotated[
-    AnswerReply | ClarifyReply | TicketReply | TicketStatusReply | TextReply | HandoverReply | EmergencyReply,
+    AnswerReply
+    | CalculationReply
+    | ClarifyReply
+    | TicketReply
+    | TicketStatusReply
+    | TextReply
+    | HandoverReply
+    | EmergencyReply,
     Field(discriminator="type"),
 ]
 """Any reply; the field ``type`` says which."""

@@ -17,10 +17,11 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from bot import conversations, database, tickets, turns
 from bot.errors import InvalidInput, NotFound, TooMany, YihaodaError
 from bot.models import Conversation, InboxMessage, utcnow
-from bot.replies import Reply, TicketStatusReply
+from bot.replies import CalculationReply, Reply, TicketStatusReply
 from connectors import metrics
 from connectors.context import Gateway, gateway
-from index.assistant import rate
+from index.assistant import calculation_reply, rate
+from index.calculators import CALCULATORS
 
 router = APIRouter(prefix="/api", tags=["citizen"])
 
@@ -78,6 +79,33 @@ class History(BaseModel):
 
     state: str
     messages: list[MessageView]
+
+
+class FieldView(BaseModel):
+    """One input of a calculator.  Values are sent as people write them: 76年3月, 八千五, 6年半."""
+
+    name: str
+    label: str
+    question: str
+    kind: str
+    optional: bool
+    unit: str
+    choices: list[dict[str, str]]
+
+
+class CalculatorView(BaseModel):
+    """A calculator and what it wants to know."""
+
+    id: str
+    title: str
+    matter: str
+    fields: list[FieldView]
+
+
+class Calculation(_Body):
+    """The inputs, by field name."""
+
+    inputs: dict[str, Annotated[str, Field(max_length=200)]] = Field(max_length=20)
 
 
 class NewRating(_Body):
@@ -238,6 +266,44 @@ def _rated_turn(session: Any, conversation: Conversation, body: NewRating) -> st
 
 
 # --- tickets ---------------------------------------------------------------------------------------------------------
+
+
+@router.get("/calculators")
+def list_calculators() -> list[CalculatorView]:
+    """The calculators: retirement, unemployment benefit, leave, severance, income tax, overtime."""
+    return [
+        CalculatorView(
+            id=one.id,
+            title=one.title,
+            matter=one.matter,
+            fields=[
+                FieldView(
+                    name=each.name,
+                    label=each.label,
+                    question=each.question,
+                    kind=each.kind,
+                    optional=each.optional,
+                    unit=each.unit,
+                    choices=[{"value": choice.value, "label": choice.label} for choice in each.choices],
+                )
+                for each in one.fields
+            ],
+        )
+        for one in CALCULATORS.values()
+    ]
+
+
+@router.post("/calculators/{calculator}")
+def calculate(
+    request: Request, here: TheGateway, calculator: Annotated[str, Path(max_length=32)], body: Calculation
+) -> CalculationReply:
+    """Work a rule out.  Nothing is stored.  400 says in Chinese which input is missing or makes no sense."""
+    if calculator not in CALCULATORS:
+        raise NotFound(f"没有「{calculator}」这个计算器。")
+    if not here.calculations.allow(client_address(request)):
+        raise TooMany("算得太频繁了，请稍后再试。")
+    one = CALCULATORS[calculator]
+    return calculation_reply(one, one.compute(body.inputs))
 
 
 @router.get("/tickets/{number}")

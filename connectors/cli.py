@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import structlog
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from bot import backup as backups
 from bot import database
@@ -117,6 +118,42 @@ def bench(
         print(json.dumps(report, ensure_ascii=False))
     else:
         print_table(report, out)
+
+
+@app.command("evaluate")
+def evaluate_(
+    questions: Annotated[Path, typer.Argument(help='每行一个 {"q", "prev"?, "expect": 问答编号｜事项｜null} 的 JSONL')],
+    compare: Annotated[Path | None, typer.Option(help="以前某次评测的结果文件夹：列出变好和变坏的问题")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="输出 JSON")] = False,
+) -> None:
+    """用标注好的问题评测现在的助手：答对、答错、反问、转人工、婉拒各多少，错的逐条列出。不写数据库。"""
+    from rich.progress import Progress
+
+    from index import evaluate
+    from index.versions import IndexUnavailable
+
+    settings = get_settings()
+    database.migrate()
+    asking = evaluate.read_questions(questions)
+    evaluate.refuse_overlap(asking, questions)
+    try:
+        with Progress(console=err, transient=True) as bar:
+            task = bar.add_task("评测", total=len(asking))
+            asked = evaluate.evaluate(settings, asking, lambda: bar.advance(task))
+    except IndexUnavailable as error:
+        raise _Failure(f"还没有可用的索引：{error}") from error
+    run = evaluate.save(settings, questions.resolve(), asked)
+    if as_json:
+        print(json.dumps(evaluate.figures(asked), ensure_ascii=False))
+        return
+    evaluate.show(out, asked)
+    if compare is not None:
+        changed = evaluate.compare(compare, asked)
+        for old, now in changed:
+            names = evaluate.OUTCOME_NAMES
+            out.print(Text(f"  变化：{now.q}：{names[old['outcome']]} → {names[now.outcome]}（{now.qa_id or '—'}）"))
+        out.print(f"与 {compare.name} 相比，{len(changed)} 个问题的结果不同。")
+    out.print(f"结果在 {run}")
 
 
 @tickets_app.command("show")

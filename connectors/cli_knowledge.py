@@ -14,12 +14,15 @@ from rich.text import Text
 from bot import database, knowledge
 from bot.errors import InvalidInput
 from bot.settings import Settings, get_settings
-from index import knowledge_check, knowledge_files, versions
+from index import knowledge_check, knowledge_files, verify, versions
 
 kb = typer.Typer(help="知识库：导入、导出、检查。", no_args_is_help=True)
 index = typer.Typer(help="索引版本：构建、列出、发布、退回。", no_args_is_help=True)
 
 out, err = Console(), Console(stderr=True)
+
+_SHOWN = 200
+"""How many items a dry run names of each sort."""
 
 
 @kb.command("import")
@@ -49,6 +52,14 @@ def import_(
             f"{file.name}：{done}。新增 {len(report.added)}，更新 {len(report.changed)}，"
             f"未变 {len(report.unchanged)}，有问题 {len(report.problems)}"
         )
+        if dry_run:
+            for sign, items in (("新增", report.added), ("更新", report.changed)):
+                for item in items[:_SHOWN]:
+                    fields = "、".join(report.fields.get(item, ()))
+                    kind_name = knowledge_files.KIND_NAMES[item.kind]
+                    out.print(Text(f"  {sign} {kind_name} {item.id}{f'：{fields}' if fields else ''}"))
+                if len(items) > _SHOWN:
+                    out.print(f"  …… 共{sign} {len(items)} 条")
         for note in report.notes:
             out.print(Text(f"  提示：{note}"))
         for problem in report.problems:
@@ -121,6 +132,57 @@ def check(
     out.print(knowledge_check.render(findings))
     if any(finding.level == "error" for finding in findings):
         raise typer.Exit(1)
+
+
+@kb.command("verify")
+def verify_(
+    data: Annotated[Path, typer.Option(help="法条语料：放着 corpus.jsonl 的文件夹")],
+    files: Annotated[list[Path] | None, typer.Argument(help="要核对的文件或文件夹；不写则核对数据库")] = None,
+    settled: Annotated[Path, typer.Option(help="已经逐条看过的记录（CSV）")] = verify.REVIEWED,
+    show_all: Annotated[bool, typer.Option("--all", help="连同已看过的一起列出")] = False,
+    record: Annotated[bool, typer.Option("--record", help="把没看过的补进记录，“结论”一栏留空待填")] = False,
+) -> None:
+    """拿法条语料核对每一处依据：条文在不在，答案里的数字在不在条文里。还有没看过的时，退出码为 1。"""
+    corpus = verify.Corpus.read(data)
+    if files:
+        bundle = knowledge_files.Bundle.joined(knowledge_files.read(file) for file in files)
+    else:
+        database.migrate()
+        with database.read() as session:
+            bundle = knowledge_files.from_database(session)
+    citations = verify.verify(bundle, corpus)
+    done = verify.read_settled(settled)
+    doubtful = [one for one in citations if one.verdict is not verify.Verdict.CONFIRMED]
+    unsettled = [one for one in doubtful if not verify.is_settled(one, done)]
+    table = Table("问答", "文件", "条", "核对结果", "不在条文里的数字", show_lines=False)
+    for one in doubtful if show_all else unsettled:
+        missing = "、".join(str(figure) for figure in one.missing)
+        table.add_row(*(Text(cell) for cell in (one.qa.id, one.document.title, one.article, one.verdict, missing)))
+    if table.row_count:
+        out.print(table)
+    for verdict, count in verify.counts(citations).items():
+        out.print(f"{verdict}：{count} 处")
+    out.print(f"共 {len(citations)} 处；需要人看的 {len(doubtful)} 处，其中还没有结论的 {len(unsettled)} 处。")
+    if record:
+        lines = {
+            one.key: done[one.key]
+            if verify.is_settled(one, done)
+            else verify.Settled(one.key, one.verdict, "", one.fingerprint)
+            for one in doubtful
+        }
+        verify.write_settled(settled, lines.values())
+        out.print(f"已写入 {settled}，请在“结论”一栏写明。")
+    if unsettled:
+        raise typer.Exit(1)
+
+
+@kb.command()
+def template(
+    target: Annotated[Path, typer.Argument(help="要生成的文件：.xlsx、.csv 或 .yaml")],
+) -> None:
+    """生成供填写的模板：问答、政策文件、办事指南各带一条示例（导入时不会采用示例）。填好后用 kb import 导入。"""
+    for path in knowledge_files.write_template(target):
+        out.print(f"已生成 {path}")
 
 
 @index.command()

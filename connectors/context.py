@@ -41,6 +41,8 @@ class Gateway:
     rasa: RasaClient
     notifier: Notifier
     dispatcher: Dispatcher
+    calculations: PerMinute
+    """Uses of a calculator, by address"""
     openings: PerMinute
     """New conversations, by address"""
     messages: PerMinute

@@ -70,6 +70,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         notifier,
         dispatcher,
         openings=PerMinute(settings.conversations_per_minute),
+        calculations=PerMinute(settings.conversations_per_minute),
         messages=PerMinute(settings.rate_per_minute),
     )
     recovering = asyncio.create_task(_recover_forever(dispatcher, settings.retention_days))

@@ -71,6 +71,12 @@ def show(console: Console, reply: dict[str, Any]) -> None:
             console.print(
                 Panel(_answer(reply), title=escape(reply["question"]), title_align="left", border_style="green")
             )
+        case "calculation":
+            lines = [escape(reply["text"]), *(f"[dim]· {escape(step)}[/]" for step in reply["steps"])]
+            lines += [f"[dim]依据：{escape(_source(source))}[/]" for source in reply["sources"]]
+            console.print(
+                Panel("\n".join(lines), title=escape(reply["title"]), title_align="left", border_style="green")
+            )
         case "clarify":
             lines = [
                 reply["text"],
@@ -92,9 +98,7 @@ def show(console: Console, reply: dict[str, Any]) -> None:
 
 def _answer(reply: dict[str, Any]) -> str:
     parts = [escape(reply["text"].strip())]
-    for source in reply["sources"]:
-        number = f"（{source['doc_no']}）" if source["doc_no"] else ""
-        parts.append(f"[dim]依据：《{escape(source['title'])}》{number}{source['clause'] or ''}[/]")
+    parts += [f"[dim]依据：{escape(_source(source))}[/]" for source in reply["sources"]]
     for guide in reply["guides"]:
         parts.append(f"[bold]办事指南：{escape(guide['title'])}[/]")
         rows = {"材料": "、".join(guide["materials"]), "时限": guide["time_limit"], "费用": guide["fee"]}
@@ -111,6 +115,11 @@ def _answer(reply: dict[str, Any]) -> str:
     if reply["related"]:
         parts.append("[dim]还可以问：" + "；".join(escape(one["question"]) for one in reply["related"]) + "[/]")
     return "\n".join(parts)
+
+
+def _source(source: dict[str, Any]) -> str:
+    number = f"（{source['doc_no']}）" if source["doc_no"] else ""
+    return f"《{source['title']}》{number}{source['clause'] or ''}"
 
 
 def show_explanation(console: Console, detail: dict[str, Any]) -> None:

@@ -25,6 +25,7 @@ from bot.models import QA, OutboxMessage, Rating, Ticket, TurnEffect, utcnow
 from bot.replies import (
     REPLIES,
     AnswerReply,
+    CalculationReply,
     ClarifyReply,
     EmergencyReply,
     HandoverReply,
@@ -36,7 +37,9 @@ from bot.replies import (
 from bot.settings import Settings, get_settings
 from bot.turns import Outcome, Settled, Turn
 from bot.working_days import SHANGHAI
-from index import acts, scope, wording
+from index import acts, calculators, scope, wording
+from index.calculators import Calculator, Result
+from index.calculators import dialogue as calculation
 from index.normalise import Query, normalise
 from index.ranking import Ranked, evidence, rank
 from index.retriever import FEATURES, Candidate
@@ -142,9 +145,11 @@ class Assistant:
             return self._human(work)
         if memory.draft is not None and (outcome := self._form(work)):
             return outcome
+        if memory.calculation is not None and (outcome := self._go_on_calculating(work)):
+            return outcome
         if ordered := acts.order(text):
             return self._open_form(work, *ordered)
-        for step in (self._option, self._region, self._contact, self._ticket_status):
+        for step in (self._option, self._region, self._contact, self._ticket_status, self._calculate):
             if outcome := step(work):
                 return outcome
         literal = acts.literal_act(text)
@@ -224,6 +229,35 @@ class Assistant:
             phone=draft.phone,
             ask_contact=False,
         )
+
+    def _calculate(self, work: _Work) -> Outcome | None:
+        """A question that tells a figure of the citizen's own, and that a calculator works out."""
+        today = work.now.astimezone(SHANGHAI).date()
+        request = calculators.recognise(work.text, today)
+        return self._calculation(work, calculation.begin(request, today=today)) if request else None
+
+    def _go_on_calculating(self, work: _Work) -> Outcome | None:
+        """The reply to what a calculator asked; None if the message is something else, and then nothing is asked any more."""
+        memory, today = work.memory, work.now.astimezone(SHANGHAI).date()
+        opened = calculation.Open.from_json(memory.calculation or {})
+        memory.calculation = None
+        if guards.leaves_form(work.text):
+            return _say(work, TextReply(text=wording.CALCULATION_LEFT))
+        step = calculation.advance(opened, work.text, today=today) if opened else None
+        return self._calculation(work, step) if step else None
+
+    def _calculation(self, work: _Work, step: calculation.Step) -> Outcome:
+        memory, calculator = work.memory, step.calculator
+        memory.last_matter = calculator.matter
+        memory.calculation = step.open.to_json() if step.open else None
+        if step.result is None:
+            leave = wording.CALCULATION_LEAVE if step.open else ""
+            return _say(work, TextReply(text=step.text + leave))
+        memory.last_question, memory.pending_question, memory.clarified = work.text, None, 0
+        memory.last_qa, memory.rateable = None, work.turn.turn_id
+        reply = calculation_reply(calculator, step.result)
+        work.explain["calculator"] = calculator.id
+        return _say(work, reply)
 
     def _option(self, work: _Work) -> Outcome | None:
         """A choice among the offered options."""
@@ -579,6 +613,20 @@ class Assistant:
             )
         )
         return outcome
+
+
+def calculation_reply(calculator: Calculator, result: Result) -> CalculationReply:
+    """What a calculator found, as a reply."""
+    return CalculationReply(
+        calculator=calculator.id,
+        title=calculator.title,
+        matter=calculator.matter,
+        text=result.to_answer_text(),
+        steps=list(result.steps),
+        caveats=list(result.caveats),
+        sources=list(result.sources),
+        figures=result.figures(),
+    )
 
 
 def rate(session: Session, turn_id: str, helpful: bool, reason: str | None, qa_id: str | None = None) -> None:

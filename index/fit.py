@@ -4,7 +4,7 @@
 encoder a build fits by itself (half a minute).
 
 The ranker learns from every wording of every Q&A, each judged by the item's other wordings, and from the labelled
-questions of ``index/calibration/questions.jsonl``.  Confidence and limits are fitted on out-of-fold rankings only (folds by
+questions of ``index/calibration/questions*.jsonl``.  Confidence and limits are fitted on out-of-fold rankings only (folds by
 matter): the questions' own matter never trained the ranker that judged them.
 """
 
@@ -67,11 +67,17 @@ def read_questions(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
-def labelled(retriever: Retriever, path: Path) -> list[Example]:
-    """The questions of a file with their candidates.  What is word for word in the knowledge proves nothing: left out."""
+def question_files() -> list[Path]:
+    """The labelled questions that everything is fitted on."""
+    return sorted(FOLDER.glob("questions*.jsonl"))
+
+
+def labelled(retriever: Retriever) -> list[Example]:
+    """The labelled questions with their candidates.  What is word for word in the knowledge proves nothing: left out."""
     known = {clean(text) for item in retriever.items for text in item.texts}
     examples = []
-    for number, row in enumerate(read_questions(path)):
+    rows = [row for path in question_files() for row in read_questions(path)]
+    for number, row in enumerate(rows):
         query = normalise(row["q"])
         if clean(row["q"]) in known:
             continue
@@ -130,7 +136,8 @@ def _logistic(features: NDArray[np.float64], labels: NDArray[np.int64]) -> Logis
 
 def _scope(encoder: Encoder | None, known: Sequence[str]) -> Logistic:
     """What a hotline answers: the held-out questions by their label, the knowledge, and Rasa's examples of two kinds."""
-    labelled_texts = [(row["q"], row["scope"] == "service") for row in read_questions(FOLDER / "questions.jsonl")]
+    rows = [row for path in question_files() for row in read_questions(path)]
+    labelled_texts = [(row["q"], row["scope"] == "service") for row in rows]
     labelled_texts += [(text, True) for text in known]
     for act, ours in (("ask_policy", True), ("report_problem", True), ("chitchat", False), ("abuse", False)):
         labelled_texts += [(text, ours) for text in nlu_examples(act)]
@@ -162,7 +169,7 @@ def fit(encoder: Encoder | None) -> Calibration:
     """Fit everything for ``encoder`` (None: without vectors)."""
     retriever = Retriever.build(starter_items(), encoder)
     wordings = leave_one_out(retriever)
-    questions = labelled(retriever, FOLDER / "questions.jsonl")
+    questions = labelled(retriever)
 
     rankings: list[tuple[Example, list[Ranked]]] = []
     groups = [example.group for example in questions]

@@ -233,6 +233,10 @@ _ROWS: dict[Kind, type[Row]] = {"document": DocumentRow, "guide": GuideRow, "qa"
 _MODELS: dict[Kind, Any] = {"document": Document, "guide": ServiceGuide, "qa": QA}
 
 
+EXAMPLE = "填写示例"
+"""Ids that begin so are the rows that a template shows how to fill in."""
+
+
 class Problem(NamedTuple):
     """Something in a file that can't be taken as it is."""
 
@@ -261,12 +265,22 @@ class Bundle:
     given: dict[tuple[Kind, str], set[str]] = field(default_factory=dict)
     """For an item of a table: the fields that it has a column for.  The others stay as the database has them."""
 
+    @classmethod
+    def joined(cls, bundles: Iterable[Bundle]) -> Bundle:
+        """Several files' bundles as one."""
+        together = cls()
+        for bundle in bundles:
+            _merge(together, bundle)
+        return together
+
     def rows(self, kind: Kind) -> list[Any]:
         """The list of one kind's rows."""
         return cast("list[Any]", {"document": self.documents, "guide": self.guides, "qa": self.qas}[kind])
 
     def add(self, kind: Kind, row: Row, file: str, line: int, given: set[str] | None = None) -> None:
-        """Take a row, unless its id was there already."""
+        """Take a row, unless its id was there already.  The example of a template is no knowledge."""
+        if row.id.startswith(EXAMPLE):
+            return
         if earlier := self.places.get((kind, row.id)):
             self.problems.append(
                 Problem(
@@ -1115,6 +1129,8 @@ class ImportReport:
     unchanged: list[Item] = field(default_factory=list)
     kept: list[Item] = field(default_factory=list)
     """Items of the starter knowledge that operations have changed, approved or removed: left as they are."""
+    fields: dict[Item, tuple[str, ...]] = field(default_factory=dict)
+    """Of a changed item: the names of the columns that differ, as tables head them."""
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     """What a person should know and need not correct."""
@@ -1163,6 +1179,9 @@ def _tally(report: ImportReport, kind: Kind, changes: knowledge.Changes) -> None
     report.added += [Item(kind, id_) for id_ in changes.added]
     report.changed += [Item(kind, id_) for id_ in changes.changed]
     report.unchanged += [Item(kind, id_) for id_ in changes.unchanged]
+    headers = {name: header.partition("（")[0] for header, name in COLUMNS[kind].items()}
+    for id_, names in changes.fields.items():
+        report.fields[Item(kind, id_)] = tuple(headers.get(name, name) for name in names)
 
 
 def _status_notes(session: Session, rows: list[QARow]) -> list[str]:
@@ -1323,10 +1342,62 @@ def export(session: Session, path: Path) -> list[Path]:
     Raises:
         InvalidInput: another suffix.
     """
+    return _save(from_database(session), path)
+
+
+def write_template(path: Path) -> list[Path]:
+    """A file to fill in, by the suffix: every column of every kind, and one example each, which no import takes.
+
+    Raises:
+        InvalidInput: another suffix, or there is such a file already.
+    """
+    if path.exists():
+        raise InvalidInput(f"{path} 已经存在，不会覆盖，请换个文件名。")
+    document = DocumentRow(
+        id=f"{EXAMPLE}-文件",
+        title="某市××办法",
+        doc_no="×政发〔2026〕1号",
+        issuer="某市人民政府",
+        region="100000",
+        issued=date(2026, 1, 5),
+        effective=date(2026, 2, 1),
+        status="有效",
+    )
+    guide = GuideRow(
+        id=f"{EXAMPLE}-指南",
+        title="××办理",
+        department="某市××局",
+        who="哪些人可以申请",
+        materials=["第一样材料", "第二样材料"],
+        steps=["第一步", "第二步"],
+        time_limit="10个工作日",
+        fee="免费",
+        channels=["政务服务大厅", "政务服务网"],
+        fallback="网上办不了时去哪里办",
+        phone="12345",
+    )
+    qa = QARow(
+        id=f"{EXAMPLE}-问答",
+        matter="××办理",
+        question="××要什么条件？（用市民的话，一条只问一件事）",
+        answer="先写结果和数字，再写条件，最后写怎么办。220字以内。",
+        similar=["每行一个市民的问法", "最好有8个以上", "长短都要有，别套同一个句式"],
+        sources=[SourceRow(document=document.id, clause="第三条")],
+        guides=[guide.id],
+        audience="个人",
+        region="100000",
+        valid_from=date(2026, 2, 1),
+        as_of=date(2026, 11, 1),
+        department="某市××局",
+        themes=["主题"],
+    )
+    return _save(Bundle(documents=[document], guides=[guide], qas=[qa]), path)
+
+
+def _save(bundle: Bundle, path: Path) -> list[Path]:
     suffix = path.suffix.lower()
     if suffix not in (".yaml", ".yml", ".csv", ".xlsx"):
         raise InvalidInput(f"不支持导出为「{path.suffix}」，可用的有：.yaml、.csv、.xlsx。")
-    bundle = from_database(session)
     path.parent.mkdir(parents=True, exist_ok=True)
     if suffix in (".yaml", ".yml"):
         _write(path, lambda part: part.write_text(_yaml(bundle), encoding="utf-8"))
