@@ -5,7 +5,7 @@ torch and sentence-transformers take seconds to import, so that happens inside `
 
 import hashlib
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,6 +21,11 @@ BUNDLED = Path(__file__).with_name("model")
 BUNDLED_NAME = "yihaoda-static"
 
 _WEIGHT_FILES = ("*.safetensors", "*.bin", "tokenizer.json", "vocab.txt", "*.model", "modules.json", "config.json")
+
+
+_FEW, _MANY = 8, 64  # texts up to which one call is small, and from which on it is worth several threads
+_SAME = 1e-5  # difference up to which two vectors are taken for the same
+_SHALLOW = 5_000_000  # parameters beside the table of words
 
 
 class EncoderError(YihaodaError):
@@ -49,11 +54,14 @@ class Encoder(Protocol):
 class SentenceEncoder:
     """A sentence-transformers model as an `Encoder`."""
 
-    def __init__(self, model: "SentenceTransformer", name: str, folder: Path) -> None:
+    def __init__(self, model: "SentenceTransformer", name: str, folder: Path, bulk_threads: int = 0) -> None:
+        """``bulk_threads``: threads of torch for many texts at once; 0 leaves torch as it is."""
         self._model = model
         self._folder = folder
+        self._bulk_threads = bulk_threads
         self.name = name
         self.dim = int(model.get_embedding_dimension() or 0)
+        self._of_nothing = self._vectors([""])
 
     @cached_property
     def checksum(self) -> str:
@@ -62,11 +70,34 @@ class SentenceEncoder:
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         if not texts:
             return np.zeros((0, self.dim), dtype=np.float32)
-        vectors = self._model.encode(
-            list(texts), batch_size=256 if len(texts) > 64 else 64, convert_to_numpy=True, show_progress_bar=False
-        ).astype(np.float32)
+        vectors = self._vectors(texts)
+        # A model with a start token has a vector for an empty text too, and gives it to every text it sees nothing in.
+        vectors[np.abs(vectors - self._of_nothing).max(axis=1) < _SAME] = 0
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)
+
+    def _vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        import torch
+
+        if len(texts) <= _FEW and not self._model.default_prompt_name:
+            with torch.inference_mode():  # `encode` spends 2 ms on matters that these need not
+                features = self._model(self._model.preprocess(list(texts)))
+            return np.asarray(features["sentence_embedding"].numpy(), dtype=np.float32).copy()
+        many = len(texts) > _MANY and self._bulk_threads > 0
+        before = torch.get_num_threads()
+        try:
+            if many:
+                torch.set_num_threads(self._bulk_threads)
+            vectors = self._model.encode(
+                list(texts),
+                batch_size=256 if len(texts) > _MANY else _MANY,
+                convert_to_numpy=True,
+                show_progress_bar=False,
+            )
+        finally:
+            if many:
+                torch.set_num_threads(before)
+        return np.asarray(vectors, dtype=np.float32)
 
 
 def checksum(folder: Path) -> str:
@@ -88,8 +119,8 @@ def encoder_checksum(name_or_path: str | None = None) -> str:
 def load_encoder(name_or_path: str | None = None) -> Encoder:
     """The bundled encoder (``None``), a model folder, or a model of that name in the local Hugging Face cache.
 
-    Nothing is downloaded and no code of the model is run. A static model (the bundled one is) sets torch to one
-    thread for the whole process.
+    Nothing is downloaded and no code of the model is run. A small model (the bundled one is) sets torch to one thread
+    for the whole process, but for encoding many texts at once.
 
     Raises:
         EncoderError: there is no such model on this machine, or its files are damaged.
@@ -98,12 +129,15 @@ def load_encoder(name_or_path: str | None = None) -> Encoder:
     try:
         import torch
         from sentence_transformers import SentenceTransformer
-        from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
         model = SentenceTransformer(str(folder), device="cpu", local_files_only=True, trust_remote_code=False)
-        if isinstance(model[0], StaticEmbedding):
-            torch.set_num_threads(1)  # a table look-up: handing it to several threads costs more than doing it
-        encoder = SentenceEncoder(model.float().eval(), name, folder)
+        layers = sum(p.numel() for name, p in model.named_parameters() if "embedding" not in name)
+        threads = 0
+        if layers < _SHALLOW:
+            # Handing a short question to several threads costs more than working it out.
+            threads = _usual_threads() if layers else 0
+            torch.set_num_threads(1)
+        encoder = SentenceEncoder(model.float().eval(), name, folder, threads)
         if not np.isfinite(encoder.encode(["一号答"])).all() or not encoder.dim:
             raise ValueError("the model gives no finite vector")
     except Exception as error:  # many kinds, from three libraries; all mean the same to the caller
@@ -111,6 +145,14 @@ def load_encoder(name_or_path: str | None = None) -> Encoder:
             f"语义模型无法加载：{name}（{error}）。请检查模型文件夹是否完整，或改用自带模型。"
         ) from error
     return encoder
+
+
+@cache
+def _usual_threads() -> int:
+    """torch's threads before a small model set them to one."""
+    import torch
+
+    return int(torch.get_num_threads())
 
 
 def _locate(name_or_path: str | None) -> tuple[str, Path]:

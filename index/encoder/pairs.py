@@ -1,18 +1,24 @@
-"""Read the training sets: pairs of texts that belong together, from labelled sets and from plain text.
+"""Read the training sets: pairs of texts that belong together, from labelled sets, plain text and the project's Q&A.
 
 Every set becomes a list of ``Pair``. Only positives come out as pairs; a labelled negative is used where its anchor
-also has a positive (``Pair.negative``), because a contrastive loss needs something to pull towards.
+also has a positive (``Pair.negatives``), because a contrastive loss needs something to pull towards.
 """
 
 import json
 import random
 import re
 import subprocess
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import yaml
+
+_HELD_OUT_ITEMS = 15
+"""Per cent of the project's own Q&A that are only evaluated on."""
 
 _SENTENCE_END = re.compile(r"(?<=[。！？!?；;\n])")
 _SPACE = re.compile(r"\s+")
@@ -21,11 +27,11 @@ _NOT_WORD = re.compile(r"\W+")
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two texts that belong together, and optionally one that looks like ``anchor`` but does not belong."""
+    """Two texts that belong together, and others that look as if they belonged to ``anchor`` but do not."""
 
     anchor: str
     positive: str
-    negative: str = ""
+    negatives: tuple[str, ...] = ()
 
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
@@ -67,7 +73,7 @@ def _with_negatives(rows: Iterable[tuple[str, str, bool]]) -> Iterator[Pair]:
     for a, b in positives:
         for anchor, other in ((a, b), (b, a)):
             if found := negatives.get(anchor):
-                yield Pair(anchor, other, found[used[anchor] % len(found)])
+                yield Pair(anchor, other, (found[used[anchor] % len(found)],))
                 used[anchor] += 1
                 break
         else:
@@ -165,7 +171,14 @@ def read_sources(data: Path, seed: int, plain_text: bool = True) -> list[Source]
             if row["label"] != "neutral"
         ),
     )
-    add("triplets", 1.0, (Pair(row["a"], row["pos"], row["neg"]) for row in read_jsonl(train / "triplets.jsonl")))
+    add(
+        "triplets",
+        1.0,
+        (
+            Pair(row["a"], row["pos"], (row["neg"],) if row["neg"] else ())
+            for row in read_jsonl(train / "triplets.jsonl")
+        ),
+    )
     passages: dict[str, list[Pair]] = defaultdict(list)
     for row in read_jsonl(train / "q_passage.jsonl"):
         passages[row["src"]].append(Pair(row["q"], row["p"]))
@@ -209,3 +222,60 @@ def read_sources(data: Path, seed: int, plain_text: bool = True) -> list[Source]
                 (pair for row in read_jsonl(path) for pair in plain_text_pairs(row["text"], rng)),
             )
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One of the project's own Q&A."""
+
+    id: str
+    matter: str
+    question: str
+    similar: tuple[str, ...]
+    answer: str
+
+    @property
+    def held_out(self) -> bool:
+        """Whether the item is kept for evaluation; decided by its id alone, so it stays so when others come or go."""
+        return zlib.crc32(self.id.encode()) % 100 < _HELD_OUT_ITEMS
+
+
+def read_items(folder: Path) -> list[Item]:
+    """The Q&A of all knowledge files of a folder, in the order of the files' names.
+
+    Raises:
+        OSError, yaml.YAMLError, KeyError: a file cannot be read or is no knowledge file.
+    """
+    items: list[Item] = []
+    for path in sorted(folder.glob("*.yaml")):
+        matter = yaml.safe_load(path.read_text(encoding="utf-8"))
+        items.extend(
+            Item(row["id"], matter["matter"], row["question"], tuple(row.get("similar", ())), row["answer"].strip())
+            for row in matter.get("qas", ())
+        )
+    return items
+
+
+def item_sources(items: list[Item], seed: int, wanted: int = 4) -> list[Source]:
+    """Training sets of the items that are not held out.
+
+    A similar question belongs to the item's question and to its answer; the questions and answers of the same matter's
+    other items are the negatives.  Two sets, because in one batch an item's question and answer would be each other's
+    negatives.
+    """
+    rng = random.Random(seed)
+    trained = [item for item in items if not item.held_out]
+    siblings: dict[str, list[Item]] = defaultdict(list)
+    for item in trained:
+        siblings[item.matter].append(item)
+    questions: list[Pair] = []
+    answers: list[Pair] = []
+    for item in trained:
+        others = [other for other in siblings[item.matter] if other is not item]
+        for text in item.similar:
+            near = rng.sample(others, min(wanted, len(others)))
+            questions.append(Pair(text, item.question, tuple(other.question for other in near)))
+        for text in (item.question, *item.similar):
+            near = rng.sample(others, min(wanted, len(others)))
+            answers.append(Pair(text, item.answer, tuple(other.answer for other in near)))
+    return [Source("own:questions", 1.0, questions), Source("own:answers", 1.0, answers)]

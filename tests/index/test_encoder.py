@@ -1,22 +1,19 @@
-"""The bundled encoder, the loader, the tokenizer and a training run in small."""
+"""The bundled encoder, the loader, the tokenizer and the reading of texts."""
 
 import os
 import random
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import jieba
 import numpy as np
 import pytest
-import torch
 
 from index.encoder import BUNDLED, Encoder, EncoderError, checksum, load_encoder
-from index.encoder.pairs import Pair, Source, plain_text_pairs, read_jsonl, sentences
+from index.encoder.pairs import plain_text_pairs, read_jsonl, sentences
 from index.encoder.tokenizer import build_tokenizer, jieba_frequencies, read_terms, unigram_tokenizer
-from index.encoder.train import Recipe, Set, loss_of, save_model, tokenise, train
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -164,62 +161,3 @@ def test_reading_compressed_rows(tmp_path: Path) -> None:
             {"q": "答"},
         ]
     )
-
-
-SMALL = Recipe(dim=16, batch=8, steps=120, learning_rate=0.02, seed=3)
-PAIRS = [
-    Pair("丢了身份证", "补领居民证件", "办理护照"),
-    Pair("失业了", "保险金申领"),
-    Pair("租房子", "公积金提取"),
-    Pair("领证结婚", "婚姻登记"),
-    Pair("外地看病", "异地就医"),
-    Pair("出国", "办理护照"),
-]
-
-
-@pytest.fixture(scope="module")
-def small() -> tuple[list[Set], int]:
-    torch.set_num_threads(1)  # tiny steps: several threads only wait for each other
-    texts = "".join(text for pair in PAIRS for text in (pair.anchor, pair.positive, pair.negative))
-    tokenizer = unigram_tokenizer(dict.fromkeys(texts, 1))
-    return [tokenise(tokenizer, Source("small", 1.0, PAIRS))], tokenizer.get_vocab_size()
-
-
-def test_training_brings_partners_together(small: tuple[list[Set], int], tmp_path: Path) -> None:
-    sets, size = small
-    rows, rng = np.arange(len(PAIRS)), np.random.default_rng(0)
-    still = replace(SMALL, token_dropout=0.0)
-    before = loss_of(torch.randn(size, 16, generator=torch.Generator().manual_seed(1)), sets[0], rows, still, rng)
-    after = loss_of(train(sets, size, SMALL, tmp_path), sets[0], rows, still, rng)
-    assert after < 0.3 < before
-
-
-def test_an_interrupted_run_goes_on_to_the_same_weights(small: tuple[list[Set], int], tmp_path: Path) -> None:
-    sets, size = small
-    (tmp_path / "whole").mkdir()
-    (tmp_path / "cut").mkdir()
-    whole = train(sets, size, SMALL, tmp_path / "whole")
-    train(sets, size, SMALL, tmp_path / "cut", save_every=80)  # leaves the state of step 80 behind
-    assert torch.load(tmp_path / "cut" / "checkpoint.pt", weights_only=True)["step"] == 80
-    resumed = train(sets, size, SMALL, tmp_path / "cut", save_every=1000)
-    assert torch.allclose(resumed, whole, atol=1e-6)
-    other = train(sets, size, replace(SMALL, seed=4), tmp_path / "cut")  # another recipe starts afresh
-    assert not torch.allclose(other, whole, atol=1e-2)
-
-
-def test_kept_sets_are_read_back(small: tuple[list[Set], int], tmp_path: Path) -> None:
-    sets, _ = small
-    sets[0].save(tmp_path / "small.npz")
-    back = Set.load(tmp_path / "small.npz", "small", 1.0)
-    assert np.array_equal(back.anchors.ids, sets[0].anchors.ids)
-    assert np.array_equal(back.negative_of, [0, -1, -1, -1, -1, -1])
-
-
-def test_a_saved_model_is_half_precision_and_loads(tmp_path: Path) -> None:
-    tokenizer = unigram_tokenizer({"身份证": 5, "补领": 3, "身": 1, "份": 1, "证": 1})
-    weight = torch.randn(tokenizer.get_vocab_size(), 8, generator=torch.Generator().manual_seed(1))
-    save_model(tmp_path / "model", tokenizer, weight)
-    assert (tmp_path / "model" / "model.safetensors").stat().st_size < weight.numel() * 2 + 1000
-    vector = load_encoder(str(tmp_path / "model")).encode(["身份证"])[0]
-    row = weight[tokenizer.token_to_id("身份证")].half().float()
-    assert np.allclose(vector, (row / row.norm()).numpy(), atol=1e-3)
