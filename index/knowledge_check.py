@@ -1,4 +1,4 @@
-"""Look over knowledge before people rely on it: dates, references, questions that are too alike, templated wording.
+"""Look over knowledge before people rely on it: dates, references, questions too alike, figures at odds, templated wording.
 
 An *error* would make an answer wrong or unusable; a *warning* is for an editor to judge.
 """
@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from math import ceil
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
@@ -19,12 +19,17 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy.orm import Session
 
+from index.figures import Figure, figures, without_figures
 from index.knowledge_files import Bundle, DocumentRow, GuideRow, QARow, bare_title, from_database, guide_answer_id
 
 SIMILAR_QUESTIONS = 8
 """How many ways of asking an item should know."""
 ALIKE = 0.8
 """From which share of common character pairs two questions of different items count as nearly the same."""
+SAID = 5
+"""How many characters a clause has besides its figures before it is compared with others' clauses."""
+RETROACTIVE = timedelta(days=366)
+"""How long before its date of issue a document may take effect, as tax rules do."""
 SKELETONS = 3
 """How many items may share a sentence that differs only in the matter's words."""
 
@@ -53,6 +58,8 @@ def check(source: Bundle | Session, *, today: date | None = None) -> list[Findin
     findings += _contents(bundle)
     findings += _alike(bundle.qas)
     findings += _skeletons(bundle)
+    findings += _at_odds(bundle)
+    findings += _twice(bundle.documents)
     return sorted(findings, key=lambda finding: finding.level)
 
 
@@ -90,7 +97,7 @@ def _dates(bundle: Bundle, today: date) -> Iterator[Finding]:
     for document in bundle.documents:
         if document.issued and document.issued > today:
             yield Finding("error", _where(document), f"发文日期 {document.issued} 还没有到")
-        if document.issued and document.effective and document.effective < document.issued:
+        if document.issued and document.effective and document.effective < document.issued - RETROACTIVE:
             yield Finding("warning", _where(document), f"施行日期 {document.effective} 早于发文日期 {document.issued}")
 
 
@@ -237,3 +244,69 @@ def _nouns(names: Iterable[str]) -> re.Pattern[str] | None:
         for end in range(start + 2, min(len(name), start + 12) + 1)
     }
     return re.compile("|".join(map(re.escape, sorted(pieces, key=len, reverse=True)))) if pieces else None
+
+
+# --- figures at odds -------------------------------------------------------------------------------------------------
+
+
+class _Statement(NamedTuple):
+    """A clause with figures, of an answer or of a guide's fee or time limit."""
+
+    where: str
+    about: frozenset[str]
+    """What it is about: two statements that share none of it may differ"""
+    clause: str
+    own: set[Figure]
+    known: set[Figure]
+    """All figures of the text it stands in"""
+
+
+def _at_odds(bundle: Bundle) -> Iterator[Finding]:
+    """Clauses about the same that read the same but for a figure which the other text nowhere has."""
+    statements = list(_statements(bundle))
+    letters = [_letters(without_figures(statement.clause)) for statement in statements]
+    seen: set[frozenset[str]] = set()
+    for first, second, _ in _joined([_pairs(text) for text in letters]):
+        one, other = statements[first], statements[second]
+        pair = frozenset((one.where, other.where))
+        if one.where == other.where or pair in seen or not one.about & other.about:
+            continue
+        units = {figure.unit for figure in one.own} & {figure.unit for figure in other.own}
+        mine = {figure for figure in one.own - other.known if figure.unit in units}
+        theirs = {figure for figure in other.own - one.known if figure.unit in units}
+        if mine and theirs:
+            seen.add(pair)
+            yield Finding(
+                "warning", one.where, f"「{one.clause}」与{other.where}的「{other.clause}」数字不同，请核对哪一个对"
+            )
+
+
+def _statements(bundle: Bundle) -> Iterator[_Statement]:
+    """The clauses with figures.  Near enough to be compared are those of one matter, of one guide or of one clause of a law."""
+    for qa in bundle.qas:
+        if qa.status != "retired" and not (len(qa.guides) == 1 and qa.id == guide_answer_id(qa.guides[0])):
+            cited = {f"{source.document} {source.clause}" for source in qa.sources if source.clause}
+            about = frozenset({f"事项 {qa.matter} {qa.region}", *(f"指南 {guide}" for guide in qa.guides), *cited})
+            yield from _clauses(_where(qa), about, qa.answer)
+    for guide in bundle.guides:
+        about = frozenset({f"指南 {guide.id}", f"指南 {guide.title}"})
+        yield from _clauses(_where(guide), about, "。".join(filter(None, (guide.fee, guide.time_limit))))
+
+
+def _clauses(where: str, about: frozenset[str], text: str) -> Iterator[_Statement]:
+    known = figures(text)
+    for clause in re.split(r"[，。！？!?；;：\n]", text):
+        if (own := figures(clause)) and len(_letters(without_figures(clause))) >= SAID:
+            yield _Statement(where, about, clause.strip(), own, known)
+
+
+def _twice(documents: list[DocumentRow]) -> Iterator[Finding]:
+    """Documents that are in the knowledge under two ids."""
+    first: dict[str, DocumentRow] = {}
+    for document in documents:
+        name = f"{bare_title(document.title)} {document.doc_no or ''} {document.region}"
+        other = first.setdefault(name, document)
+        if other is not document and not (
+            other.effective and document.effective and other.effective != document.effective
+        ):
+            yield Finding("warning", _where(document), f"和文件 {other.id} 是同一份，请只留一个编号")

@@ -13,6 +13,7 @@ from bot.errors import InvalidInput
 from bot.replies import Source
 from index.calculators import reading
 from index.calculators.reading import Month
+from index.numbers import tidy
 
 Kind = Literal["choice", "month", "length", "number", "money", "date", "bool", "hours"]
 """choice: one of ``choices``.  month: a :class:`Month`.  length: months, a Decimal.  money: yuan.  hours: hours of work."""
@@ -114,14 +115,14 @@ class Field:
 
     @staticmethod
     def _none(text: str) -> bool:
-        return reading.tidy(text).rstrip("的。.") in ("没有", "没", "无", "没交", "不交", "零", "一点没有", "0")
+        return tidy(text).rstrip("的。.") in ("没有", "没", "无", "没交", "不交", "零", "一点没有", "0")
 
     def _choice(self, text: str) -> str:
-        said = reading.tidy(text).strip("。.!！,，、()（） ")
+        said = tidy(text).strip("。.!！,，、()（） ")
         if said.isdecimal() and 1 <= int(said) <= len(self.choices):
             return self.choices[int(said) - 1].value
         for choice in self.choices:
-            if said in (choice.value, reading.tidy(choice.label)) or said in choice.words:
+            if said in (choice.value, tidy(choice.label)) or said in choice.words:
                 return choice.value
         found = {choice.value for choice in self.choices if any(word in said for word in choice.words if len(word) > 1)}
         if len(found) == 1:
@@ -142,7 +143,7 @@ class Field:
 
 def _hours(text: str) -> Decimal:
     """Hours of work; a day is eight of them (2天, 半天, 一天半)."""
-    said = reading.tidy(text)
+    said = tidy(text)
     if said in ("半天", "半日"):
         return Decimal(WORKING_HOURS_A_DAY) / 2
     for unit, factor in (("天", WORKING_HOURS_A_DAY), ("日", WORKING_HOURS_A_DAY)):

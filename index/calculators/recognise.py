@@ -17,21 +17,12 @@ from index.calculators.form import WORKING_HOURS_A_DAY, Calculator, Request, as_
 from index.calculators.income_tax import ANNUAL_TAX, BONUS_TAX, MONTHLY_TAX
 from index.calculators.leave import ANNUAL_LEAVE, LEAVE_PAY
 from index.calculators.overtime import OVERTIME
-from index.calculators.reading import (
-    NUMBER,
-    Length,
-    Month,
-    find_length,
-    find_money,
-    find_money_before,
-    find_month,
-    find_year,
-    number,
-)
+from index.calculators.reading import Length, Month, find_length, find_money, find_money_before, find_month, find_year
 from index.calculators.retirement import RETIREMENT
 from index.calculators.severance import SEVERANCE
 from index.calculators.unemployment import UNEMPLOYMENT
 from index.normalise import clean
+from index.numbers import NUMBER, number
 
 MOST_CHARACTERS = 200
 """A longer text is a story, not a sum."""

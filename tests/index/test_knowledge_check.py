@@ -86,7 +86,7 @@ def test_the_days_at_the_edge_are_good() -> None:
 def test_documents_are_looked_at_too() -> None:
     documents = [
         DocumentRow(id="fa", title="法", status="已废止"),
-        DocumentRow(id="b", title="乙", issued=date(2027, 1, 1), effective=date(2026, 1, 1), replaced_by="lost"),
+        DocumentRow(id="b", title="乙", issued=date(2027, 1, 1), effective=date(2025, 1, 1), replaced_by="lost"),
     ]
     said = found(bundle(a_qa("甲"), documents=documents))
     assert [level for level, _ in said] == ["error", "error", "warning", "warning"]
@@ -151,9 +151,47 @@ def test_the_database_is_checked_like_a_file(sqlite_db: Settings) -> None:
         assert check(session, today=TODAY) == check(source, today=TODAY) != []
 
 
-def test_the_starter_knowledge_has_no_error() -> None:
-    errors = [finding for finding in check(read_folder(STARTER)) if finding.level == "error"]
-    assert errors == []
+SAYS_TWO = "骗提公积金的，两年内不能再提取。"
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"answer": "骗提公积金的，五年内不能再提取。"}, True),
+        ({"answer": "骗提公积金的，24个月内不能再提取。"}, False),  # another unit is left to a reader
+        ({"answer": "骗提公积金的，2年内不能再提取。"}, False),
+        ({"answer": "骗提公积金的，五年内不能再提取；主动退回的，两年内不能再提取。"}, False),  # it knows both
+        ({"answer": "骗提公积金的，五年内不能再提取。", "matter": "公积金贷款"}, False),
+        ({"answer": "骗提公积金的，五年内不能再提取。", "status": "retired"}, False),
+    ],
+)
+def test_a_figure_that_two_items_give_differently(fields: dict[str, Any], told: bool) -> None:
+    said = found(bundle(a_qa("甲", answer=SAYS_TWO), a_qa("乙", **fields)))
+    assert [level for level, _ in said] == ["warning"] * told
+    assert all("「两年内不能再提取」与问答 乙的「五年内不能再提取」数字不同" in text for _, text in said)
+
+
+def test_a_fee_of_an_answer_and_of_its_guide() -> None:
+    guide = GuideRow(id="g", title="居住证补领", fee="补领每证收工本费20元")
+    qas = [a_qa("甲", answer="补领每证收工本费10元。", guides=["g"]), a_qa("乙", answer="补领每证收工本费10元。")]
+    (finding,) = check(bundle(*qas, guides=[guide]), today=TODAY)
+    assert (finding.level, finding.where) == ("warning", "问答 甲")
+    assert "指南 g" in finding.what
+
+
+def test_one_document_under_two_ids() -> None:
+    documents = [
+        DocumentRow(id="fa", title="中华人民共和国居民身份证法", effective=date(2004, 1, 1)),
+        DocumentRow(id="sfz-fa", title="《中华人民共和国居民身份证法》"),
+        DocumentRow(id="fa-new", title="中华人民共和国居民身份证法", effective=date(2026, 1, 1)),  # another version
+    ]
+    assert found(bundle(a_qa("甲"), documents=documents)) == [
+        ("warning", "文件 sfz-fa 和文件 fa 是同一份，请只留一个编号")
+    ]
+
+
+def test_the_starter_knowledge_has_nothing_to_mend() -> None:
+    assert check(read_folder(STARTER)) == []
 
 
 def test_the_findings_are_shown_as_plain_text_and_never_as_markup() -> None:

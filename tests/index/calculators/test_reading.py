@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from bot.errors import InvalidInput
 from index.calculators import CALCULATORS
 from index.calculators.form import Field, as_length, as_text
-from index.calculators.reading import number, read_date, read_length, read_money, read_month, read_number, read_yes
-from index.calculators.reading import tidy as tidied
+from index.calculators.reading import read_date, read_length, read_money, read_month, read_number, read_yes
+from index.numbers import number
+from index.numbers import tidy as tidied
 
 TODAY = date(2026, 11, 21)
 D = Decimal
