@@ -297,7 +297,7 @@ def list_calculators() -> list[CalculatorView]:
 def calculate(
     request: Request, here: TheGateway, calculator: Annotated[str, Path(max_length=32)], body: Calculation
 ) -> CalculationReply:
-    """Work a rule out.  Nothing is stored.  400 says in Chinese which input is missing or makes no sense."""
+    """Work a rule out.  Nothing is stored.  422 says in Chinese which input is missing or makes no sense."""
     if calculator not in CALCULATORS:
         raise NotFound(f"没有「{calculator}」这个计算器。")
     if not here.calculations.allow(client_address(request)):

@@ -153,7 +153,7 @@ def evaluate_(
             names = evaluate.OUTCOME_NAMES
             out.print(Text(f"  变化：{now.q}：{names[old['outcome']]} → {names[now.outcome]}（{now.qa_id or '—'}）"))
         out.print(f"与 {compare.name} 相比，{len(changed)} 个问题的结果不同。")
-    out.print(f"结果在 {run}")
+    out.print(Text(f"结果在 {run}"), soft_wrap=True)
 
 
 @tickets_app.command("show")

@@ -171,7 +171,7 @@ def verify_(
             for one in doubtful
         }
         verify.write_settled(settled, lines.values())
-        out.print(f"已写入 {settled}，请在“结论”一栏写明。")
+        out.print(Text(f"已写入 {settled}，请在“结论”一栏写明。"), soft_wrap=True)
     if unsettled:
         raise typer.Exit(1)
 
@@ -182,7 +182,7 @@ def template(
 ) -> None:
     """生成供填写的模板：问答、政策文件、办事指南各带一条示例（导入时不会采用示例）。填好后用 kb import 导入。"""
     for path in knowledge_files.write_template(target):
-        out.print(f"已生成 {path}")
+        out.print(Text(f"已生成 {path}"), soft_wrap=True)
 
 
 @index.command()

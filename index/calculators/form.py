@@ -85,7 +85,7 @@ class Field:
             raise InvalidInput(f"太长了，请只回答：{self.question}")
         if reading.skips(text):
             if not self.optional:
-                raise InvalidInput(f"没有“{self.label}”算不出来。{self.question}")
+                raise InvalidInput(f"没有“{self.label}”算不出来。{self.question}{self._listed()}")
             return None
         match self.kind:
             case "choice":
@@ -127,8 +127,10 @@ class Field:
         found = {choice.value for choice in self.choices if any(word in said for word in choice.words if len(word) > 1)}
         if len(found) == 1:
             return found.pop()
-        listed = "；".join(f"{place}. {choice.label}" for place, choice in enumerate(self.choices, 1))
-        raise InvalidInput(f"请选一个，回复序号就行：{listed}。")
+        raise InvalidInput(f"请选一个，回复序号就行：{self._listed()}。")
+
+    def _listed(self) -> str:
+        return "；".join(f"{place}. {choice.label}" for place, choice in enumerate(self.choices, 1))
 
     def _bounded(self, value: Decimal) -> Decimal:
         if value < self.least:

@@ -167,7 +167,7 @@ OVERTIME = Calculator(
         Field(
             name="system",
             label="工时制度",
-            question="是哪种工时制？1. 标准工时；2. 综合计算工时；3. 不定时。",
+            question="是哪种工时制？",
             kind="choice",
             optional=True,
             default="standard",

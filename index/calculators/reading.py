@@ -322,7 +322,9 @@ def read_month(text: str, *, today: date, known_year: int | None = None) -> Mont
     if short := _MONTH_SHORT.fullmatch(said.removesuffix("生").removesuffix("出")):
         return _month(short, today)
     if known_year is not None and (
-        alone := re.fullmatch(rf"(?P<m>0?[1-9]|1[0-2]|{_HAN_MONTH})(?:月份?)?(?:生的?|出生)?", said)
+        alone := re.fullmatch(
+            rf"(?P<m>0?[1-9]|1[0-2]|{_HAN_MONTH})(?:月份?)?(?:出?生)?的?(?:人|吧|呀|啊)?", said.removeprefix("是")
+        )
     ):
         value = number(alone["m"])
         assert value is not None

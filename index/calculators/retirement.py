@@ -230,13 +230,13 @@ def _enough(paid: Decimal | None, month: Month, this_month: Month, needed: int) 
 CATEGORY = Field(
     name="category",
     label="类别",
-    question="您是哪一类？1. 男职工；2. 女干部、管理技术岗或灵活就业女性（原55岁退休）；3. 女工人（原50岁退休）。",
+    question="您是哪一类？",
     kind="choice",
     choices=(
         Choice("male", "男职工", ("男", "男的", "男性", "男同志", "先生", "男工人", "男干部", "老爷们", "爷们")),
         Choice(
             "female_55",
-            "女职工（原55岁退休）",
+            "女干部、管理技术岗或灵活就业女性（原55岁退休）",
             (
                 "女干部",
                 "干部",
@@ -258,7 +258,7 @@ CATEGORY = Field(
         ),
         Choice(
             "female_50",
-            "女职工（原50岁退休）",
+            "女工人（原50岁退休）",
             ("女工人", "女工", "工人", "工人岗", "生产岗", "操作岗", "普工", "50", "50岁", "五十", "五十岁", "原50岁"),
         ),
     ),

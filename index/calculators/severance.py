@@ -242,8 +242,7 @@ SEVERANCE = Calculator(
         Field(
             name="reason",
             label="离职原因",
-            question="是怎么离职的？1. 单位提出协商解除；2. 经济性裁员；3. 医疗期满、不胜任或客观情况变化；4. 到期不续签；5. 单位欠薪等被迫离职；"
-            "6. 单位破产解散；7. 违法辞退；8. 自己辞职；9. 严重违纪；10. 试用期不合格。",
+            question="是怎么离职的？",
             kind="choice",
             optional=True,
             choices=(

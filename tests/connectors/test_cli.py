@@ -15,6 +15,7 @@ from bot.models import QA
 from bot.settings import Settings
 from connectors.cli import main
 from connectors.rasa_client import neutral
+from index.bench import METHODS
 
 
 @pytest.fixture
@@ -142,7 +143,7 @@ def test_the_bench_prints_its_json(run, tmp_path: Path) -> None:  # type: ignore
     code, out, _ = run("bench", str(tmp_path), "--json")
     assert code == 0
     results = json.loads(out)["results"]
-    assert set(results) == {"bm25_word", "bm25_char", "dense", "fused"}
+    assert set(results) == set(METHODS)
     assert results["fused"]["hit1"] == 1.0
     (tmp_path / "qrels.tsv").unlink()
     assert run("bench", str(tmp_path))[0] == 1
@@ -154,3 +155,66 @@ def test_the_bench_prints_its_json(run, tmp_path: Path) -> None:  # type: ignore
 )
 def test_rasa_never_sees_a_leading_slash(text: str, seen: str) -> None:
     assert neutral(text) == seen
+
+
+def test_a_dry_run_names_what_would_change(run, table: Path) -> None:  # type: ignore[no-untyped-def]
+    run("kb", "import", str(table))
+    table.write_text(CSV.replace("到窗口办。", "到窗口办，带证。") + "x-4,测试,煤证怎么办,打电话。\n", encoding="utf-8")
+    code, out, _ = run("kb", "import", str(table), "--dry-run")
+    assert code == 0
+    assert "更新 问答 x-1：答案" in out and "新增 问答 x-4" in out and "x-3" not in out
+
+
+@pytest.mark.parametrize("name", ["t.xlsx", "t.csv", "t.yaml"])
+def test_a_template_is_imported_without_its_examples(run, tmp_path: Path, name: str) -> None:  # type: ignore[no-untyped-def]
+    code, out, _ = run("kb", "template", str(tmp_path / name))
+    assert code == 0
+    for line in out.splitlines():
+        code, said, _ = run("kb", "import", line.removeprefix("已生成 "))
+        assert code == 0 and "新增 0" in said and "有问题 0" in said
+    assert run("kb", "template", str(tmp_path / name))[0] == 1  # what somebody filled in is not written over
+
+
+def test_verify_names_what_the_law_does_not_say_until_it_is_settled(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    article = {"id": "社会法/年休法(2008-01-01).md#第三条", "text": "年休法第三条 满1年的，年休假5天。"}
+    (tmp_path / "corpus.jsonl").write_text(json.dumps(article, ensure_ascii=False) + "\n", encoding="utf-8")
+    (tmp_path / "kb.yaml").write_text(
+        "matter: 测试\ndocuments: [{id: fa, title: 年休法}]\nqas:\n"
+        "  - {id: a-1, question: 休几天, answer: 满1年休5天。, sources: [{document: fa, clause: 第三条}]}\n"
+        "  - {id: a-2, question: 满十年呢, answer: 休10天。, sources: [{document: fa, clause: 第三条}]}\n",
+        encoding="utf-8",
+    )
+    settled = tmp_path / "settled.csv"
+    command = ("kb", "verify", str(tmp_path / "kb.yaml"), "--data", str(tmp_path), "--settled", str(settled))
+    code, out, _ = run(*command, "--record")
+    assert code == 1 and "a-2" in out and "10日" in out and "a-1" not in out
+    settled.write_text(
+        settled.read_text(encoding="utf-8").replace("条文里,,", "条文里,条例另有规定,"), encoding="utf-8"
+    )
+    code, out, _ = run(*command)
+    assert code == 0 and "没有结论的 0 处" in out
+    assert run("kb", "verify", "--data", str(tmp_path / "nowhere"))[0] == 1
+
+
+def test_evaluate_without_an_index_says_so(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "q.jsonl").write_text('{"q": "鱼证怎么弄", "expect": "测试"}\n', encoding="utf-8")
+    code, _, err = run("evaluate", str(tmp_path / "q.jsonl"))
+    assert code == 1 and "还没有可用的索引" in err
+
+
+def test_evaluate_shows_outcomes_and_what_changed_since(run, table: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    run("kb", "import", str(table))
+    run("index", "build", "--publish")
+    file = tmp_path / "q.jsonl"
+    file.write_text('{"q": "鱼证要咋弄", "expect": "x-1"}\n{"q": "月亮多远", "expect": null}\n', encoding="utf-8")
+    code, out, _ = run("evaluate", str(file), "--json")
+    assert code == 0
+    figures = json.loads(out)
+    assert figures["questions"] == 2
+    code, out, _ = run("evaluate", str(file))
+    run_folder = out.rsplit("结果在 ", 1)[1].strip()
+    code, out, _ = run("evaluate", str(file), "--compare", run_folder)
+    assert code == 0 and "0 个问题的结果不同" in out
+    file.write_text('{"q": "鱼证怎么办", "expect": "x-1"}\n', encoding="utf-8")
+    code, _, err = run("evaluate", str(file))
+    assert code == 1 and "鱼证怎么办" in err  # its own wording is no question to measure with

@@ -48,7 +48,6 @@ def test_numbers(text: str, value: int | str) -> None:
         "abc",
         "1.2.3",
         "1万20000",
-        "一亿",
         "千三",
         "9" * 30,
         "9" * 15 + "万零",
@@ -215,7 +214,7 @@ def test_counts(text: str, value: str | None) -> None:
 @pytest.mark.parametrize(
     ("text", "value"),
     [("男", "male"), ("男的", "male"), ("我是男同志", "male"), ("女干部", "female_55"), ("干部", "female_55"), ("女工人", "female_50"), ("工人", "female_50"), ("2", "female_55"),
-     ("女职工（原50岁退休）", "female_50"), ("灵活就业女性", "female_55"), ("管理岗的", "female_55"), ("female_50", "female_50")],
+     ("女工人（原50岁退休）", "female_50"), ("灵活就业女性", "female_55"), ("管理岗的", "female_55"), ("female_50", "female_50")],
 )  # fmt: skip
 def test_categories(text: str, value: str) -> None:
     assert CALCULATORS["retirement"].field_named("category").parse(text, today=TODAY) == value
