@@ -64,6 +64,8 @@ def import_(
             out.print(Text(f"  提示：{note}"))
         for problem in report.problems:
             err.print(Text(f"  {problem}", style="red"))
+        if not (bundle_has_rows(report) or report.problems):
+            err.print(Text("  没有可以导入的内容（模板里的示例不算）。", style="red"))
         refused = refused or not (report.written or dry_run) or not bundle_has_rows(report)
     if refused:
         raise typer.Exit(1)

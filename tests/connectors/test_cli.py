@@ -166,12 +166,12 @@ def test_a_dry_run_names_what_would_change(run, table: Path) -> None:  # type: i
 
 
 @pytest.mark.parametrize("name", ["t.xlsx", "t.csv", "t.yaml"])
-def test_a_template_is_imported_without_its_examples(run, tmp_path: Path, name: str) -> None:  # type: ignore[no-untyped-def]
+def test_the_examples_of_a_template_are_no_knowledge(run, tmp_path: Path, name: str) -> None:  # type: ignore[no-untyped-def]
     code, out, _ = run("kb", "template", str(tmp_path / name))
     assert code == 0
     for line in out.splitlines():
-        code, said, _ = run("kb", "import", line.removeprefix("已生成 "))
-        assert code == 0 and "新增 0" in said and "有问题 0" in said
+        code, said, error = run("kb", "import", line.removeprefix("已生成 "))
+        assert code == 1 and "新增 0" in said and "有问题 0" in said and "没有可以导入的内容" in error
     assert run("kb", "template", str(tmp_path / name))[0] == 1  # what somebody filled in is not written over
 
 
