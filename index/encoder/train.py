@@ -254,7 +254,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    bundled = Path(__file__).with_name(f"{options.plan}.toml")
+    bundled = Path(__file__).parent / f"{options.plan}.toml"
     plan = read_plan(bundled if bundled.exists() else Path(options.plan))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     run(plan, options.data, options.knowledge, options.work, options.out, device, options.start)
