@@ -1,6 +1,7 @@
 """Put labelled questions to the assistant and count what came of them: ``yihaoda evaluate QUESTIONS.jsonl``.
 
-A question is a line ``{"q", "prev"?, "expect": Q&A id | matter | null, "qa"?: [ids], "kind"?}``.  Each is asked in a
+A question is a line ``{"q", "prev"?, "expect": Q&A id | matter | null, "qa"?: [ids], "kind"?}``; ``qa``, where given, says exactly
+which items answer it (none: it should not be answered).  Each is asked in a
 conversation of its own, in this process (retrieval, calibration, limits, the knowledge's status of today); Rasa is not
 asked: the dialogue act is the one that the fallback path reads off the words.  Nothing is written to the database.
 """
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import select
@@ -27,7 +29,7 @@ from bot.models import QA, utcnow
 from bot.replies import AnswerReply, CalculationReply, ClarifyReply
 from bot.settings import ROOT, Settings
 from bot.turns import Outcome, Turn
-from index import fit
+from index import evaluate_pictures, fit
 from index.acts import literal_act
 from index.assistant import Assistant
 from index.normalise import clean
@@ -60,12 +62,13 @@ class Question:
     q: str
     expect: str | None
     prev: str | None = None
-    qa: tuple[str, ...] = ()
+    qa: tuple[str, ...] | None = None
+    """The items that answer it, where somebody has looked: none of the matter's may"""
     kind: str = ""
 
     def right_items(self, matters: dict[str, str]) -> frozenset[str]:
         """Ids of the items that answer it; ``matters``: the matter of each item."""
-        if self.qa:
+        if self.qa is not None:
             return frozenset(self.qa)
         return frozenset(id_ for id_, matter in matters.items() if self.expect in (id_, matter))
 
@@ -108,7 +111,9 @@ def read_questions(path: Path) -> list[Question]:
         if not isinstance(text, str) or not text.strip() or not isinstance(expect, str | None):
             raise InvalidInput(f"{path.name} 第 {number} 行：q 要有文字，expect 是问答编号、事项名或 null。")
         questions.append(
-            Question(text, expect, row.get("prev"), tuple(row.get("qa") or ()), str(row.get("kind") or ""))
+            Question(
+                text, expect, row.get("prev"), tuple(row["qa"]) if "qa" in row else None, str(row.get("kind") or "")
+            )
         )
     if not questions:
         raise InvalidInput(f"{path.name} 里没有问题。")
@@ -158,7 +163,7 @@ def evaluate(
     assistant.reader.get()
     with database.read() as session:
         matters: dict[str, str] = {row.id: row.matter for row in session.execute(select(QA.id, QA.matter))}
-    named = {name for one in questions for name in (one.expect, *one.qa) if name}
+    named = {name for one in questions for name in (one.expect, *(one.qa or ())) if name}
     if lost := sorted(named - set(matters) - set(matters.values())):
         raise InvalidInput(f"知识库里没有这些编号或事项：{'、'.join(lost[:10])}")
     asked = []
@@ -206,7 +211,7 @@ def _ask(assistant: Assistant, one: Question, matters: dict[str, str]) -> Asked:
         prev=one.prev,
         kind=one.kind,
         matter=min(right_matters) if len(right_matters) == 1 else (one.expect or _NO_MATTER),
-        expected=tuple(sorted(right)) if one.qa else ((one.expect,) if one.expect else ()),
+        expected=tuple(sorted(right)) if one.qa is not None else ((one.expect,) if one.expect else ()),
         outcome=verdict,
         reply=reply.type,
         qa_id=outcome.qa_id,
@@ -243,9 +248,21 @@ def figures(asked: Sequence[Asked]) -> dict[str, Any]:
         "right_among_4": round(sum((one.rank or 9) <= 4 for one in answerable) / len(answerable), 4)
         if answerable
         else None,
+        "expected_calibration_error": _calibration_error(asked),
         "by_kind": _grouped(asked, lambda one: one.kind or "—"),
         "by_matter": _grouped(asked, lambda one: one.matter),
     }
+
+
+def _probabilities(asked: Sequence[Asked]) -> tuple[list[float], list[bool]]:
+    """Of each question that has candidates, the probability of the first one and whether it was right."""
+    found = [(one.probability, one.rank == 1) for one in asked if one.probability is not None]
+    return [probability for probability, _ in found], [right for _, right in found]
+
+
+def _calibration_error(asked: Sequence[Asked]) -> float | None:
+    sure, right = _probabilities(asked)
+    return round(fit.calibration_error(np.array(sure), np.array(right, dtype=np.int64)), 4) if sure else None
 
 
 def _grouped(asked: Sequence[Asked], key: Callable[[Asked], str]) -> dict[str, dict[str, int]]:
@@ -257,7 +274,7 @@ def _grouped(asked: Sequence[Asked], key: Callable[[Asked], str]) -> dict[str, d
 
 
 def save(settings: Settings, path: Path, asked: Sequence[Asked], folder: Path | None = None) -> Path:
-    """Write a run: ``config.json``, ``figures.json``, ``questions.jsonl``.  Returns the folder."""
+    """Write a run: ``config.json``, ``figures.json``, ``questions.jsonl`` and two pictures.  Returns the folder."""
     now = datetime.now(ZoneInfo("Asia/Shanghai"))
     run = folder or settings.data_dir / "evaluations" / f"{now:%Y%m%d-%H%M%S}"
     run.mkdir(parents=True, exist_ok=True)
@@ -275,6 +292,7 @@ def save(settings: Settings, path: Path, asked: Sequence[Asked], folder: Path | 
     (run / "figures.json").write_text(json.dumps(figures(asked), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     rows = "".join(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in asked)
     (run / "questions.jsonl").write_text(rows, encoding="utf-8")
+    evaluate_pictures.draw(*_probabilities(asked), config["answer_at"], run)
     return run
 
 

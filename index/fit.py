@@ -3,9 +3,9 @@
 ``python -m index.fit`` writes ``index/calibration/calibration.json`` for the bundled encoder and for none.  With another
 encoder a build fits by itself (half a minute).
 
-The ranker learns from every wording of every Q&A, each judged by the item's other wordings, and from the labelled
-questions of ``index/calibration/questions*.jsonl``.  Confidence and limits are fitted on out-of-fold rankings only (folds by
-matter): the questions' own matter never trained the ranker that judged them.
+All of it learns from the labelled questions of ``index/calibration/questions*.jsonl`` alone, written without sight of the
+knowledge's wordings: those the encoder and the item classifier have learned by heart.  Confidence and limits are fitted on
+out-of-fold rankings only (folds by matter): the questions' own matter never trained the ranker that judged them.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ from index.ranking import Calibration, Logistic, Ranked, evidence, rank
 from index.retriever import Candidate, Item, Retriever
 
 FOLDER = Path(__file__).parent / "calibration"
+OURS = frozenset({"service", "other_service", "near_miss"})
+"""Scopes of labelled questions that are a government's business, whether any Q&A answers them or not."""
 TARGET = 0.03
 """wrong ÷ answered, as a one-sided 95 % upper bound."""
 
@@ -47,7 +49,6 @@ class Example:
     right: frozenset[str]
     group: str
     """Folds are cut between groups"""
-    service: bool
     candidates: tuple[Candidate, ...]
 
 
@@ -86,21 +87,9 @@ def labelled(retriever: Retriever) -> list[Example]:
                 text=row["q"],
                 right=frozenset(row.get("qa") or ()),
                 group=row["expect"] or f"out-{number % 40}",
-                service=row["scope"] == "service",
                 candidates=tuple(retriever.candidates(query.text)),
             )
         )
-    return examples
-
-
-def leave_one_out(retriever: Retriever) -> list[Example]:
-    """Every similar question as a query, its item judged by the other wordings."""
-    examples = []
-    for index, item in enumerate(retriever.items):
-        for row, text in list(zip(retriever.row_range(index), item.texts, strict=True))[1:]:
-            query = normalise(text)
-            found = retriever.candidates(query.text, without_rows=[row])
-            examples.append(Example(text, frozenset([item.id]), item.matter, True, tuple(found)))
     return examples
 
 
@@ -137,7 +126,7 @@ def _logistic(features: NDArray[np.float64], labels: NDArray[np.int64]) -> Logis
 def _scope(encoder: Encoder | None, known: Sequence[str]) -> Logistic:
     """What a hotline answers: the held-out questions by their label, the knowledge, and Rasa's examples of two kinds."""
     rows = [row for path in question_files() for row in read_questions(path)]
-    labelled_texts = [(row["q"], row["scope"] == "service") for row in rows]
+    labelled_texts = [(row["q"], row["scope"] in OURS) for row in rows]
     labelled_texts += [(text, True) for text in known]
     for act, ours in (("ask_policy", True), ("report_problem", True), ("chitchat", False), ("abuse", False)):
         labelled_texts += [(text, ours) for text in nlu_examples(act)]
@@ -168,14 +157,13 @@ def _top(example: Example, ranker: Logistic) -> list[Ranked]:
 def fit(encoder: Encoder | None) -> Calibration:
     """Fit everything for ``encoder`` (None: without vectors)."""
     retriever = Retriever.build(starter_items(), encoder)
-    wordings = leave_one_out(retriever)
     questions = labelled(retriever)
 
     rankings: list[tuple[Example, list[Ranked]]] = []
     groups = [example.group for example in questions]
     for _, held in GroupKFold(n_splits=5).split(questions, groups=groups):
         out = {groups[i] for i in held}
-        ranker = _ranker([e for e in (*wordings, *questions) if e.group not in out])
+        ranker = _ranker([e for e in questions if e.group not in out])
         rankings += [(questions[i], _top(questions[i], ranker)) for i in held]
     rankings = [(example, ranked) for example, ranked in rankings if ranked]
 
@@ -192,7 +180,7 @@ def fit(encoder: Encoder | None) -> Calibration:
     answered = held_out >= answer_at
     return Calibration(
         encoder=encoder.checksum if encoder else "",
-        ranker=_ranker([*wordings, *questions]),
+        ranker=_ranker(questions),
         confidence=_logistic(proofs, right),
         scope=_scope(encoder, [text for item in retriever.items for text in item.texts]),
         answer_at=answer_at,
@@ -215,7 +203,7 @@ def answer_limit(probabilities: NDArray[np.float64], right: NDArray[np.int64]) -
     Where the questions are too few to show that, the limit with the smallest upper bound that they can show.
     """
     bounds: dict[float, float] = {}
-    for limit in np.arange(0.5, 0.99, 0.005):
+    for limit in np.arange(0.5, 1.0, 0.001):
         answered = probabilities >= limit
         if answered.any():
             wrong = int((answered & (right == 0)).sum())

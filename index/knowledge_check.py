@@ -26,7 +26,7 @@ SIMILAR_QUESTIONS = 8
 """How many ways of asking an item should know."""
 ALIKE = 0.8
 """From which share of common character pairs two questions of different items count as nearly the same."""
-SAID = 5
+SAID = 6
 """How many characters a clause has besides its figures before it is compared with others' clauses."""
 RETROACTIVE = timedelta(days=366)
 """How long before its date of issue a document may take effect, as tax rules do."""

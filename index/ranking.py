@@ -24,6 +24,7 @@ EVIDENCE = (
     "margin_item",
     "margin_matter",
     "char",
+    "learned",
     "dense",
     "coverage",
     "overlap",
@@ -31,7 +32,7 @@ EVIDENCE = (
     "foreign",
     "length",
 )
-"""What the probability rests on: the first one's score, its lead over the next item and over the next matter, four of its
+"""What the probability rests on: the first one's score, its lead over the next item and over the next matter, five of its
 features, the share of the query's words that the knowledge never saw, the domain terms that the first one never mentions,
 and the query's length (log of characters)."""
 
@@ -125,6 +126,7 @@ def evidence(ranked: list[Ranked], query: str, retriever: Retriever) -> NDArray[
             min(_LEAD_MAX, first.score - others[0]) if others else _LEAD_MAX,
             min(_LEAD_MAX, first.score - other_matters[0]) if other_matters else _LEAD_MAX,
             features["char"],
+            features["learned"],
             features["dense"],
             features["coverage"],
             features["overlap"],

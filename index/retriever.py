@@ -1,4 +1,4 @@
-"""Knowledge in, ranked candidates out: BM25 over characters and words, vectors, and the features that tell them apart.
+"""Knowledge in, candidates out: BM25 over characters and words, a classifier, vectors, and the features that tell them apart.
 
 Every wording of a Q&A (its question and its similar questions) is a row of its own; an item is as good as its best row.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -16,18 +16,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index import tokenize
+from index.classifier import ItemClassifier
 from index.dense import DenseIndex
 from index.encoder import Encoder
 from index.lexical import BM25Index, IndexFileError
+from index.lexicon import official_words
 from index.normalise import clean
 from index.terms import terms_in
 
-FEATURES = ("char", "word", "answer", "dense", "centroid", "passage", "coverage", "overlap")
+FEATURES = ("char", "word", "answer", "official", "learned", "dense", "centroid", "passage", "coverage", "overlap")
 """What the ranker knows of a candidate, each about 0…1:
 
 char      BM25 over characters and bigrams of its best wording, over what the query could reach
 word      the same over jieba words
 answer    the same over characters of question and answer together
+official  like char, with the official words for the query's colloquial ones added (see ``lexicon``)
+learned   log-probability that the item classifier gives it, 1 for certain, 0 from e⁻⁸ down (see ``classifier``)
 dense     cosine of the query and its nearest wording
 centroid  mean cosine of the query and all its wordings
 passage   cosine of the query and the nearest sentence of the answer
@@ -36,7 +40,10 @@ overlap   how much of the best wording's characters and bigrams (by idf) the que
 """
 
 _POOL = 12
-"""How many items each of the four retrievers proposes."""
+"""How many items each way of searching proposes."""
+
+_UNLIKELY = 8.0
+"""Log-probabilities below minus this say nothing more."""
 
 _SENTENCE_END = re.compile(r"[。；！？\n]")
 _SHORTEST = 4
@@ -81,13 +88,16 @@ class Retriever:
         answers: BM25Index,
         dense: DenseIndex | None,
         passages: DenseIndex | None,
+        classifier: ItemClassifier,
         encoder: Encoder | None,
     ) -> None:
         self.items = list(items)
         self._rows = [text for item in items for text in item.texts]
-        self._starts = np.cumsum([0] + [len(item.texts) for item in items])[:-1]
+        self._sizes = np.array([len(item.texts) for item in items])
+        self._starts = np.cumsum([0, *self._sizes])[:-1]
         self._chars, self._words, self._answers = chars, words, answers
         self._dense, self._passages, self.encoder = dense, passages, encoder
+        self._classifier = classifier
         self._passage_starts = np.cumsum([0] + [len(_passages(item)) for item in items])[:-1]
         self._grams: dict[int, frozenset[str]] = {}
         self._index = {item.id: row for row, item in enumerate(self.items)}
@@ -100,13 +110,15 @@ class Retriever:
             raise ValueError("知识库是空的，没有可以建立索引的问答。")
         rows = [clean(text) for item in items for text in item.texts]
         answers = [clean(f"{item.matter} {item.texts[0]} {item.answer}") for item in items]
+        vectors = encoder.encode(rows) if encoder else None
         return cls(
             items,
             BM25Index.build([tokenize.ngrams(row) for row in rows]),
             BM25Index.build([tokenize.words(row) for row in rows]),
             BM25Index.build([tokenize.ngrams(answer) for answer in answers]),
-            DenseIndex.build(encoder.encode(rows)) if encoder else None,
+            DenseIndex.build(vectors) if vectors is not None else None,
             DenseIndex.build(encoder.encode([text for item in items for text in _passages(item)])) if encoder else None,
+            ItemClassifier.train(rows, _owners(items), len(items), vectors),
             encoder,
         )
 
@@ -118,6 +130,7 @@ class Retriever:
         self._chars.save(folder / "chars")
         self._words.save(folder / "words")
         self._answers.save(folder / "answers")
+        self._classifier.save(folder / "classifier")
         if self._dense is not None and self._passages is not None:
             self._dense.save(folder / "dense.faiss")
             self._passages.save(folder / "passages.faiss")
@@ -137,31 +150,29 @@ class Retriever:
             BM25Index.load(folder / "answers"),
             DenseIndex.load(folder / "dense.faiss") if encoder else None,
             DenseIndex.load(folder / "passages.faiss") if encoder else None,
+            ItemClassifier.load(folder / "classifier"),
             encoder,
         )
 
-    def candidates(self, query: str, *, without_rows: Collection[int] = ()) -> list[Candidate]:
-        """The items that any retriever proposes for a normalised query, in no order.
-
-        Args:
-            query: see ``normalise``.
-            without_rows: wordings to leave out of account, for judging an item by its other wordings.
-        """
+    def candidates(self, query: str) -> list[Candidate]:
+        """The items that any retriever proposes for a normalised query, in no order."""
         grams, words = tokenize.ngrams(query), tokenize.words(query)
-        keep = np.ones(len(self._rows), dtype=np.float32)
-        keep[list(without_rows)] = 0
-        char_rows = self._chars.scores(grams) * keep / _ceiling(self._chars, grams)
+        char_rows = self._chars.scores(grams) / _ceiling(self._chars, grams)
         by_item = {
             "char": np.maximum.reduceat(char_rows, self._starts),
-            "word": np.maximum.reduceat(self._words.scores(words) * keep, self._starts) / _ceiling(self._words, words),
+            "word": np.maximum.reduceat(self._words.scores(words), self._starts) / _ceiling(self._words, words),
             "answer": self._answers.scores(grams) / _ceiling(self._answers, grams),
         }
-        if self._dense is not None and self._passages is not None and self.encoder is not None:
-            vector = self.encoder.encode([query])[0]
+        official = [*grams, *tokenize.ngrams(" ".join(official_words(query)))]
+        official_rows = self._chars.scores(official) / _ceiling(self._chars, official)
+        by_item["official"] = np.maximum.reduceat(official_rows, self._starts)
+        vector = self.encoder.encode([query])[0] if self.encoder is not None else None
+        learned = self._classifier.log_probabilities(query, vector)
+        by_item["learned"] = np.maximum(1 + learned / _UNLIKELY, 0)
+        if self._dense is not None and self._passages is not None and vector is not None:
             cosines = self._dense.scores(vector)
-            by_item["dense"] = np.maximum.reduceat(np.where(keep > 0, cosines, -1.0), self._starts)
-            counted = np.maximum(np.add.reduceat(keep, self._starts), 1.0)
-            by_item["centroid"] = np.add.reduceat(cosines * keep, self._starts) / counted
+            by_item["dense"] = np.maximum.reduceat(cosines, self._starts)
+            by_item["centroid"] = np.add.reduceat(cosines, self._starts) / self._sizes
             by_item["passage"] = np.maximum.reduceat(self._passages.scores(vector), self._passage_starts)
         pool: set[int] = set()
         for scores in by_item.values():
@@ -178,8 +189,10 @@ class Retriever:
                 by_item["char"][index],
                 by_item["word"][index],
                 by_item["answer"][index],
+                by_item["official"][index],
+                by_item["learned"][index],
                 *(by_item[name][index] if name in by_item else 0.0 for name in ("dense", "centroid", "passage")),
-                self._coverage(query_words, self._bag(index, without_rows)),
+                self._coverage(query_words, self._bags[index]),
                 self._overlap(query_grams, self._row_grams(row)),
             ]
             candidates.append(Candidate(self.items[index], np.array(features, dtype=np.float64), wording))
@@ -199,19 +212,6 @@ class Retriever:
         bag = self._bags[self._index[item_id]]
         return min(2, sum(term not in bag for term in terms_in(query)))
 
-    def row_range(self, index: int) -> range:
-        """Row numbers of item ``index``'s wordings."""
-        start = int(self._starts[index])
-        return range(start, start + len(self.items[index].texts))
-
-    def _bag(self, index: int, without_rows: Collection[int]) -> str:
-        rows = self.row_range(index)
-        if not any(row in rows for row in without_rows):
-            return self._bags[index]
-        item = self.items[index]
-        texts = [text for row, text in zip(rows, item.texts, strict=True) if row not in without_rows]
-        return clean(" ".join((item.matter, *texts, item.answer)))
-
     def _coverage(self, words: list[str], bag: str) -> float:
         weights = [self._words.idf(word) for word in words]
         total = sum(weights)
@@ -227,6 +227,11 @@ class Retriever:
     def _overlap(self, query: set[str], wording: frozenset[str]) -> float:
         total = sum(self._chars.idf(gram) for gram in wording)
         return sum(self._chars.idf(gram) for gram in wording & query) / total if total else 0.0
+
+
+def _owners(items: Sequence[Item]) -> NDArray[np.int64]:
+    """The item of each wording."""
+    return np.repeat(np.arange(len(items)), [len(item.texts) for item in items])
 
 
 def _passages(item: Item) -> list[str]:

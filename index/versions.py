@@ -32,7 +32,7 @@ from index.retriever import Item, Retriever
 
 log = structlog.get_logger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 KEEP = 5
 """How many versions stay on disk."""
 

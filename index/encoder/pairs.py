@@ -256,15 +256,15 @@ def read_items(folder: Path) -> list[Item]:
     return items
 
 
-def item_sources(items: list[Item], seed: int, wanted: int = 4) -> list[Source]:
-    """Training sets of the items that are not held out.
+def item_sources(items: list[Item], seed: int, wanted: int = 4, *, all_items: bool = False) -> list[Source]:
+    """Training sets of the items that are not held out (or of all).
 
     A similar question belongs to the item's question and to its answer; the questions and answers of the same matter's
     other items are the negatives.  Two sets, because in one batch an item's question and answer would be each other's
     negatives.
     """
     rng = random.Random(seed)
-    trained = [item for item in items if not item.held_out]
+    trained = [item for item in items if all_items or not item.held_out]
     siblings: dict[str, list[Item]] = defaultdict(list)
     for item in trained:
         siblings[item.matter].append(item)

@@ -12,7 +12,7 @@ interrupted goes on from its last checkpoint:
 7. export and evaluation (`export`, `evaluate`).
 
 ``small.toml`` is the bundled static model, a quarter of an hour on two CPU threads; ``large.toml`` is for one GPU. When
-only the knowledge has changed, ``--start index/encoder/model`` runs the last stages on the bundled table, in minutes.
+only the knowledge has changed, ``--start`` with a table that knows nothing of it runs the last stages alone, in two minutes.
 The same plan, data and seeds give the same batches.
 """
 
@@ -116,11 +116,19 @@ def with_own(sets: list[Set], own: list[Set], share: float) -> list[Set]:
 
 
 def run(
-    plan: Plan, data: Path, knowledge: Path, work: Path, out: Path, device: torch.device, start: Path | None = None
+    plan: Plan,
+    data: Path,
+    knowledge: Path,
+    work: Path,
+    out: Path,
+    device: torch.device,
+    start: Path | None = None,
+    all_items: bool = False,
 ) -> dict[str, Any]:
     """All stages, or with a static model in ``start`` those after its table.
 
-    Returns the evaluation, which is also written to ``out/figures.json`` beside the plan.
+    Returns the evaluation, which is also written to ``out/figures.json`` beside the plan.  With ``all_items`` nothing of the
+    project's own Q&A is held out, and there are no figures on it: for the model that ships, after one that was measured.
     """
     work.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
@@ -142,7 +150,10 @@ def run(
     laws = [row["text"] for row in read_jsonl(data / "bench" / "stard" / "corpus.jsonl")]
     make_sets(plain, sources, laws, plan.mined, plan.seed, work / "sets")
     sets = [Set.load(set_file(work / "sets", s.name), s.name, s.weight) for s in sources]
-    own = [tokenise(plain, source) for source in without(item_sources(items, plan.seed), banned_keys(data))]
+    own = [
+        tokenise(plain, source)
+        for source in without(item_sources(items, plan.seed, all_items=all_items), banned_keys(data))
+    ]
     mixed = with_own(sets, own, plan.own_share)
     note(f"{sum(map(len, sets))} pairs in {len(sets)} sets, and {sum(map(len, own))} of our own")
 
@@ -157,7 +168,7 @@ def run(
             table = train_table(mixed, table, own_table_plan(plan.own), work, "own")
         save_table(out, plain, table)
     note("exported")
-    figures = evaluate(out, sources, items)
+    figures = evaluate(out, sources, [] if all_items else items)
     (out / "figures.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     (out / "plan.json").write_text(json.dumps(asdict(plan), indent=2) + "\n", encoding="utf-8")
     note(json.dumps(figures))
@@ -251,13 +262,16 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder for sets and checkpoints")
     parser.add_argument("--out", type=Path, required=True, help="folder for the finished model")
     parser.add_argument("--start", type=Path, help="a static model to go on from: only the stages after the table run")
+    parser.add_argument(
+        "--all-items", action="store_true", help="hold none of the project's Q&A out: for the model that ships"
+    )
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     bundled = Path(__file__).parent / f"{options.plan}.toml"
     plan = read_plan(bundled if bundled.exists() else Path(options.plan))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    run(plan, options.data, options.knowledge, options.work, options.out, device, options.start)
+    run(plan, options.data, options.knowledge, options.work, options.out, device, options.start, options.all_items)
 
 
 if __name__ == "__main__":

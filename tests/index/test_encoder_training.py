@@ -269,6 +269,10 @@ def test_held_out_items_are_never_trained_on(tmp_path: Path) -> None:
         own = {item.question, item.answer, *item.similar}
         assert own.isdisjoint(texts) if item.held_out else own <= texts
     assert all(len(pair.negatives) == 4 and pair.positive not in pair.negatives for s in sources for pair in s.pairs)
+    everything = {
+        t for s in item_sources(items, seed=1, all_items=True) for p in s.pairs for t in (p.anchor, p.positive)
+    }
+    assert everything == {t for item in items for t in (item.question, item.answer, *item.similar)}
 
 
 def test_own_items_get_their_share(words: Tokenizer, sets: list[Set]) -> None:

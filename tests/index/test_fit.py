@@ -53,12 +53,24 @@ def test_the_shipped_calibration_fits_the_shipped_encoder_and_meets_the_target()
         assert 0 < shipped.clarify_at < shipped.answer_at < 1
 
 
-def test_the_measuring_questions_are_not_in_what_is_fitted() -> None:
+@pytest.mark.parametrize(
+    "name", ["questions_dev.jsonl", "questions_400.jsonl", "followups.jsonl", "followups_60.jsonl"]
+)
+def test_the_measuring_questions_are_not_in_what_is_fitted(name: str) -> None:
     seen = {clean(text) for item in fit.starter_items() for text in item.texts}
-    seen |= {clean(row["q"]) for row in fit.read_questions(fit.FOLDER / "questions.jsonl")}
-    dev = fit.read_questions(Path(__file__).parents[1] / "data" / "questions_dev.jsonl")
-    overlap = [row["q"] for row in dev if clean(row["q"]) in seen and not normalise(row["q"]).empty]
-    assert overlap == []
+    seen |= {clean(row["q"]) for path in fit.question_files() for row in fit.read_questions(path)}
+    rows = fit.read_questions(Path(__file__).parents[1] / "data" / name)
+    alone = [row["q"] for row in rows if not row.get("prev") and not normalise(row["q"]).empty]
+    assert [text for text in alone if clean(text) in seen] == []
+
+
+def test_the_labels_name_knowledge_that_exists() -> None:
+    items = {item.id: item.matter for item in fit.starter_items()}
+    matters = set(items.values())
+    for path in fit.question_files():
+        for row in fit.read_questions(path):
+            assert set(row.get("qa") or ()) <= set(items), row
+            assert row["expect"] is None or row["expect"] in matters, row
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"encoder": "", "ranker": {"weights": [1], "bias": 0}}'])
