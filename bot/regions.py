@@ -171,6 +171,26 @@ def find(text: str, within: str | None = None) -> list[Region]:
     return [region for region in flat if region.code not in parents]
 
 
+def without(text: str, served: str) -> str:
+    """The text without the names of ``served`` and its parts: to those who live there they say nothing more.
+
+    What is left has no white space where a name was found; the text itself where none was, or where nothing else is left.
+    """
+    codes = {
+        code
+        for region in find(text, within=served)
+        if is_within(region.code, served)
+        for code in ancestors(region.code)
+    }
+    if not codes:
+        return text
+    said = re.sub(r"\s+", "", unicodedata.normalize("NFKC", text))
+    for hit in reversed(_scan(said)):
+        if any(region.code in codes for region in hit.name.regions):
+            said = said[: hit.start] + said[hit.end :]
+    return said or text
+
+
 @dataclass(frozen=True)
 class _Hit:
     name: _Name

@@ -41,7 +41,7 @@ from index import acts, calculators, scope, wording
 from index.calculators import Calculator, Result
 from index.calculators import dialogue as calculation
 from index.normalise import Query, normalise
-from index.ranking import Ranked, evidence, rank
+from index.ranking import VERBATIM, Ranked, evidence, rank
 from index.retriever import FEATURES, Candidate
 from index.versions import IndexReader, IndexUnavailable, Loaded
 
@@ -429,9 +429,12 @@ class Assistant:
 
     def find(self, loaded: Loaded, query: Query, memory: Context) -> Finding:
         """Rank the items that hold where the citizen is, and how likely the first one is right."""
-        place = memory.region or _only_region(query.raw) or self._settings.region
+        said = memory.region or _only_region(query.raw)
+        place = said or self._settings.region
+        if (served := self._settings.region) != regions.NATION:
+            query = replace(query, text=regions.without(query.text, served))
         above = set(regions.ancestors(place))
-        within = memory.region is None and not memory.region_asked
+        within = said is None and not memory.region_asked
         fitting = [
             candidate
             for candidate in loaded.retriever.candidates(query.text)
@@ -440,8 +443,12 @@ class Assistant:
         ranked = _own_region_first(rank(fitting, loaded.calibration.ranker))
         if not ranked or query.empty:
             return Finding(query, ranked, 0.0)
-        proof = evidence(ranked, query.text, loaded.retriever)
-        return Finding(query, ranked, loaded.calibration.confidence.probability(proof))
+        verbatim = loaded.retriever.exact(query.text)
+        same = [one for one in ranked if one.candidate.item.id in verbatim]
+        if len(same) == 1:
+            ranked = [*same, *(one for one in ranked if one is not same[0])]
+        probability = loaded.calibration.confidence.probability(evidence(ranked, query.text, loaded.retriever))
+        return Finding(query, ranked, max(probability, VERBATIM) if len(same) == 1 else probability)
 
     def _complete(self, work: _Work, query: Query) -> Query | None:
         """The question with its subject from the turn before, where it reads as if that were left out."""

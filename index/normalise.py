@@ -73,6 +73,36 @@ def normalise(text: str) -> Query:
     return Query(raw=text, text=repaired, repairs=tuple(repairs))
 
 
+# --- the same question, in other function words ------------------------------------------------------------------------
+
+_VARIANTS = (
+    ("怎么样", "怎样"),
+    ("咋个", "怎么"),
+    ("啷个", "怎么"),
+    ("咋", "怎么"),
+    ("怎样", "怎么"),
+    ("如何", "怎么"),
+    ("啥", "什么"),
+    ("哪里", "哪"),
+    ("哪儿", "哪"),
+    ("办理", "办"),
+    ("娃儿", "孩子"),
+    ("娃", "孩子"),
+    ("小孩", "孩子"),
+)
+_EMPTY_WORDS = re.compile(r"[\W_]+|[吗呢啊呀吧的了嘛哦啦撒嘞呗哇呦]|请问|麻烦|一下")
+
+
+def canonical(text: str) -> str:
+    """A normalised text without particles and punctuation, one form for each question word: equal for equal questions.
+
+    身份证丢了咋补办 and 身份证丢了怎么补办？ are one.
+    """
+    for typed, meant in _VARIANTS:
+        text = text.replace(typed, meant)
+    return _EMPTY_WORDS.sub("", text)
+
+
 # --- homophones ------------------------------------------------------------------------------------------------------
 
 # Sounds that many speakers (and their keyboards) do not keep apart.

@@ -36,6 +36,9 @@ EVIDENCE = (
 features, the share of the query's words that the knowledge never saw, the domain terms that the first one never mentions,
 and the query's length (log of characters)."""
 
+VERBATIM = 0.99
+"""Probability for a query that is one item's reviewed wording itself: the calibration's questions hold none of these."""
+
 _LEAD_MAX = 6.0
 """Leads are capped here: beyond, a larger one says nothing more."""
 

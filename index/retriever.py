@@ -21,7 +21,7 @@ from index.dense import DenseIndex
 from index.encoder import Encoder
 from index.lexical import BM25Index, IndexFileError
 from index.lexicon import official_words
-from index.normalise import clean
+from index.normalise import canonical, clean
 from index.terms import terms_in
 
 FEATURES = ("char", "word", "answer", "official", "learned", "dense", "centroid", "passage", "coverage", "overlap")
@@ -44,6 +44,9 @@ _POOL = 12
 
 _UNLIKELY = 8.0
 """Log-probabilities below minus this say nothing more."""
+
+_SAYS_ENOUGH = 4
+"""Characters from which on a whole wording stands for itself; shorter (怎么办) anything may be meant."""
 
 _SENTENCE_END = re.compile(r"[。；！？\n]")
 _SHORTEST = 4
@@ -101,6 +104,10 @@ class Retriever:
         self._passage_starts = np.cumsum([0] + [len(_passages(item)) for item in items])[:-1]
         self._grams: dict[int, frozenset[str]] = {}
         self._index = {item.id: row for row, item in enumerate(self.items)}
+        self._owners: dict[str, set[str]] = {}
+        for item in self.items:
+            for text in item.texts:
+                self._owners.setdefault(canonical(clean(text)), set()).add(item.id)
         self._bags = [clean(" ".join((item.matter, *item.texts, item.answer))) for item in items]
 
     @classmethod
@@ -197,6 +204,11 @@ class Retriever:
             ]
             candidates.append(Candidate(self.items[index], np.array(features, dtype=np.float64), wording))
         return candidates
+
+    def exact(self, query: str) -> frozenset[str]:
+        """Ids of the items that have a normalised query among their wordings, but for particles and such."""
+        wording = canonical(query)
+        return frozenset(self._owners.get(wording, ())) if len(wording) >= _SAYS_ENOUGH else frozenset()
 
     def unseen(self, query: str) -> float:
         """Share (by idf, 0…1) of the query's words that occur nowhere in the knowledge."""

@@ -38,6 +38,20 @@ def test_one_region() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("长沙市高龄津贴每月领多少钱", "高龄津贴每月领多少钱"),
+        ("湖南长沙 岳麓区 高龄津贴", "高龄津贴"),
+        ("在深圳交了八年养老", "在深圳交了八年养老"),
+        ("长沙", "长沙"),
+        ("", ""),
+    ],
+)
+def test_the_served_regions_own_names_can_be_left_out(text: str, left: str) -> None:
+    assert regions.without(text, "430000") == left
+
+
+@pytest.mark.parametrize(
     ("text", "name"),
     [
         ("长沙岳麓区", "湖南省长沙市岳麓区"),
