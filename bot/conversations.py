@@ -42,6 +42,8 @@ class Context(BaseModel):
     """The question that waits for a region, or of which options are offered."""
     offered: list[str] = []
     """Q&A ids of the offered options, in their order."""
+    more: list[str] = []
+    """The other questions of the last message, in the citizen's words: a number asks one of them."""
     clarified: int = 0
     """Questions back in a row without an answer."""
     unhelpful: int = 0

@@ -70,6 +70,9 @@ class AnswerReply(_Model):
     as_of: date | None
     region: str
     related: list[Related]
+    more: list[str] = Field(
+        [], description="The message's other questions, in the citizen's words; their number from 1 asks one of them."
+    )
     note: str | None = Field(
         None, description="Says what the citizen must know before acting, e.g. knowledge under review."
     )

@@ -53,6 +53,40 @@ def order(text: str) -> tuple[str, str] | None:
     return kind, content
 
 
+_NEXT = re.compile(
+    r"[?？!！。；;\n]+"
+    r"|(?<=\S)[,，、\s]*(?:另外|还有(?:就是|一?个(?:问题|事)?|一件事)?|顺便|顺带|再(?:问|请教|咨询)(?:一下|下|个)?|"
+    r"我?[还也]?想再?(?:问|请教|咨询)(?:一下|下)?|第[二三四](?:个(?:问题)?)?|其次)[,，、:：\s]*"
+    r"|(?:^|(?<=[\s,，]))[1-9一二三四][.．、)）]\s*"
+)
+_WONDERS = re.compile(
+    r"怎么|咋|如何|哪|吗|么|多久|多少|几|什么|啥|谁|呢|(.)不\1|是不是|有没有|可以不|[不没]$|[不没](?=[,，\s])"
+)
+_STUB = 6
+"""Shorter pieces belong to the question before them."""
+
+
+def questions(text: str) -> list[str]:
+    """The questions of a message, each with the story that leads to it; the text itself if it holds one or none.
+
+    Rests of a question (要带啥) stay with it.
+    """
+    found: list[str] = []
+    story = ""
+    for piece in filter(None, (piece.strip(" ,，、") for piece in _NEXT.split(text) if piece)):
+        whole = f"{story}，{piece}" if story else piece
+        story = ""
+        if not _WONDERS.search(piece):
+            story = whole
+        elif found and (elliptic(whole) or len(whole) < _STUB):
+            found[-1] += f"，{whole}"
+        else:
+            found.append(whole)
+    if story and found:
+        found[-1] += f"，{story}"
+    return found if len(found) > 1 else [text]
+
+
 _ELLIPTIC = re.compile(
     r"^(?:那|这|它|还|另外|然后|如果|要是|假如|是不是)|(?:呢|的话)[?？]?$|"
     r"^(?:要|需要|得)?(?:带|准备)?(?:什么|啥|哪些|多少|多久|几天|几年|哪里|哪儿|在哪|怎么|咋|多少钱|要钱|收费|材料|流程|条件|费用|时间|地点|电话)"

@@ -7,7 +7,7 @@ retrieval: whatever is not clearly another act is a question.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import lru_cache
@@ -49,6 +49,7 @@ log = structlog.get_logger(__name__)
 
 MAX_OPTIONS = 4
 MAX_RELATED = 3
+MAX_MORE = 4
 MAX_CLARIFIED = 2
 """After so many questions back in a row the next doubt becomes a ticket."""
 
@@ -260,10 +261,10 @@ class Assistant:
         return _say(work, reply)
 
     def _option(self, work: _Work) -> Outcome | None:
-        """A choice among the offered options."""
+        """A choice among the offered options, or of another question of the last message."""
         memory = work.memory
         if not memory.offered:
-            return None
+            return self._next_question(work)
         if guards.none_of_these(work.text) or work.turn.act == "none_of_these":
             return self._escalate(work, memory.pending_question or work.text)
         number = guards.option_number(work.text)
@@ -276,6 +277,17 @@ class Assistant:
         chosen = memory.offered[number - 1]
         question = memory.pending_question
         return self._answer(work, chosen, 1.0, question)
+
+    def _next_question(self, work: _Work) -> Outcome | None:
+        more = work.memory.more
+        number = guards.option_number(work.text) if more else None
+        if number is None:
+            return None
+        if number == -1:
+            number = len(more)
+        if not 1 <= number <= len(more):
+            return _say(work, TextReply(text=wording.NO_SUCH_OPTION.format(last=len(more))))
+        return self._question(work, normalise(more[number - 1]), [*more[: number - 1], *more[number:]])
 
     def _region(self, work: _Work) -> Outcome | None:
         """A message that says where the citizen is."""
@@ -394,9 +406,10 @@ class Assistant:
 
     # --- retrieval ---------------------------------------------------------------------------------------------------
 
-    def _question(self, work: _Work, query: Query) -> Outcome:
+    def _question(self, work: _Work, query: Query, more: Sequence[str] = ()) -> Outcome:
+        """``more``: what else the citizen asked in the same message."""
         memory = work.memory
-        memory.awaiting, memory.contact_ticket = "none", None
+        memory.awaiting, memory.contact_ticket, memory.more = "none", None, list(more)
         try:
             loaded = self.reader.get()
         except IndexUnavailable as error:
@@ -410,6 +423,14 @@ class Assistant:
             if completed.probability > finding.probability:
                 finding = completed
         answer_at, clarify_at = self._limits(loaded)
+        if len(pieces := acts.questions(query.text)) > 1:
+            asked = [self.find(loaded, replace(query, text=normalise(piece).text), memory) for piece in pieces]
+            sure = [one.probability >= answer_at for one in asked]
+            # One question may take two sentences: the whole message counts unless its first sentence is clear by itself.
+            if sure[0] or (any(sure) and finding.probability < answer_at):
+                chosen = sure.index(True)
+                finding = asked[chosen]
+                memory.more = [*pieces[:chosen], *pieces[chosen + 1 :], *more][:MAX_MORE]
         work.explain |= _explained(loaded, finding, answer_at, clarify_at)
         if needs := self._needs_region(work, finding, clarify_at):
             return needs
@@ -525,6 +546,7 @@ class Assistant:
             as_of=qa.as_of,
             region=qa.region,
             related=related[:MAX_RELATED],
+            more=list(memory.more),
             note=note,
             can_report=work.turn.act == "report_problem",
         )

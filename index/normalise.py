@@ -16,6 +16,8 @@ from index.terms import policy_terms
 _CONTROL = re.compile(r"[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060\ufeff\ufe0f]+")
 _SPACE = re.compile(r"\s+")
 _RUN = re.compile(r"(.)\1{3,}")
+_PICTURES = re.compile(r"[\u2190-\u2bff\U0001f000-\U0001faff\U000e0020-\U000e007f]+")
+"""Arrows, signs and emoji: they ask nothing."""
 _MEANING = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffffa-z0-9]")
 _HAN_RUN = re.compile(r"[\u4e00-\u9fff]+")
 
@@ -67,6 +69,8 @@ def clean(text: str) -> str:
 def normalise(text: str) -> Query:
     """The query for a message."""
     cleaned = clean(text)
+    plain = _SPACE.sub(" ", _PICTURES.sub(" ", cleaned)).strip()
+    cleaned = plain if _MEANING.search(plain) else cleaned
     without = _CLOSERS.sub("", _OPENERS.sub("", cleaned)).strip(" ,，。.、~;；")
     body = without if _MEANING.search(without) else cleaned
     repaired, repairs = repair(body)
