@@ -112,6 +112,9 @@ def _answer(reply: dict[str, Any]) -> str:
     parts.append(f"[dim]{'，'.join(dates)}[/]")
     if reply.get("note"):
         parts.append(f"[yellow]{escape(reply['note'])}[/]")
+    if reply["more"]:
+        parts.append("您还问了（回复数字接着回答）：")
+        parts += [f"  [bold cyan]{number}[/] {escape(text)}" for number, text in enumerate(reply["more"], start=1)]
     if reply["related"]:
         parts.append("[dim]还可以问：" + "；".join(escape(one["question"]) for one in reply["related"]) + "[/]")
     return "\n".join(parts)

@@ -425,10 +425,11 @@ class Assistant:
         answer_at, clarify_at = self._limits(loaded)
         if len(pieces := acts.questions(query.text)) > 1:
             asked = [self.find(loaded, replace(query, text=normalise(piece).text), memory) for piece in pieces]
-            sure = [one.probability >= answer_at for one in asked]
-            # One question may take two sentences: the whole message counts unless its first sentence is clear by itself.
-            if sure[0] or (any(sure) and finding.probability < answer_at):
-                chosen = sure.index(True)
+            chosen = next((n for n, one in enumerate(asked) if one.probability >= answer_at), None)
+            # One question may take two sentences: the whole message stands where only together they say something else.
+            if chosen == 0 or (
+                chosen is not None and (finding.probability < answer_at or _item_id(finding) == _item_id(asked[chosen]))
+            ):
                 finding = asked[chosen]
                 memory.more = [*pieces[:chosen], *pieces[chosen + 1 :], *more][:MAX_MORE]
         work.explain |= _explained(loaded, finding, answer_at, clarify_at)
@@ -715,6 +716,10 @@ def _no_longer(qa: QA, today: date) -> str:
 def _besides_digits(text: str) -> str:
     """The letters of a text: what it says besides a number."""
     return "".join(character for character in text if character.isalpha())
+
+
+def _item_id(finding: Finding) -> str | None:
+    return finding.first.item.id if finding.first else None
 
 
 def _one_region(text: str) -> str | None:

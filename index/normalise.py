@@ -1,4 +1,4 @@
-"""From what a citizen typed to a query: width, case, traditional characters, filler words, homophones of domain terms."""
+"""From what a citizen typed to a query: width, case, traditional characters, filler words, typos in the domain's words."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import opencc
 from pypinyin import lazy_pinyin
@@ -41,7 +42,7 @@ class Query:
     Attributes:
         raw: as it was typed.
         text: what retrieval sees.
-        repairs: (typed, meant) pairs of homophones that were put right.
+        repairs: (typed, meant) pairs of typos that were put right.
     """
 
     raw: str
@@ -107,7 +108,7 @@ def canonical(text: str) -> str:
     return _EMPTY_WORDS.sub("", text)
 
 
-# --- homophones ------------------------------------------------------------------------------------------------------
+# --- typos -----------------------------------------------------------------------------------------------------------
 
 # Sounds that many speakers (and their keyboards) do not keep apart.
 _FUZZY = ((re.compile(r"^([zcs])h"), r"\1"), (re.compile(r"([aei])ng$"), r"\1n"))
@@ -126,37 +127,105 @@ def _sounds(text: str) -> tuple[str, ...]:
     return tuple(_sound(character) for character in text)
 
 
+# Characters that handwriting keyboards and tired eyes take for one another.
+_LOOKALIKES = [
+    "未末",
+    "己已巳",
+    "人入",
+    "拨拔",
+    "侯候",
+    "睛晴",
+    "请清情",
+    "贷货",
+    "免兔",
+    "徽微",
+    "析折",
+    "士土",
+    "干千",
+    "午牛",
+    "没设",
+    "住往",
+    "遗遣",
+    "辨辩辫",
+    "帐账",
+    "赡瞻",
+    "抚扶",
+    "博搏",
+    "籍藉",
+    "休体",
+    "待侍",
+    "治冶",
+    "刺剌",
+    "推堆",
+    "驶驳",
+    "险检验",
+    "职识",
+    "缴激",
+    "津律",
+    "补扑",
+    "助肋",
+    "贴帖",
+    "证征",
+    "担坦",
+    "担但",
+    "孤狐",
+    "老考",
+    "养羊",
+    "庭廷",
+    "暂渐",
+    "圾坂",
+    "晚挽",
+    "育肓",
+]
+_LOOK = {character: group[0] for group in reversed(_LOOKALIKES) for character in group}
+
+
+def _looks(text: str) -> tuple[str, ...]:
+    return tuple(_LOOK.get(character, character) for character in text)
+
+
 @lru_cache
-def _by_sound() -> dict[tuple[str, ...], str | None]:
-    """Sounds of each domain term of three or more characters → the term; None where two terms sound alike."""
+def _repairable() -> frozenset[str]:
+    """What typos are put right to: the domain's dictionaries, and ``repairable.txt`` (words separated by white space)."""
+    lines = (Path(__file__).parent / "repairable.txt").read_text(encoding="utf-8").splitlines()
+    return policy_terms() | {word for line in lines if not line.startswith("#") for word in line.split()}
+
+
+@lru_cache
+def _likenesses() -> dict[tuple[str, ...], str | None]:
+    """Sounds, and looks, of each repairable word → the word; None where two sound or look alike."""
     table: dict[tuple[str, ...], str | None] = {}
-    for term in policy_terms():
-        if len(term) >= 3 and _HAN_RUN.fullmatch(term):
-            sounds = _sounds(term)
-            table[sounds] = term if table.get(sounds, term) == term else None
+    for term in _repairable():
+        if _HAN_RUN.fullmatch(term):
+            for likeness in (_sounds(term), _looks(term)):
+                table[likeness] = term if table.get(likeness, term) == term else None
     return table
 
 
 def repair(text: str) -> tuple[str, list[tuple[str, str]]]:
-    """Put right homophones of domain terms (公鸡金 → 公积金).
+    """Put right homophones and lookalikes of the domain's words (公鸡金 → 公积金, 护口 → 户口, 帐户 → 账户).
 
-    A stretch is replaced when it sounds like exactly one domain term of three or more characters, shares about half of
-    its characters with it in place, differs in no particle, and is not itself a word.
+    A stretch is replaced when it sounds or looks like exactly one repairable word, shares about half of its characters with it in
+    place, differs in no particle, is not itself a word, and cuts no word of the sentence in two; one of two characters only
+    where the segmenter makes nothing of either.
 
     Returns:
         The text, and the (typed, meant) pairs in their order.
     """
-    table = _by_sound()
-    terms = policy_terms()
+    table = _likenesses()
+    terms = _repairable()
     repairs: list[tuple[str, str]] = []
-    for run in list(_HAN_RUN.finditer(text)):
+    for run in _HAN_RUN.finditer(text):
         word = run.group()
+        edges = tokenize.edges(word)
         start = 0
-        while start < len(word) - 2:
-            for length in range(min(8, len(word) - start), 2, -1):
+        while start < len(word) - 1:
+            for length in range(min(8, len(word) - start), 1, -1):
                 typed = word[start : start + length]
-                meant = table.get(_sounds(typed))
+                meant = table.get(_sounds(typed)) or table.get(_looks(typed))
                 if meant is None or meant == typed or typed in terms or not _plausible(typed, meant):
+                    continue
+                if not {start, start + length} <= edges or (length == 2 and start + 1 not in edges):
                     continue
                 repairs.append((typed, meant))
                 start += length - 1
@@ -167,8 +236,8 @@ def repair(text: str) -> tuple[str, list[tuple[str, str]]]:
     return text, repairs
 
 
-# Characters that sentences are held together with: 户口不在这边 says nothing of a 户口簿.
-_PARTICLES = frozenset("不的了在是有没和就都也还要会能到给被把跟对从又很再")
+# Characters that sentences are held together with: 户口不在这边 says nothing of a 户口簿, 许可怎么办 of no 许可证.
+_PARTICLES = frozenset("不之将以为的了在是有没和就都也还要会能到给被把跟对从又很再吗么呢吧怎可非据")
 
 
 def _plausible(typed: str, meant: str) -> bool:

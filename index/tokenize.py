@@ -32,6 +32,15 @@ def words(text: str) -> list[str]:
     return [word for word in _segmenter().cut(_fold(text), HMM=False) if _WORD.search(word)]
 
 
+def edges(text: str) -> set[int]:
+    """Offsets at which a word begins or ends, the text's own ends among them."""
+    found, end = {0}, 0
+    for word in _segmenter().cut(text, HMM=False):
+        end += len(word)
+        found.add(end)
+    return found
+
+
 def is_word(text: str) -> bool:
     """Whether the segmenter's dictionary has ``text`` as one word."""
     return bool(_segmenter().FREQ.get(text))

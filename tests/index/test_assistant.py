@@ -158,6 +158,40 @@ def test_an_ambiguous_place_is_asked_more_exactly(talk: Talk) -> None:
     assert "不止一个" in talk.say("鼓楼区").text
 
 
+# --- what was asked ------------------------------------------------------------------------------------------------
+
+
+def test_a_reviewed_wording_is_answered_whatever_the_calibration_makes_of_it(sqlite_db: Settings) -> None:
+    talk = Talk(make(sqlite_db, region="430000", answer_at=0.985, clarify_at=0.4))
+    reply = talk.say("图书馆借书证丢失咋补领呀")
+    assert (reply.qa_id, reply.confidence) == ("plain", 0.99)
+    assert getattr(talk.say("图书馆的借书证补领要多久"), "qa_id", None) is None
+
+
+def test_two_items_of_one_wording_are_no_certainty(sqlite_db: Settings) -> None:
+    talk = Talk(make(sqlite_db, region="110000", answer_at=0.985, clarify_at=0.4))
+    with database.write() as session:
+        knowledge.upsert(session, [qa("twin", "图书馆借书证丢失如何补领", "另一个答案。")])
+    versions.publish(talk.assistant._settings, versions.build(talk.assistant._settings))
+    assert getattr(talk.say("图书馆借书证丢失如何补领"), "qa_id", None) is None
+
+
+def test_of_several_questions_the_first_is_answered_and_the_others_wait(talk: Talk) -> None:
+    reply = talk.say("图书馆借书证丢失如何补领？另外粮油购买凭证现在还需要吗？还有电动轮椅上路要登记吗")
+    assert reply.qa_id == "plain"
+    assert reply.more == ["粮油购买凭证现在还需要吗", "电动轮椅上路要登记吗"]
+    assert "1 到 2" in talk.say("7").text
+    reply = talk.say("1")
+    assert (reply.qa_id, reply.more) == ("new-2", ["电动轮椅上路要登记吗"])
+    assert talk.say("图书馆借书证丢失如何补领").more == []
+    assert talk.say("1").type == "text"
+
+
+def test_an_unclear_first_question_does_not_hide_a_clear_second(talk: Talk) -> None:
+    reply = talk.say("我家那个事到底怎么弄？粮油购买凭证现在还需要吗？")
+    assert (reply.qa_id, reply.more) == ("new-2", ["我家那个事到底怎么弄"])
+
+
 # --- validity and review ---------------------------------------------------------------------------------------------
 
 
