@@ -36,6 +36,16 @@ _ASKS = re.compile(
 _KINDS = {"投诉": "投诉", "举报": "举报", "建议": "建议", "求助": "求助"}
 
 
+_OWN_TICKET = re.compile(
+    r"工单|办件|(?:我|俺|刚才|上次|之前).{0,8}(?:投诉|举报|反映|登记|问题).{0,10}(?:进度|进展|结果|怎么样|咋样|处理|回复|答复)"
+)
+
+
+def about_own_ticket(text: str) -> bool:
+    """Whether a message that asks for progress means a ticket registered here, not how an office handles something."""
+    return _OWN_TICKET.search(clean(text)) is not None
+
+
 def literal_act(text: str) -> str | None:
     """The act whose set phrase the whole message is, or None."""
     return _ACT_OF.get(_EDGE.sub("", clean(text)))

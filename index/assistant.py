@@ -158,6 +158,8 @@ class Assistant:
         if query.empty and not literal:
             return _say(work, TextReply(text=wording.EMPTY))
         act = literal or act
+        if act == "check_ticket" and acts.about_own_ticket(text) and (own := self._own_ticket(work)):
+            return own
         if literal is None and act not in _QUESTIONS and len(query.text) > _TERSE:
             # Rasa may be wrong, and a question lost in small talk is lost: a confident answer wins over any other act.
             hidden = self._question(replace(work, memory=memory.model_copy(deep=True)), query)
@@ -360,6 +362,12 @@ class Assistant:
 
     def _ask_ticket(self, work: _Work) -> Outcome:
         """查工单 without a number: this conversation's own newest ticket, else the question which one."""
+        if own := self._own_ticket(work):
+            return own
+        work.memory.awaiting = "ticket"
+        return _say(work, TextReply(text=wording.ASK_TICKET))
+
+    def _own_ticket(self, work: _Work) -> Outcome | None:
         with database.read() as session:
             own = session.scalars(
                 select(Ticket)
@@ -367,10 +375,7 @@ class Assistant:
                 .order_by(Ticket.created_at.desc())
                 .limit(1)
             ).first()
-            if own is not None:
-                return _say(work, tickets.status_reply(own))
-        work.memory.awaiting = "ticket"
-        return _say(work, TextReply(text=wording.ASK_TICKET))
+            return _say(work, tickets.status_reply(own)) if own is not None else None
 
     def _rate(self, work: _Work, *, helpful: bool) -> Outcome:
         memory = work.memory

@@ -192,6 +192,17 @@ def test_an_unclear_first_question_does_not_hide_a_clear_second(talk: Talk) -> N
     assert (reply.qa_id, reply.more) == ("new-2", ["我家那个事到底怎么弄"])
 
 
+def test_whoever_asks_after_their_ticket_sees_it_even_where_a_qa_tells_how(sqlite_db: Settings) -> None:
+    talk = Talk(make(sqlite_db, region="430000"))
+    with database.write() as session:
+        knowledge.upsert(session, [qa("how", "怎么查工单进度", "打12345。", similar=["查一下我的工单进度"])])
+    versions.publish(talk.assistant._settings, versions.build(talk.assistant._settings))
+    assert talk.say("查一下我的工单进度", "check_ticket").qa_id == "how"
+    ticket = talk.say("我家宠物乌龟的市民补贴")
+    assert ticket.type == "ticket"
+    assert talk.say("查一下我的工单进度", "check_ticket").type == "ticket_status"
+
+
 # --- validity and review ---------------------------------------------------------------------------------------------
 
 
