@@ -74,7 +74,11 @@ def judged(guesses: Sequence[Guess], right: Sequence[frozenset[str]]) -> dict[st
                 "limit": round(limit, 3),
             }
     first = sum(id_ in wanted for (id_, _), wanted in zip(guesses, right, strict=True))
-    return best | {"first_right": round(first / answerable, 4), "answerable": answerable, "questions": len(right)}
+    return best | {
+        "first_right": round(first / max(answerable, 1), 4),
+        "answerable": answerable,
+        "questions": len(right),
+    }
 
 
 def ours(asked: Sequence[evaluate.Asked]) -> dict[str, Any]:

@@ -73,6 +73,15 @@ _COMPLAINT_AT = 0.5
 _CONTACT_WORDS = 16
 """A phone number and a place come with at most so many other characters (我姓王，电话…，家住岳麓区)."""
 
+_SHORT = 20
+"""A message of up to so many characters may leave out what was spoken of before."""
+
+_CLEAR = 0.8
+"""A message this clear by itself leaves nothing out."""
+
+_CARRIED = 80
+"""Characters of a question and its follow-ups that the next follow-up is read with."""
+
 _TERSE = 4
 """A message of up to so many characters is no question behind another act."""
 
@@ -85,6 +94,8 @@ class Finding:
     ranked: list[Ranked]
     probability: float
     """That the first one answers it, 0…1"""
+    before: tuple[str, ...] = ()
+    """What was spoken of before, that it was read with"""
 
     @property
     def first(self) -> Candidate | None:
@@ -421,41 +432,64 @@ class Assistant:
             log.error("index.unavailable", reason=str(error))
             work.explain["reason"] = "index unavailable"
             return self._ticket(work, work.text, wording.TICKET_BROKEN)
-        finding = self.find(loaded, query, work.memory)
-        memory_said = self._complete(work, query)
-        if memory_said is not None:
-            completed = self.find(loaded, memory_said, work.memory)
-            if completed.probability > finding.probability:
-                finding = completed
         answer_at, clarify_at = self._limits(loaded)
-        if len(pieces := acts.questions(query.text)) > 1:
-            asked = [self.find(loaded, replace(query, text=normalise(piece).text), memory) for piece in pieces]
-            chosen = next((n for n, one in enumerate(asked) if one.probability >= answer_at), None)
-            # One question may take two sentences: the whole message stands where only together they say something else.
-            if chosen == 0 or (
-                chosen is not None and (finding.probability < answer_at or _item_id(finding) == _item_id(asked[chosen]))
-            ):
-                finding = asked[chosen]
-                memory.more = [*pieces[:chosen], *pieces[chosen + 1 :], *more][:MAX_MORE]
+        finding = self._understand(loaded, query, work)
+        if finding.before:
+            # Readings that differ blur each other's evidence: half of it is worth a question back.
+            clarify_at /= 2
+        finding = self._first_of_several(loaded, query, work, finding, answer_at)
         work.explain |= _explained(loaded, finding, answer_at, clarify_at)
         if needs := self._needs_region(work, finding, clarify_at):
             return needs
-        memory.last_question, memory.pending_question = finding.query.text, None
+        said = f"{memory.last_question} {query.text}"[-_CARRIED:] if finding.before else finding.query.text
+        memory.last_question, memory.pending_question = said, None
         first = finding.first
         if first is not None and finding.probability >= answer_at:
-            return self._answer(work, first.item.id, finding.probability, finding.query.text)
+            return self._answer(work, first.item.id, finding.probability, memory.last_question)
         # A complaint wants somebody to act: options only where one of them probably helps.
         worth_asking = max(clarify_at, _COMPLAINT_AT) if work.turn.act == "report_problem" else clarify_at
-        doubtful = first is not None and finding.probability >= worth_asking and memory.clarified < MAX_CLARIFIED
-        if doubtful and (outcome := self._clarify(work, finding)):
+        # What hangs on the question before speaks of the same matter, however little it says.
+        hangs = bool(finding.before) and work.turn.act in _QUESTIONS and _hangs(work.turn.act, query)
+        doubtful = first is not None and (finding.probability >= worth_asking or hangs)
+        if doubtful and memory.clarified < MAX_CLARIFIED and (outcome := self._clarify(work, finding)):
             return outcome
         if finding.probability < clarify_at and not self._ours(loaded, query, work.turn.act):
             work.explain["reason"] = "not a public service"
             return _say(work, TextReply(text=wording.NOT_OURS if work.turn.act != "chitchat" else wording.CHITCHAT))
         return self._escalate(work, query.raw)
 
-    def find(self, loaded: Loaded, query: Query, memory: Context) -> Finding:
-        """Rank the items that hold where the citizen is, and how likely the first one is right."""
+    def _understand(self, loaded: Loaded, query: Query, work: _Work) -> Finding:
+        """What a message asks for: alone, or where that is not clear, with what was spoken of before."""
+        memory = work.memory
+        alone = self.find(loaded, query, memory)
+        answer_at, clarify_at = self._limits(loaded)
+        may_leave_out = _hangs(work.turn.act, query) or len(query.text) <= _SHORT
+        before = tuple(filter(None, (memory.last_matter, memory.last_question))) if may_leave_out else ()
+        if not before or alone.probability >= min(answer_at, _CLEAR):
+            return alone
+        both = self.find(loaded, query, memory, before)
+        return replace(both, probability=max(both.probability, min(alone.probability, clarify_at)))
+
+    def _first_of_several(self, loaded: Loaded, query: Query, work: _Work, whole: Finding, answer_at: float) -> Finding:
+        """Of a message with several questions the first clear one, the others kept for later; else the whole message."""
+        pieces = acts.questions(query.text)
+        if len(pieces) == 1:
+            return whole
+        asked = [self.find(loaded, replace(query, text=normalise(piece).text), work.memory) for piece in pieces]
+        chosen = next((n for n, one in enumerate(asked) if one.probability >= answer_at), None)
+        # One question may take two sentences: the whole message stands where only together they say something else.
+        if chosen is None or (
+            chosen > 0 and whole.probability >= answer_at and _item_id(whole) != _item_id(asked[chosen])
+        ):
+            return whole
+        work.memory.more = [*pieces[:chosen], *pieces[chosen + 1 :], *work.memory.more][:MAX_MORE]
+        return asked[chosen]
+
+    def find(self, loaded: Loaded, query: Query, memory: Context, before: Sequence[str] = ()) -> Finding:
+        """Rank the items that hold where the citizen is, and how likely the first one is right.
+
+        ``before``: what the message may leave out; it is then read alone and with each of them in front.
+        """
         said = memory.region or _only_region(query.raw)
         place = said or self._settings.region
         if (served := self._settings.region) != regions.NATION:
@@ -464,25 +498,18 @@ class Assistant:
         within = said is None and not memory.region_asked
         fitting = [
             candidate
-            for candidate in loaded.retriever.candidates(query.text)
+            for candidate in loaded.retriever.candidates(query.text, *(f"{topic} {query.text}" for topic in before))
             if candidate.item.region in above or (within and regions.is_within(candidate.item.region, place))
         ]
         ranked = _own_region_first(rank(fitting, loaded.calibration.ranker))
         if not ranked or query.empty:
-            return Finding(query, ranked, 0.0)
+            return Finding(query, ranked, 0.0, tuple(before))
         verbatim = loaded.retriever.exact(query.text)
         same = [one for one in ranked if one.candidate.item.id in verbatim]
         if len(same) == 1:
             ranked = [*same, *(one for one in ranked if one is not same[0])]
         probability = loaded.calibration.confidence.probability(evidence(ranked, query.text, loaded.retriever))
-        return Finding(query, ranked, max(probability, VERBATIM) if len(same) == 1 else probability)
-
-    def _complete(self, work: _Work, query: Query) -> Query | None:
-        """The question with its subject from the turn before, where it reads as if that were left out."""
-        memory = work.memory
-        if memory.last_matter is None or not (work.turn.act == "follow_up" or acts.elliptic(query.text)):
-            return None
-        return normalise(f"{memory.last_matter} {query.text}")
+        return Finding(query, ranked, max(probability, VERBATIM) if len(same) == 1 else probability, tuple(before))
 
     def _limits(self, loaded: Loaded) -> tuple[float, float]:
         settings, calibration = self._settings, loaded.calibration
@@ -573,8 +600,8 @@ class Assistant:
                 for qa in knowledge.get_many(session, near).values()
                 if knowledge.answerable(qa, today=today, production=production).answers
             ]
-        if len(matters := {qa.matter for qa in items[:MAX_OPTIONS]}) == 1:
-            memory.last_matter = matters.pop()
+        if items:
+            memory.last_matter = items[0].matter
         options: list[Option] = []
         seen: set[str] = set()
         for qa in items[:MAX_OPTIONS]:
@@ -721,6 +748,11 @@ def _no_longer(qa: QA, today: date) -> str:
 def _besides_digits(text: str) -> str:
     """The letters of a text: what it says besides a number."""
     return "".join(character for character in text if character.isalpha())
+
+
+def _hangs(act: str, query: Query) -> bool:
+    """Whether a message is the rest of a question whose subject was named before."""
+    return act == "follow_up" or acts.elliptic(query.text)
 
 
 def _item_id(finding: Finding) -> str | None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -161,11 +161,41 @@ class Retriever:
             encoder,
         )
 
-    def candidates(self, query: str) -> list[Candidate]:
-        """The items that any retriever proposes for a normalised query, in no order."""
+    def candidates(self, *queries: str) -> list[Candidate]:
+        """The items that any way of searching proposes for a normalised query, in no order.
+
+        Several queries are several readings of one message (a follow-up alone, and with what was said before): features
+        are their means.
+        """
+        readings = [self._scores(query) for query in queries]
+        pool: set[int] = set()
+        for by_item, _ in readings:
+            for scores in by_item.values():
+                best = np.argpartition(-scores, min(_POOL, len(scores) - 1))[:_POOL]
+                pool.update(int(row) for row in best if scores[row] > 0)
+        ends = np.append(self._starts[1:], len(self._rows))
+        query_grams = [set(tokenize.ngrams(query)) for query in queries]
+        query_words = [[word for word in set(tokenize.words(query)) if word.strip()] for query in queries]
+        candidates = []
+        for index in sorted(pool):
+            start, end = int(self._starts[index]), int(ends[index])
+            rows = [start + int(np.argmax(char_rows[start:end])) for _, char_rows in readings]
+            features = [
+                [
+                    *(by_item[name][index] if name in by_item else 0.0 for name in FEATURES[:-2]),
+                    self._coverage(words, self._bags[index]),
+                    self._overlap(grams, self._row_grams(row)),
+                ]
+                for (by_item, _), words, grams, row in zip(readings, query_words, query_grams, rows, strict=True)
+            ]
+            candidates.append(Candidate(self.items[index], np.mean(features, axis=0), self._rows[rows[0]]))
+        return candidates
+
+    def _scores(self, query: str) -> tuple[dict[str, NDArray[Any]], NDArray[Any]]:
+        """Every item's score by each way of searching, and every wording's by characters."""
         grams, words = tokenize.ngrams(query), tokenize.words(query)
-        char_rows = self._chars.scores(grams) / _ceiling(self._chars, grams)
-        by_item = {
+        char_rows: NDArray[Any] = self._chars.scores(grams) / _ceiling(self._chars, grams)
+        by_item: dict[str, NDArray[Any]] = {
             "char": np.maximum.reduceat(char_rows, self._starts),
             "word": np.maximum.reduceat(self._words.scores(words), self._starts) / _ceiling(self._words, words),
             "answer": self._answers.scores(grams) / _ceiling(self._answers, grams),
@@ -181,29 +211,7 @@ class Retriever:
             by_item["dense"] = np.maximum.reduceat(cosines, self._starts)
             by_item["centroid"] = np.add.reduceat(cosines, self._starts) / self._sizes
             by_item["passage"] = np.maximum.reduceat(self._passages.scores(vector), self._passage_starts)
-        pool: set[int] = set()
-        for scores in by_item.values():
-            best = np.argpartition(-scores, min(_POOL, len(scores) - 1))[:_POOL]
-            pool.update(int(row) for row in best if scores[row] > 0)
-        ends = np.append(self._starts[1:], len(self._rows))
-        query_grams, query_words = set(grams), [word for word in set(words) if word.strip()]
-        candidates = []
-        for index in sorted(pool):
-            start, end = int(self._starts[index]), int(ends[index])
-            row = start + int(np.argmax(char_rows[start:end]))
-            wording = self._rows[row]
-            features = [
-                by_item["char"][index],
-                by_item["word"][index],
-                by_item["answer"][index],
-                by_item["official"][index],
-                by_item["learned"][index],
-                *(by_item[name][index] if name in by_item else 0.0 for name in ("dense", "centroid", "passage")),
-                self._coverage(query_words, self._bags[index]),
-                self._overlap(query_grams, self._row_grams(row)),
-            ]
-            candidates.append(Candidate(self.items[index], np.array(features, dtype=np.float64), wording))
-        return candidates
+        return by_item, char_rows
 
     def exact(self, query: str) -> frozenset[str]:
         """Ids of the items that have a normalised query among their wordings, but for particles and such."""

@@ -192,6 +192,19 @@ def test_an_unclear_first_question_does_not_hide_a_clear_second(talk: Talk) -> N
     assert (reply.qa_id, reply.more) == ("new-2", ["我家那个事到底怎么弄"])
 
 
+@pytest.mark.parametrize("rest", ["要带啥", "那多久能好", "网上行不"])
+def test_the_rest_of_a_question_is_read_with_what_was_asked_before(talk: Talk, rest: str) -> None:
+    talk.say("图书馆借书证丢失如何补领")
+    reply = talk.say(rest)
+    offered = [option.qa_id for option in reply.options] if reply.type == "clarify" else [reply.qa_id]
+    assert offered[0] == "plain"
+
+
+def test_a_new_subject_is_not_read_with_the_old_one(talk: Talk) -> None:
+    talk.say("图书馆借书证丢失如何补领")
+    assert talk.say("粮油购买凭证现在还需要吗").qa_id == "new-2"
+
+
 def test_whoever_asks_after_their_ticket_sees_it_even_where_a_qa_tells_how(sqlite_db: Settings) -> None:
     talk = Talk(make(sqlite_db, region="430000"))
     with database.write() as session:
