@@ -40,7 +40,7 @@ from bot.working_days import SHANGHAI
 from index import acts, calculators, scope, wording
 from index.calculators import Calculator, Result
 from index.calculators import dialogue as calculation
-from index.normalise import Query, normalise
+from index.normalise import Query, canonical, normalise
 from index.ranking import VERBATIM, Ranked, evidence, rank
 from index.retriever import FEATURES, Candidate
 from index.versions import IndexReader, IndexUnavailable, Loaded
@@ -434,9 +434,7 @@ class Assistant:
             return self._ticket(work, work.text, wording.TICKET_BROKEN)
         answer_at, clarify_at = self._limits(loaded)
         finding = self._understand(loaded, query, work)
-        if finding.before:
-            # Readings that differ blur each other's evidence: half of it is worth a question back.
-            clarify_at /= 2
+        hangs = bool(finding.before) and work.turn.act in _QUESTIONS and _hangs(work.turn.act, query)
         finding = self._first_of_several(loaded, query, work, finding, answer_at)
         work.explain |= _explained(loaded, finding, answer_at, clarify_at)
         if needs := self._needs_region(work, finding, clarify_at):
@@ -449,7 +447,6 @@ class Assistant:
         # A complaint wants somebody to act: options only where one of them probably helps.
         worth_asking = max(clarify_at, _COMPLAINT_AT) if work.turn.act == "report_problem" else clarify_at
         # What hangs on the question before speaks of the same matter, however little it says.
-        hangs = bool(finding.before) and work.turn.act in _QUESTIONS and _hangs(work.turn.act, query)
         doubtful = first is not None and (finding.probability >= worth_asking or hangs)
         if doubtful and memory.clarified < MAX_CLARIFIED and (outcome := self._clarify(work, finding)):
             return outcome
@@ -464,6 +461,7 @@ class Assistant:
         alone = self.find(loaded, query, memory)
         answer_at, clarify_at = self._limits(loaded)
         may_leave_out = _hangs(work.turn.act, query) or len(query.text) <= _SHORT
+        may_leave_out = may_leave_out and canonical(query.text) != canonical(memory.last_question or "")
         before = tuple(filter(None, (memory.last_matter, memory.last_question))) if may_leave_out else ()
         if not before or alone.probability >= min(answer_at, _CLEAR):
             return alone
@@ -613,7 +611,11 @@ class Assistant:
         memory.offered = [option.qa_id for option in options]
         memory.pending_question, memory.awaiting = finding.query.raw, "option"
         memory.clarified += 1
-        outcome = _say(work, ClarifyReply(text=wording.CLARIFY, options=options), keep_offer=True)
+        outcome = _say(
+            work,
+            ClarifyReply(text=wording.CLARIFY if len(options) > 1 else wording.CLARIFY_ONE, options=options),
+            keep_offer=True,
+        )
         outcome.confidence = round(finding.probability, 4)
         return outcome
 

@@ -205,6 +205,12 @@ def test_a_new_subject_is_not_read_with_the_old_one(talk: Talk) -> None:
     assert talk.say("粮油购买凭证现在还需要吗").qa_id == "new-2"
 
 
+def test_the_same_question_again_keeps_its_ticket(talk: Talk) -> None:
+    first = talk.say("养宠物乌龟的市民补贴怎么领")
+    again = talk.say("养宠物乌龟的市民补贴怎么领？")
+    assert first.type == "ticket" and again.number == first.number
+
+
 def test_whoever_asks_after_their_ticket_sees_it_even_where_a_qa_tells_how(sqlite_db: Settings) -> None:
     talk = Talk(make(sqlite_db, region="430000"))
     with database.write() as session:
