@@ -22,7 +22,7 @@ from bot.models import Agent, Conversation, InboxMessage, OutboxMessage, utcnow
 from bot.replies import REPLIES, Reply
 from bot.settings import Settings
 
-Awaiting = Literal["none", "option", "region", "form", "contact", "ticket"]
+Awaiting = Literal["none", "option", "passages", "region", "form", "contact", "ticket"]
 """What the assistant asked for last and may get next."""
 
 

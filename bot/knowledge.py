@@ -13,13 +13,13 @@ from enum import StrEnum
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from bot import audit, replies
 from bot.errors import IllegalMove, InvalidInput, NotFound
-from bot.models import QA, Counter, Document, ServiceGuide, utcnow
+from bot.models import QA, Counter, Document, Passage, ServiceGuide, utcnow
 from bot.settings import get_settings
 
 REVISION = "knowledge_revision"
@@ -177,6 +177,37 @@ def _overwrite(row: Knowledge, item: Knowledge) -> tuple[str, ...]:
         row.status = "draft" if row.status == "approved" else row.status
         row.reviewed_by = row.reviewed_at = None
     return tuple(new)
+
+
+def set_passages(session: Session, document_id: str, passages: Sequence[tuple[str, str]]) -> bool:
+    """Replace a document's own text by (label, text) pairs in their order.  Whether anything changed."""
+    lock(session)
+    rows = session.scalars(select(Passage).where(Passage.document_id == document_id).order_by(Passage.position)).all()
+    if [(row.label, row.text) for row in rows] == list(passages):
+        return False
+    session.execute(delete(Passage).where(Passage.document_id == document_id))
+    session.add_all(
+        Passage(document_id=document_id, position=n, label=label, text=text) for n, (label, text) in enumerate(passages)
+    )
+    bump(session)
+    session.flush()
+    return True
+
+
+def passages_in_force(session: Session, today: date) -> list[tuple[Passage, Document]]:
+    """The passages of every document that is in force on a day, by document and position."""
+    rows = session.execute(
+        select(Passage, Document)
+        .join(Document, Document.id == Passage.document_id)
+        .order_by(Passage.document_id, Passage.position)
+    )
+    return [(row[0], row[1]) for row in rows if in_force(row[1], today)]
+
+
+def in_force(document: Document, today: date) -> bool:
+    """Whether a document's text may be shown as what holds on a day."""
+    effective = document.effective is None or document.effective <= today
+    return document.status == "有效" and document.replaced_by is None and effective
 
 
 def upsert_document(session: Session, document: Document) -> bool:

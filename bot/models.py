@@ -102,6 +102,21 @@ class Document(Base):
     replaced_by: Mapped[str | None] = mapped_column(String(64))
 
 
+class Passage(Base):
+    """A piece of a policy document's own text (政策原文), by clause, in the document's order."""
+
+    __tablename__ = "passages"
+
+    document_id: Mapped[str] = mapped_column(
+        String(64), ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True
+    )
+    position: Mapped[int] = mapped_column(primary_key=True)
+    """From 0"""
+    label: Mapped[str] = mapped_column(Text)
+    """第三条; 一、（二）; empty where the text has no numbers"""
+    text: Mapped[str] = mapped_column(Text)
+
+
 class ServiceGuide(Base):
     """A service guide (办事指南)."""
 

@@ -103,6 +103,27 @@ class ClarifyReply(_Model):
     options: list[Option]
 
 
+class Passage(_Model):
+    """A piece of a policy document, word for word, with the sentence that comes nearest to the question."""
+
+    title: str
+    doc_no: str | None
+    issuer: str | None
+    issued: date | None
+    url: str | None
+    label: str = Field(description="第三条; 一、（二）; empty where the document has no numbers.")
+    text: str
+    sentence: tuple[int, int] = Field(description="Offsets in text, from and to: what to highlight.")
+
+
+class PassagesReply(_Model):
+    """No reviewed Q&A fits: pieces of policy documents as they stand.  以上都不是 registers the question."""
+
+    type: Literal["passages"] = "passages"
+    text: str
+    passages: list[Passage]
+
+
 class TicketReply(_Model):
     """A ticket was made (or already existed for the same question)."""
 
@@ -161,6 +182,7 @@ Reply = Annotated[
     AnswerReply
     | CalculationReply
     | ClarifyReply
+    | PassagesReply
     | TicketReply
     | TicketStatusReply
     | TextReply

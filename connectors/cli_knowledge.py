@@ -14,7 +14,7 @@ from rich.text import Text
 from bot import database, knowledge
 from bot.errors import InvalidInput
 from bot.settings import Settings, get_settings
-from index import knowledge_check, knowledge_files, verify, versions
+from index import documents, knowledge_check, knowledge_files, verify, versions
 
 kb = typer.Typer(help="知识库：导入、导出、检查。", no_args_is_help=True)
 index = typer.Typer(help="索引版本：构建、列出、发布、退回。", no_args_is_help=True)
@@ -27,7 +27,10 @@ _SHOWN = 200
 
 @kb.command("import")
 def import_(
-    files: Annotated[list[Path], typer.Argument(help="YAML、CSV、XLSX、JSONL 文件，或放 YAML 的文件夹")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="YAML、CSV、XLSX、JSONL 文件，或放 YAML 的文件夹；政策文件原文：TXT、MD、HTML、DOCX、PDF"),
+    ],
     kind: Annotated[
         str, typer.Option(help="内容种类：qa 问答、guide 办事指南、document 政策文件、auto 自动识别")
     ] = "auto",
@@ -41,6 +44,9 @@ def import_(
     database.migrate()
     refused = False
     for file in files:
+        if file.suffix.lower() in documents.SUFFIXES:
+            _import_texts(file, region=region, actor=actor, dry_run=dry_run)
+            continue
         with err.status(f"正在导入 {file.name}"):
             bundle = knowledge_files.read(file, kind=kind, guides_answer=guides_answer, region=region)
             with database.write() as session:
@@ -69,6 +75,34 @@ def import_(
         refused = refused or not (report.written or dry_run) or not bundle_has_rows(report)
     if refused:
         raise typer.Exit(1)
+
+
+def _import_texts(file: Path, *, region: str | None, actor: str, dry_run: bool) -> None:
+    """A policy document's own text: the second tier."""
+    with err.status(f"正在识别 {file.name}"):
+        texts = documents.read(file)
+        with database.write() as session:
+            report = documents.import_texts(
+                session,
+                file.name,
+                texts,
+                region=knowledge_files.default_region(region),
+                actor=actor,
+                dry_run=dry_run,
+            )
+    out.print(
+        f"{file.name}：{'预演，未写入' if dry_run else '已导入'}。政策文件 {len(texts)} 篇：新增 {len(report.added)}，"
+        f"更新 {len(report.changed)}，未变 {len(report.unchanged)}"
+    )
+    for text in texts:
+        facts = [
+            text.doc_no,
+            text.issuer,
+            text.issued and f"{text.issued} 成文",
+            text.effective and f"{text.effective} 起施行",
+        ]
+        told = "，".join([fact for fact in facts if fact] + [f"原文 {len(text.clauses)} 段"])
+        out.print(Text(f"  {text.id} 《{text.title}》{told}"))
 
 
 def bundle_has_rows(report: knowledge_files.ImportReport) -> bool:

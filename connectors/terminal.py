@@ -77,6 +77,16 @@ def show(console: Console, reply: dict[str, Any]) -> None:
             console.print(
                 Panel("\n".join(lines), title=escape(reply["title"]), title_align="left", border_style="green")
             )
+        case "passages":
+            parts = [escape(reply["text"])]
+            for one in reply["passages"]:
+                start, end = one["sentence"]
+                head, told, tail = one["text"][:start], one["text"][start:end], one["text"][end:]
+                parts += [
+                    f"[bold]《{escape(one['title'])}》[/]{escape(one['doc_no'] or '')} {escape(one['label'])}",
+                    f"{escape(head)}[reverse]{escape(told)}[/]{escape(tail)}",
+                ]
+            console.print(Panel("\n".join(parts), title="政策原文", title_align="left", border_style="yellow"))
         case "clarify":
             lines = [
                 reply["text"],

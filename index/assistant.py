@@ -21,7 +21,7 @@ from bot import conversations, database, guards, knowledge, regions, ticket_form
 from bot.conversations import Context
 from bot.errors import NotFound, TooMany
 from bot.knowledge import Standing
-from bot.models import QA, OutboxMessage, Rating, Ticket, TurnEffect, utcnow
+from bot.models import QA, Document, OutboxMessage, Rating, Ticket, TurnEffect, utcnow
 from bot.replies import (
     REPLIES,
     AnswerReply,
@@ -30,6 +30,8 @@ from bot.replies import (
     EmergencyReply,
     HandoverReply,
     Option,
+    Passage,
+    PassagesReply,
     Reply,
     TextReply,
     TicketReply,
@@ -276,6 +278,10 @@ class Assistant:
     def _option(self, work: _Work) -> Outcome | None:
         """A choice among the offered options, or of another question of the last message."""
         memory = work.memory
+        if memory.awaiting == "passages" and memory.pending_question:
+            memory.awaiting = "none"
+            if guards.none_of_these(work.text) or work.turn.act == "none_of_these":
+                return self._escalate(work, memory.pending_question)
         if not memory.offered:
             return self._next_question(work)
         if guards.none_of_these(work.text) or work.turn.act == "none_of_these":
@@ -450,6 +456,8 @@ class Assistant:
         doubtful = first is not None and (finding.probability >= worth_asking or hangs)
         if doubtful and memory.clarified < MAX_CLARIFIED and (outcome := self._clarify(work, finding)):
             return outcome
+        if work.turn.act != "report_problem" and (outcome := self._policy_texts(work, loaded, query)):
+            return outcome
         if finding.probability < clarify_at and not self._ours(loaded, query, work.turn.act):
             work.explain["reason"] = "not a public service"
             return _say(work, TextReply(text=wording.NOT_OURS if work.turn.act != "chitchat" else wording.CHITCHAT))
@@ -618,6 +626,36 @@ class Assistant:
         )
         outcome.confidence = round(finding.probability, 4)
         return outcome
+
+    def _policy_texts(self, work: _Work, loaded: Loaded, query: Query) -> Outcome | None:
+        """Passages of policy documents that hold most of the question's words; None where there are none."""
+        memory = work.memory
+        if loaded.policy_texts is None:
+            return None
+        place = frozenset(regions.ancestors(memory.region or _only_region(query.raw) or self._settings.region))
+        found = loaded.policy_texts.search(query.text, loaded.retriever.encoder, place)
+        today = work.now.astimezone(SHANGHAI).date()
+        with database.read() as session:
+            documents = knowledge.find(session, Document, [one.passage.document_id for one in found])
+        shown = [
+            Passage(
+                title=document.title,
+                doc_no=document.doc_no,
+                issuer=document.issuer,
+                issued=document.issued,
+                url=document.url,
+                label=one.passage.label,
+                text=one.passage.text,
+                sentence=one.sentence,
+            )
+            for one in found
+            if (document := documents.get(one.passage.document_id)) and knowledge.in_force(document, today)
+        ]
+        if not shown:
+            return None
+        memory.offered, memory.clarified = [], 0
+        memory.pending_question, memory.awaiting = query.raw, "passages"
+        return _say(work, PassagesReply(text=wording.PASSAGES, passages=shown))
 
     def _escalate(self, work: _Work, subject: str, *, opening: str = "") -> Outcome:
         complaint = work.turn.act == "report_problem"

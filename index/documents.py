@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
-import docx
-import docx.opc.exceptions
-import docx.table
-import pypdf
-import pypdf.errors
-from bs4 import BeautifulSoup
+from sqlalchemy.orm import Session
 
+from bot import audit, knowledge
 from bot.errors import InvalidInput
+from bot.models import Document
+from index.knowledge_files import ImportReport, Item
 from index.passages import split_passages
 
 SUFFIXES = frozenset({".txt", ".md", ".html", ".htm", ".docx", ".pdf"})
@@ -137,6 +135,8 @@ def _text_lines(path: Path) -> list[str]:
 
 
 def _html_lines(path: Path) -> list[str]:
+    from bs4 import BeautifulSoup  # here and below: every other command would wait for these imports
+
     soup = BeautifulSoup(_decoded(path), "html.parser")
     for tag in soup(["script", "style", "nav", "header", "footer", "noscript", "form"]):
         tag.decompose()
@@ -152,6 +152,10 @@ def _html_lines(path: Path) -> list[str]:
 
 
 def _docx_lines(path: Path) -> list[str]:
+    import docx
+    import docx.opc.exceptions
+    import docx.table
+
     try:
         document = docx.Document(str(path))
     except (docx.opc.exceptions.PackageNotFoundError, KeyError, ValueError, OSError) as error:
@@ -166,6 +170,9 @@ def _docx_lines(path: Path) -> list[str]:
 
 
 def _pdf_lines(path: Path) -> list[str]:
+    import pypdf
+    import pypdf.errors
+
     try:
         pages = [page.extract_text() or "" for page in pypdf.PdfReader(path).pages]
     except (pypdf.errors.PyPdfError, ValueError, OSError, KeyError, RecursionError) as error:
@@ -269,8 +276,13 @@ def _document(lines: list[str], stem: str) -> PolicyText:
         issuer=issuer,
         issued=issued,
         effective=effective,
-        clauses=tuple(_clauses(lines[body:])),
+        clauses=tuple(_clauses([line for line in lines[body:] if not _only_formal(line)])),
     )
+
+
+def _only_formal(line: str) -> bool:
+    """Whether a line is nothing but a number, a date or an organ's name: told apart already, no text to show."""
+    return bool(_DOC_NO.fullmatch(line) or _ONLY_DAY.match(line) or _ORGAN.match(line))
 
 
 def _date(match: re.Match[str] | None) -> date | None:
@@ -337,3 +349,53 @@ def _clauses(lines: list[str]) -> Iterator[Clause]:
         headings.append(rest if len(rest) <= _TITLE_CHARS // 2 and not rest.endswith("。") else "")
         label, words = "".join(path), rest
     yield from pieces()
+
+
+# --- documents to the database ---------------------------------------------------------------------------------------
+
+
+def import_texts(
+    session: Session, file: str, texts: Sequence[PolicyText], *, region: str, actor: str, dry_run: bool = False
+) -> ImportReport:
+    """Bring recognised documents and their passages into the database, in the caller's transaction.
+
+    A document that is there already (same number, else same title) keeps its status, region and address; its text is
+    replaced.
+    """
+    report = ImportReport()
+    savepoint = session.begin_nested()
+    present = knowledge.find(session, Document, [text.id for text in texts])
+    for text in texts:
+        known = present.get(text.id)
+        document = Document(
+            id=text.id,
+            title=text.title,
+            doc_no=text.doc_no,
+            issuer=text.issuer,
+            region=known.region if known else region,
+            issued=text.issued,
+            effective=text.effective,
+            status=known.status if known else "有效",
+            url=known.url if known else None,
+            replaced_by=known.replaced_by if known else None,
+        )
+        knowledge.upsert(session, [document])
+        changed = knowledge.set_passages(session, text.id, [(clause.label, clause.text) for clause in text.clauses])
+        of_kind = report.added if known is None else report.changed if changed else report.unchanged
+        of_kind.append(Item("document", text.id))
+    report.written = not dry_run
+    if dry_run:
+        savepoint.rollback()
+        return report
+    savepoint.commit()
+    if report.added or report.changed:
+        audit.record(
+            session,
+            actor,
+            "knowledge.import",
+            file,
+            added=len(report.added),
+            changed=len(report.changed),
+            passages=sum(len(text.clauses) for text in texts),
+        )
+    return report

@@ -26,7 +26,15 @@ from bot import database
 from bot.conversations import Context
 from bot.errors import InvalidInput
 from bot.models import QA, utcnow
-from bot.replies import AnswerReply, CalculationReply, ClarifyReply
+from bot.replies import (
+    AnswerReply,
+    CalculationReply,
+    ClarifyReply,
+    EmergencyReply,
+    HandoverReply,
+    PassagesReply,
+    TicketReply,
+)
 from bot.settings import ROOT, Settings
 from bot.turns import Outcome, Turn
 from index import evaluate_pictures, fit
@@ -35,10 +43,11 @@ from index.assistant import Assistant
 from index.normalise import clean
 from index.versions import IndexReader
 
-OUTCOMES = ("right", "wrong", "options", "other options", "ticket", "declined")
+OUTCOMES = ("right", "wrong", "options", "other options", "passages", "ticket", "declined")
 """right, wrong     answered, with an expected item (or matter), or with another, or where nothing should be answered
 options         asked back, the right one among the options
 other options   asked back without it
+passages        shown pieces of policy documents
 ticket          handed to a human
 declined        plain words: not a matter of the hotline"""
 
@@ -47,6 +56,7 @@ OUTCOME_NAMES = {
     "wrong": "答错",
     "options": "反问（含正确项）",
     "other options": "反问（不含）",
+    "passages": "政策原文",
     "ticket": "转人工",
     "declined": "婉拒",
 }
@@ -199,8 +209,12 @@ def _ask(assistant: Assistant, one: Question, matters: dict[str, str]) -> Asked:
         case ClarifyReply():
             options = tuple(option.qa_id for option in reply.options)
             verdict = "options" if right & set(options) else "other options"
+        case PassagesReply():
+            verdict = "passages"
+        case TicketReply() | HandoverReply() | EmergencyReply():
+            verdict = "ticket"
         case _:
-            verdict = "ticket" if reply.type in ("ticket", "handover", "emergency") else "declined"
+            verdict = "declined"
     places = [
         place
         for place, candidate in enumerate(outcome.explain.get("candidates", ()), start=1)

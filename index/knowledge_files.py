@@ -907,7 +907,8 @@ def _stem(path: Path) -> str:
     return re.sub(r"[^\w.\-]+", "-", path.stem)[:40]
 
 
-def _default_region(region: str | None) -> str:
+def default_region(region: str | None) -> str:
+    """The region of a row that names none: as told, else the served one."""
     return region or get_settings().region
 
 
@@ -917,13 +918,13 @@ def read_csv(path: Path, *, kind: str = "auto", region: str | None = None) -> Bu
     Documents and guides lie in files of their own, named like the first with -政策文件 and -办事指南.
     """
     bundle = Bundle(files=[path.name])
-    _read_csv(path, bundle, kind, _default_region(region))
+    _read_csv(path, bundle, kind, default_region(region))
     others: tuple[Kind, ...] = ("document", "guide")
     for other in others:
         beside = _beside(path, other)
         if beside.is_file():
             bundle.files.append(beside.name)
-            _read_csv(beside, bundle, other, _default_region(region))
+            _read_csv(beside, bundle, other, default_region(region))
     _imply_documents(bundle)
     return bundle
 
@@ -999,7 +1000,7 @@ def read_xlsx(path: Path, *, kind: str = "auto", region: str | None = None) -> B
             rows = ((number, list(cells)) for number, cells in enumerate(sheet.iter_rows(values_only=True), 1))
             file = f"{path.name} 的「{sheet.title}」" if len(sheets) > 1 else path.name
             content = Bundle()
-            _Table(content, file, kind, _default_region(region), _stem(path)).read(rows)
+            _Table(content, file, kind, default_region(region), _stem(path)).read(rows)
             if len(sheets) > 1:  # Excel makes empty sheets by itself
                 content.problems = [problem for problem in content.problems if problem.reason != "文件是空的"]
             _merge(bundle, content)
@@ -1022,7 +1023,7 @@ def read_jsonl(path: Path, *, kind: str = "auto", region: str | None = None) -> 
     text = _load(path, bundle, ("utf-8", "gb18030"))
     if text is None:
         return bundle
-    table = _Table(bundle, path.name, kind, _default_region(region), _stem(path), cells=False)
+    table = _Table(bundle, path.name, kind, default_region(region), _stem(path), cells=False)
     for line, source in enumerate(text.split("\n"), 1):
         if not source.strip():
             continue

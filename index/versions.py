@@ -24,15 +24,18 @@ import structlog
 from bot import database, knowledge
 from bot.errors import NotFound, YihaodaError
 from bot.settings import Settings
+from bot.working_days import SHANGHAI
 from index.encoder import Encoder, encoder_checksum, load_encoder
 from index.fit import calibration_for, shipped
 from index.lexical import IndexFileError
+from index.policy_texts import PolicyPassage, PolicyTexts
 from index.ranking import Calibration
 from index.retriever import Item, Retriever
 
 log = structlog.get_logger(__name__)
 
-FORMAT = 2
+FORMAT = 3
+POLICY_TEXTS = "policy_texts"
 KEEP = 5
 """How many versions stay on disk."""
 
@@ -60,6 +63,8 @@ class Loaded:
     manifest: dict[str, Any]
     retriever: Retriever
     calibration: Calibration
+    policy_texts: PolicyTexts | None
+    """The second tier, where any document's text was imported"""
 
     @property
     def revision(self) -> int:
@@ -92,9 +97,15 @@ def build(settings: Settings, progress: Progress = _quiet) -> str:
             Item(qa.id, qa.matter, qa.region, qa.audience, (qa.question, *qa.similar), qa.answer)
             for qa in knowledge.all_qas(session)
         ]
+        today = datetime.now(SHANGHAI).date()
+        passages = [
+            PolicyPassage(document.id, document.title, document.region, passage.label, passage.text)
+            for passage, document in knowledge.passages_in_force(session, today)
+        ]
     encoder = load_encoder(settings.encoder or None) if settings.dense else None
     progress("计算向量和关键词索引", 0.1)
     retriever = Retriever.build(items, encoder)
+    policy_texts = PolicyTexts.build(passages, encoder)
     progress("标定置信度", 0.6)
     calibration = calibration_for(encoder)
     version = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-r{revision}-{secrets.token_hex(2)}"
@@ -105,6 +116,8 @@ def build(settings: Settings, progress: Progress = _quiet) -> str:
     try:
         progress("写入索引", 0.8)
         retriever.save(draft)
+        if policy_texts is not None:
+            policy_texts.save(draft / POLICY_TEXTS)
         (draft / "calibration.json").write_text(json.dumps(calibration.to_json(), ensure_ascii=False), encoding="utf-8")
         step("files written")
         manifest = {
@@ -115,6 +128,7 @@ def build(settings: Settings, progress: Progress = _quiet) -> str:
             "encoder": {"name": encoder.name, "checksum": encoder.checksum, "dim": encoder.dim} if encoder else None,
             "items": len(items),
             "wordings": sum(len(item.texts) for item in items),
+            "passages": len(passages),
             "files": {str(path.relative_to(draft)): _checksum(path) for path in _files(draft)},
         }
         (draft / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=1), encoding="utf-8")
@@ -296,12 +310,13 @@ def _load(folder: Path, encoder: Encoder | None) -> Loaded:
         raise IndexDamaged(f"索引版本 {folder.name} 不是用当前的句向量模型构建的，请重新构建索引。")
     try:
         retriever = Retriever.load(folder, encoder)
+        policy_texts = PolicyTexts.load(folder / POLICY_TEXTS, encoder)
         calibration = Calibration.load(folder / "calibration.json")
     except IndexFileError as error:
         raise IndexDamaged(str(error)) from error
     if calibration.encoder != (encoder.checksum if encoder else ""):
         calibration = calibration_for(encoder)  # e.g. vectors switched off by a setting: other weights
-    return Loaded(manifest["version"], manifest, retriever, calibration)
+    return Loaded(manifest["version"], manifest, retriever, calibration, policy_texts)
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -218,3 +218,19 @@ def test_evaluate_shows_outcomes_and_what_changed_since(run, table: Path, tmp_pa
     file.write_text('{"q": "鱼证怎么办", "expect": "x-1"}\n', encoding="utf-8")
     code, _, err = run("evaluate", str(file))
     assert code == 1 and "鱼证怎么办" in err  # its own wording is no question to measure with
+
+
+def test_a_policy_document_is_imported_and_what_was_recognised_is_said(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "办法.txt"
+    path.write_text(
+        "某市犬类管理办法\n某政发〔2025〕9号\n第一条 犬只要登记。\n第二条 自2025年5月1日起施行。", encoding="utf-8"
+    )
+    code, out, _ = run("kb", "import", str(path), "--dry-run")
+    assert code == 0 and "预演，未写入" in out and "《某市犬类管理办法》" in out
+    code, out, _ = run("kb", "import", str(path))
+    assert code == 0 and "新增 1" in out
+    assert "某政发〔2025〕9号" in out and "2025-05-01 起施行" in out and "原文 2 段" in out
+    assert "未变 1" in run("kb", "import", str(path))[1]
+    path.write_text("", encoding="utf-8")
+    code, _, err = run("kb", "import", str(path))
+    assert code != 0 and "没有文字" in err
