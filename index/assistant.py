@@ -280,7 +280,12 @@ class Assistant:
         memory = work.memory
         if memory.awaiting == "passages" and memory.pending_question:
             memory.awaiting = "none"
-            if guards.none_of_these(work.text) or work.turn.act == "none_of_these":
+            unsolved = ("none_of_these", "rate_bad")
+            if (
+                guards.none_of_these(work.text)
+                or work.turn.act == "none_of_these"
+                or acts.literal_act(work.text) in unsolved
+            ):
                 return self._escalate(work, memory.pending_question)
         if not memory.offered:
             return self._next_question(work)
