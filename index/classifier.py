@@ -26,6 +26,8 @@ _RATE = 0.05
 122 items the first was right for .877 after 30 steps; .855 at the optimum of a penalised loss)."""
 _ROWS = 8192
 """At most so many wordings a step, drawn anew; more than a large city's knowledge has would only take time."""
+_SCORES = 20_000_000
+"""At most so many wordings × items a step: beyond some thousand items fewer wordings are drawn."""
 _WEIGHTS = 40_000_000
 """At most so many weights: the rarer n-grams of a very large knowledge are left out."""
 
@@ -121,8 +123,9 @@ def _softmax_regression(
     means = [np.zeros_like(part) for part in weights]
     squares = [np.zeros_like(part) for part in weights]
     everything = np.arange(len(owners))
+    drawn = min(_ROWS, max(1024, _SCORES // max(items, 1)))
     for step in range(1, _STEPS + 1):
-        rows = everything if len(owners) <= _ROWS else rng.choice(len(owners), _ROWS, replace=False)
+        rows = everything if len(owners) <= drawn else rng.choice(len(owners), drawn, replace=False)
         x, z = grams[rows], dense[rows]
         error = np.asarray(x @ weights[0]) + z @ weights[1]
         error -= error.max(axis=1, keepdims=True)

@@ -31,11 +31,14 @@ from index.lexical import IndexFileError
 from index.policy_texts import PolicyPassage, PolicyTexts
 from index.ranking import Calibration
 from index.retriever import Item, Retriever
+from index.vector_cache import CachedEncoder
 
 log = structlog.get_logger(__name__)
 
 FORMAT = 3
 POLICY_TEXTS = "policy_texts"
+VECTORS = "vectors.db"
+"""Beside the versions: vectors kept from build to build"""
 KEEP = 5
 """How many versions stay on disk."""
 
@@ -104,8 +107,13 @@ def build(settings: Settings, progress: Progress = _quiet) -> str:
         ]
     encoder = load_encoder(settings.encoder or None) if settings.dense else None
     progress("计算向量和关键词索引", 0.1)
-    retriever = Retriever.build(items, encoder)
-    policy_texts = PolicyTexts.build(passages, encoder)
+    cached = CachedEncoder(encoder, settings.index_dir / VECTORS) if encoder else None
+    try:
+        retriever = Retriever.build(items, cached)
+        policy_texts = PolicyTexts.build(passages, cached)
+    finally:
+        if cached is not None:
+            cached.close()
     progress("标定置信度", 0.6)
     calibration = calibration_for(encoder)
     version = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-r{revision}-{secrets.token_hex(2)}"

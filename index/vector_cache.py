@@ -1,0 +1,91 @@
+"""Vectors kept from build to build, by text and encoder, so that an edit costs the encoding of its own text only."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from index.encoder import Encoder
+
+log = structlog.get_logger(__name__)
+
+_BATCH = 500
+"""Keys in one query; SQLite takes 999 at least."""
+_KEPT = 3
+"""Builds after which a vector that none of them used is dropped."""
+
+
+class CachedEncoder:
+    """An ``Encoder`` that asks a file first.  The file may be deleted at any time; damaged, it is made anew."""
+
+    def __init__(self, encoder: Encoder, path: Path) -> None:
+        self._encoder = encoder
+        self._path = path
+        self.name, self.checksum, self.dim = encoder.name, encoder.checksum, encoder.dim
+        self.encoded = 0
+        """Texts that had to be encoded so far"""
+        try:
+            self._file = self._open()
+        except sqlite3.DatabaseError as error:
+            log.warning("vector_cache.made_anew", reason=str(error))
+            path.unlink(missing_ok=True)
+            self._file = self._open()
+
+    def _open(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file = sqlite3.connect(self._path, timeout=30)
+        file.execute("PRAGMA journal_mode=WAL")
+        file.execute("PRAGMA synchronous=OFF")  # losing it costs time, nothing else
+        file.execute(
+            "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB NOT NULL, used INT NOT NULL)"
+        )
+        file.execute("CREATE TABLE IF NOT EXISTS builds (number INTEGER PRIMARY KEY)")
+        with file:
+            self._build = file.execute("INSERT INTO builds DEFAULT VALUES").lastrowid
+        return file
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """As ``Encoder.encode``."""
+        keys = [hashlib.sha256(f"{self.checksum}\n{text}".encode()).digest()[:16] for text in texts]
+        known = self._known(keys)
+        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        if missing:
+            self.encoded += len(missing)
+            vectors = self._encoder.encode(list(missing.values()))
+            known |= dict(zip(missing, vectors, strict=True))
+            with self._file:
+                self._file.executemany(
+                    "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)",
+                    [(key, known[key].tobytes(), self._build) for key in missing],
+                )
+        if not keys:
+            return np.zeros((0, self.dim), dtype=np.float32)
+        return np.stack([known[key] for key in keys])
+
+    def _known(self, keys: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
+        known: dict[bytes, NDArray[np.float32]] = {}
+        unique = list(dict.fromkeys(keys))
+        with self._file:
+            for start in range(0, len(unique), _BATCH):
+                batch = unique[start : start + _BATCH]
+                marks = ",".join("?" * len(batch))
+                rows = self._file.execute(f"SELECT key, vector FROM vectors WHERE key IN ({marks})", batch)  # noqa: S608
+                for key, raw in rows:
+                    vector = np.frombuffer(raw, dtype=np.float32)
+                    if vector.shape == (self.dim,):
+                        known[key] = vector
+                self._file.execute(f"UPDATE vectors SET used = ? WHERE key IN ({marks})", [self._build, *batch])  # noqa: S608
+        return known
+
+    def close(self) -> None:
+        """Drop what the last builds did not use, and close the file."""
+        with contextlib.suppress(sqlite3.DatabaseError), self._file:
+            self._file.execute("DELETE FROM vectors WHERE used <= ?", [(self._build or 0) - _KEPT])
+        self._file.close()
