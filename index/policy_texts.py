@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index import tokenize
-from index.dense import DenseIndex
+from index.dense import GRAPH_FROM, DenseIndex
 from index.encoder import Encoder
 from index.lexical import BM25Index, IndexFileError
 from index.normalise import clean
@@ -72,7 +72,7 @@ class PolicyTexts:
             passages,
             BM25Index.build(map(tokenize.ngrams, texts)),
             BM25Index.build(map(tokenize.words, texts)),
-            DenseIndex.build(encoder.encode(texts)) if encoder else None,
+            DenseIndex.build(encoder.encode(texts), graph=len(texts) >= GRAPH_FROM) if encoder else None,
         )
 
     def save(self, folder: Path) -> None:

