@@ -268,6 +268,35 @@ class OutboxMessage(Base):
     delivered_at: Mapped[datetime | None]
 
 
+class ChannelUser(Base):
+    """A citizen on a channel that pushes to us: their conversation, and where and how often we may push back."""
+
+    __tablename__ = "channel_users"
+
+    channel: Mapped[str] = mapped_column(String(16), primary_key=True)
+    user_digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """SHA-256 of the channel's id for the citizen"""
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"), unique=True)
+    address: Mapped[Any] = mapped_column(Secret)
+    """The id itself (WeChat: openid)"""
+    spoke_at: Mapped[datetime]
+    """When they last sent something"""
+    pushed: Mapped[int] = mapped_column(default=0)
+    """Messages pushed since"""
+    rest: Mapped[Any] = mapped_column(Secret, nullable=True)
+    """What did not fit into the last reply"""
+
+
+class SharedToken(Base):
+    """A token of another service's, kept for all our processes."""
+
+    __tablename__ = "shared_tokens"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[Any] = mapped_column(Secret)
+    expires_at: Mapped[datetime]
+
+
 class Rating(Base):
     """A citizen's 有用/没用 on one turn's reply."""
 

@@ -78,6 +78,14 @@ class Settings(BaseSettings):
         default="100000", pattern=r"^\d{6}$", description="服务区域的行政区划代码（GB/T 2260）。市民没说地区时用它。"
     )
 
+    wechat_app_id: str = Field(default="", description="公众号的 AppID。留空不接公众号。")
+    wechat_app_secret: SecretStr = Field(default=SecretStr(""), description="公众号的 AppSecret，用来换取接口凭证。")
+    wechat_token: SecretStr = Field(default=SecretStr(""), description="公众号“服务器配置”里填的令牌（Token）。")
+    wechat_aes_key: SecretStr = Field(
+        default=SecretStr(""), description="公众号“服务器配置”里的消息加解密密钥（43 位）。留空是明文模式。"
+    )
+    wechat_api_url: str = Field(default="", description="微信接口的地址。留空用微信自己的，一般不用改。")
+
     retention_days: int = Field(default=180, ge=1, description="会话原文保留天数，过期后清除。")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="日志级别。")
 
@@ -90,6 +98,10 @@ class Settings(BaseSettings):
         token = self.operator_token.get_secret_value()
         if token and len(token) < 16:
             raise ValueError("YIHAODA_OPERATOR_TOKEN 至少要 16 个字符")
+        if self.wechat_app_id:
+            for name in ("wechat_app_secret", "wechat_token"):
+                if not getattr(self, name).get_secret_value():
+                    raise ValueError(f"接公众号必须设置 YIHAODA_{name.upper()}。")
         if self.answer_at and self.clarify_at > self.answer_at:
             raise ValueError("YIHAODA_CLARIFY_AT 不能大于 YIHAODA_ANSWER_AT")
         return self

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,6 +23,8 @@ from connectors.api import Unauthorised, error_response
 from connectors.context import Gateway, PerMinute
 from connectors.dispatcher import Dispatcher, Notifier, TurnFailed, depths
 from connectors.rasa_client import RasaClient
+from connectors.wechat import channel
+from connectors.wechat.channel import WeChat
 from index.assistant import get_assistant
 
 log = structlog.get_logger(__name__)
@@ -73,13 +74,19 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         calculations=PerMinute(settings.conversations_per_minute),
         messages=PerMinute(settings.rate_per_minute),
     )
-    recovering = asyncio.create_task(_recover_forever(dispatcher, settings.retention_days))
+    account = WeChat(settings) if settings.wechat_app_id else None
+    app.state.wechat = account
+    tasks = [asyncio.create_task(_recover_forever(dispatcher, settings.retention_days))]
+    if account is not None:
+        tasks.append(asyncio.create_task(account.deliver_forever()))
     try:
         yield
     finally:
-        recovering.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await recovering
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if account is not None:
+            await account.api.close()
         await dispatcher.close()
         await rasa.close()
 
@@ -142,6 +149,7 @@ def create_app() -> FastAPI:
     app = FastAPI(title="一号答", version="0.1.0", lifespan=_lifespan, docs_url="/api/docs", redoc_url=None)
     app.include_router(api.router)
     app.include_router(operators.router)
+    app.include_router(channel.router)
     app.add_middleware(BodyLimit, limit=get_settings().body_bytes)
     app.add_exception_handler(YihaodaError, _known_error)
     app.add_exception_handler(TurnFailed, _turn_failed)

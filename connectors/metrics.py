@@ -10,6 +10,12 @@ TURNS = Counter("yihaoda_turns_total", "Turns settled, by who decided", ["engine
 DECISIONS = Counter("yihaoda_decisions_total", "Turns settled, by kind of decision", ["decision"], registry=REGISTRY)
 FALLBACKS = Counter("yihaoda_fallbacks_total", "Turns that the gateway answered itself", ["reason"], registry=REGISTRY)
 DEFERRED = Counter("yihaoda_deferred_total", "Turns acknowledged before they were answered", registry=REGISTRY)
+WECHAT_PUSHES = Counter(
+    "yihaoda_wechat_pushes_total",
+    "Customer-service messages to WeChat by what came of them",
+    ["result"],
+    registry=REGISTRY,
+)
 _BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 3, 5, 10, 30)
 TURN_SECONDS = Histogram("yihaoda_turn_seconds", "From message to reply", buckets=_BUCKETS, registry=REGISTRY)
 RASA_SECONDS = Histogram("yihaoda_rasa_seconds", "One call of Rasa", buckets=_BUCKETS, registry=REGISTRY)
