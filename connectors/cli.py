@@ -36,6 +36,10 @@ app.add_typer(cli_knowledge.kb, name="kb")
 app.add_typer(cli_knowledge.index, name="index")
 tickets_app = typer.Typer(help="工单。", no_args_is_help=True)
 app.add_typer(tickets_app, name="ticket")
+wechat_app = typer.Typer(help="微信公众号。", no_args_is_help=True)
+menu_app = typer.Typer(help="公众号的菜单。", no_args_is_help=True)
+wechat_app.add_typer(menu_app, name="menu")
+app.add_typer(wechat_app, name="wechat")
 
 out, err = Console(), Console(stderr=True)
 
@@ -154,6 +158,33 @@ def evaluate_(
             out.print(Text(f"  变化：{now.q}：{names[old['outcome']]} → {names[now.outcome]}（{now.qa_id or '—'}）"))
         out.print(f"与 {compare.name} 相比，{len(changed)} 个问题的结果不同。")
     out.print(Text(f"结果在 {run}"), soft_wrap=True)
+
+
+@menu_app.command("publish")
+def menu_publish(
+    file: Annotated[Path | None, typer.Argument(help="菜单文件（JSON）；不写就用随项目附带的")] = None,
+) -> None:
+    """检查菜单文件，发布到公众号，换掉原来的菜单。"""
+    import asyncio
+
+    from connectors.wechat import menu
+    from connectors.wechat.api import WeChatApi
+
+    settings = get_settings()
+    wanted = menu.read(file or menu.DEFAULT)
+    if not settings.wechat_app_id:
+        raise _Failure("没有设置公众号：请先设置 YIHAODA_WECHAT_APP_ID 等几项。")
+    database.migrate()
+
+    async def publish() -> None:
+        api = WeChatApi(settings)
+        try:
+            await api.create_menu(wanted)
+        finally:
+            await api.close()
+
+    asyncio.run(publish())
+    out.print("菜单已发布。已经打开公众号的人，最迟 5 分钟后看到新菜单。")
 
 
 @tickets_app.command("show")

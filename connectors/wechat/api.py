@@ -12,6 +12,7 @@ import aiohttp
 import structlog
 
 from bot import database
+from bot.errors import YihaodaError
 from bot.models import SharedToken
 from bot.settings import Settings
 
@@ -25,6 +26,12 @@ _BAD_TOKEN = frozenset({40001, 40014, 42001})
 _NOT_ALLOWED = frozenset({45015, 45047, 48001, 40003, 43004})
 """Outside 48 hours; over the quota; no such permission; unknown or unsubscribed citizen: pushing again changes nothing"""
 _BREAK_AFTER, _BREAK_S = 5, 30.0
+
+
+class WeChatFailed(YihaodaError):
+    """WeChat did not do what it was asked; says why, in Chinese."""
+
+    code = "wechat_failed"
 
 
 class Sent(StrEnum):
@@ -76,6 +83,23 @@ class WeChatApi:
             return Sent.REFUSED
         log.warning("wechat.push_failed", errcode=code)
         return self._count(Sent.AGAIN)
+
+    async def create_menu(self, menu: dict[str, Any]) -> None:
+        """Publish the account's menu in place of the one before.  Raises: WeChatFailed."""
+        token = await self._token()
+        for renewed in (False, True):
+            if token is None:
+                raise WeChatFailed("微信没有给凭证，请检查 AppID、AppSecret 和 IP 白名单。")
+            try:
+                found = await self._post("/cgi-bin/menu/create", menu, access_token=token)
+            except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+                raise WeChatFailed("连不上微信，请稍后再试。") from error
+            code = int(found.get("errcode") or 0)
+            if code == 0:
+                return
+            if code not in _BAD_TOKEN or renewed:
+                raise WeChatFailed(f"微信没有接受：{found.get('errmsg')}（{code}）")
+            token = await self._token(instead_of=token)
 
     async def _push(self, token: str, openid: str, text: str) -> int | Sent:
         body = {"touser": openid, "msgtype": "text", "text": {"content": text}}

@@ -14,7 +14,7 @@ NO_PICTURES = "图片、视频我还看不懂，请您打字说一下要问的�
 OFFERED = "您前面的问题有回复了："
 NOW = "您刚才的问题："
 
-_MENU = {"ask": "你会什么", "tickets": "查工单", "human": "转人工", "report": "我要反映"}
+MENU = {"ask": "你会什么", "tickets": "查工单", "human": "转人工", "report": "我要反映"}
 """Keys of the account's menu: what a tap says"""
 
 
@@ -46,6 +46,6 @@ def _event(push: Push) -> tuple[str | None, str]:
     if push.event in ("subscribe", "scan"):
         return None, WELCOME
     if push.event == "click":
-        said = _MENU.get(str(push.fields.get("EventKey") or "").lower())
+        said = MENU.get(str(push.fields.get("EventKey") or "").lower())
         return (said, "") if said else (None, "")
     return None, ""

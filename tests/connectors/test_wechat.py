@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import httpx
 import pytest
 from conftest import forget
 from sqlalchemy import select
 
-from bot import conversations, database
+from bot import conversations, database, guards, retention
+from bot.errors import InvalidInput
 from bot.models import ChannelUser, OutboxMessage, utcnow
 from bot.replies import TextReply
 from bot.settings import Settings
+from connectors.cli import main
 from connectors.gateway import create_app
-from connectors.wechat import channel, render, words
+from connectors.wechat import channel, menu, render, words
 from connectors.wechat.api import Sent, WeChatApi
 from connectors.wechat.channel import GRACE, WeChat
 from connectors.wechat.push import parse, signature
 from index import wording
+from index.acts import literal_act
 from tests.connectors.wechat_api import FakeWeChat
 from tests.index.test_assistant import make
 
@@ -287,6 +292,18 @@ def test_two_citizens_never_see_each_others_words(run) -> None:  # type: ignore[
     run(scenario)
 
 
+def test_when_its_time_is_over_a_citizens_trace_is_gone_and_they_begin_anew(run) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(one: Account) -> None:
+        await one.say("o1", ASKED)
+        with database.write() as session:
+            assert retention.purge(session, utcnow() + timedelta(days=200), 180) == 1
+        with database.read() as session:
+            assert session.scalars(select(ChannelUser)).all() == []
+        assert ASKED in await one.say("o1", ASKED)
+
+    run(scenario)
+
+
 def test_forged_or_broken_pushes_are_refused_and_the_address_check_passes(run) -> None:  # type: ignore[no-untyped-def]
     async def scenario(one: Account) -> None:
         assert (await one.push(one.message("o1", ASKED), token="another")).status_code == 403
@@ -402,3 +419,60 @@ def test_under_failures_every_reply_comes_once_or_is_offered(run, monkeypatch, m
         print(counted, Counter(error for _, error in rows), "got by push", len(pushed))
 
     run(scenario)
+
+
+@pytest.fixture
+def served(sqlite_db: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeWeChat]:
+    """WeChat's API in a thread of its own, and the settings that lead there."""
+    loop, fake = asyncio.new_event_loop(), FakeWeChat(APP, SECRET)
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    asyncio.run_coroutine_threadsafe(fake.__aenter__(), loop).result(10)
+    for name, value in {"APP_ID": APP, "APP_SECRET": SECRET, "TOKEN": TOKEN, "API_URL": fake.url}.items():
+        monkeypatch.setenv(f"YIHAODA_WECHAT_{name}", value)
+    forget()
+    yield fake
+    asyncio.run_coroutine_threadsafe(fake.__aexit__(), loop).result(10)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+
+
+def test_the_menu_is_published_by_one_command(served: FakeWeChat, capsys: pytest.CaptureFixture[str]) -> None:
+
+    def publish() -> int:
+        with pytest.raises(SystemExit) as ended:
+            main(["wechat", "menu", "publish"])
+        return int(ended.value.code or 0)
+
+    assert publish() == 0 and "菜单已发布" in capsys.readouterr().out
+    assert [button["name"] for button in served.menu["button"]] == ["我要问", "我要反映", "我的工单"]
+    served.expire()  # a token that WeChat takes back is renewed
+    assert publish() == 0
+    served.expire()
+    served.secret = "changed"
+    assert publish() == 1 and "没有给凭证" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("nothing", "JSON"),
+        ("{}", "1 到 3 个"),
+        ('{"button": [{"name": "一个太长太长的名字", "type": "click", "key": "ask"}]}', "太长"),
+        ('{"button": [{"name": "问", "type": "click", "key": "weather"}]}', "key 只能是"),
+        ('{"button": [{"name": "办", "type": "view", "url": "javascript:x"}]}', "https"),
+        ('{"button": [{"name": "办", "type": "scan"}]}', "type 只能是"),
+        ('{"button": [{"name": "办", "sub_button": []}]}', "1 到 5 个"),
+        ('{"button": [{"type": "click", "key": "ask"}]}', "名字"),
+        ('{"button": ["x"]}', "名字"),
+    ],
+)
+def test_a_menu_that_wechat_would_not_take_is_refused_before(tmp_path: Path, content: str, said: str) -> None:
+    (tmp_path / "menu.json").write_text(content, encoding="utf-8")
+    with pytest.raises(InvalidInput, match=said):
+        menu.read(tmp_path / "menu.json")
+
+
+def test_every_key_of_the_menu_says_something_the_assistant_understands() -> None:
+    for said in words.MENU.values():
+        assert literal_act(said) or guards.wants_human(said), said

@@ -31,6 +31,7 @@ class FakeWeChat:
         self.random = random.Random(1)
         self._token, self._until = "", 0.0
         self.url = ""
+        self.menu: dict[str, Any] = {}
 
     def says(self, openid: str) -> None:
         """A citizen wrote: the quota begins anew."""
@@ -40,6 +41,7 @@ class FakeWeChat:
         app = web.Application()
         app.router.add_post("/cgi-bin/stable_token", self._stable_token)
         app.router.add_post("/cgi-bin/message/custom/send", self._send)
+        app.router.add_post("/cgi-bin/menu/create", self._menu)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -63,6 +65,12 @@ class FakeWeChat:
             self.tokens += 1
             self._token, self._until = f"token-{self.tokens}", time.time() + self.token_s
         return web.json_response({"access_token": self._token, "expires_in": int(self._until - time.time())})
+
+    async def _menu(self, request: web.Request) -> web.Response:
+        if request.query.get("access_token") != self._token or not self._token:
+            return web.json_response({"errcode": 40001, "errmsg": "invalid credential"})
+        self.menu = await request.json()
+        return web.json_response({"errcode": 0, "errmsg": "ok"})
 
     async def _send(self, request: web.Request) -> web.StreamResponse:
         body: dict[str, Any] = await request.json()

@@ -106,13 +106,12 @@ def commands() -> dict[str, set[str]]:
 def documented_commands() -> list[tuple[str, str]]:
     """(command, the rest of the line) wherever code on a page calls ``yihaoda``."""
     known = commands()
-    groups = {path.split()[0] for path in known if " " in path}
     found = []
     for line in "\n".join(code(page) for page in PAGES).splitlines():
-        for call in re.finditer(r"(?:^|[\s/])yihaoda ([a-z]+)(?: ([a-z]+))?([^#;]*)", line):
-            first, second, rest = call.groups()
-            path = f"{first} {second}" if first in groups and second else first
-            found.append((path, rest if path == f"{first} {second}" else f"{second or ''}{rest}"))
+        for call in re.finditer(r"(?:^|[\s/])yihaoda ([a-z]+(?: [a-z]+)*)([^#;]*)", line):
+            words, rest = call[1].split(), call[2]
+            longest = next((n for n in range(len(words), 0, -1) if " ".join(words[:n]) in known), 1)
+            found.append((" ".join(words[:longest]), " ".join([*words[longest:], rest])))
     return found
 
 

@@ -1,0 +1,101 @@
+"""The official account through the whole stack: pushes through the gateway and Rasa, late replies to WeChat's API."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from e2e.conftest import Stack, running
+
+from connectors.wechat.push import signature
+from tests.connectors.wechat_api import FakeWeChat
+
+APP, SECRET, TOKEN = "wx0123456789abcdef", "app-secret", "push-token"
+
+
+@pytest.fixture(scope="module")
+def fake() -> Iterator[FakeWeChat]:
+    """WeChat's API in a thread of its own."""
+    loop, wechat = asyncio.new_event_loop(), FakeWeChat(APP, SECRET)
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    asyncio.run_coroutine_threadsafe(wechat.__aenter__(), loop).result(10)
+    yield wechat
+    asyncio.run_coroutine_threadsafe(wechat.__aexit__(), loop).result(10)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def account(
+    prepared: Path, rasa_model: Path, tmp_path_factory: pytest.TempPathFactory, fake: FakeWeChat
+) -> Iterator[Stack]:
+    told = {"wechat_app_id": APP, "wechat_app_secret": SECRET, "wechat_token": TOKEN, "wechat_api_url": fake.url}
+    with running(prepared, rasa_model, tmp_path_factory.mktemp("wechat"), **told) as one:
+        yield one
+
+
+def request(openid: str, text: str, number: int) -> tuple[dict[str, str], bytes]:
+    timestamp, nonce = str(int(time.time())), f"n{number}"
+    body = (
+        f"<xml><ToUserName>gh</ToUserName><FromUserName>{openid}</FromUserName><CreateTime>{timestamp}</CreateTime>"
+        f"<MsgType>text</MsgType><Content><![CDATA[{text}]]></Content><MsgId>{number}</MsgId></xml>"
+    )
+    query = {"timestamp": timestamp, "nonce": nonce, "signature": signature(TOKEN, timestamp, nonce)}
+    return query, body.encode()
+
+
+def test_a_question_is_answered_through_rasa(account: Stack, fake: FakeWeChat) -> None:
+    fake.says("o1")
+    query, body = request("o1", "身份证丢了咋补办", 1)
+    with account.http() as http:
+        before = http.get("/metrics").text
+        answered = http.post("/wechat", params=query, content=body)
+        after = http.get("/metrics").text
+    content = ET.fromstring(answered.text).findtext("Content") or ""
+    assert "居民身份证法" in content and "办事指南" in content
+    counted = [line for line in after.splitlines() if line.startswith('yihaoda_turns_total{engine="rasa"}')]
+    assert counted and counted[0] not in before
+
+
+@pytest.mark.parametrize(("messages", "seconds"), [(40, 2.0), pytest.param(500, 5.0, marks=pytest.mark.full)])
+def test_a_burst_is_acknowledged_in_time_and_every_reply_arrives_once(
+    account: Stack, fake: FakeWeChat, messages: int, seconds: float
+) -> None:
+    fake.sent.clear()
+    took: list[float] = []
+    passive: list[str] = []
+
+    async def push(http: httpx.AsyncClient, number: int) -> None:
+        await asyncio.sleep(seconds * number / messages)
+        openid = f"burst-{messages}-{number}"
+        fake.says(openid)
+        query, body = request(openid, "身份证丢了咋补办", 100_000 * messages + number)
+        start = time.monotonic()
+        answered = await http.post(f"{account.url}/wechat", params=query, content=body)
+        took.append(time.monotonic() - start)
+        assert answered.status_code == 200
+        if answered.text != "success":
+            passive.append(openid)
+
+    async def burst() -> None:
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(timeout=30, limits=limits, trust_env=False) as http:
+            await asyncio.gather(*(push(http, number) for number in range(messages)))
+
+    asyncio.run(burst())
+    until = time.monotonic() + 180
+    while len(passive) + len(fake.sent) < messages and time.monotonic() < until:
+        time.sleep(0.5)
+    time.sleep(3)  # whatever came twice would come now
+    got = Counter([*passive, *(openid for openid, _ in fake.sent)])
+    print(f"{messages} pushes: slowest {max(took):.2f} s, {len(passive)} in time, {len(fake.sent)} pushed")
+    assert len(got) == messages and set(got.values()) == {1}
+    assert max(took) < 4.5
