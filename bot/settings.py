@@ -84,6 +84,7 @@ class Settings(BaseSettings):
     wechat_aes_key: SecretStr = Field(
         default=SecretStr(""), description="公众号“服务器配置”里的消息加解密密钥（43 位）。留空是明文模式。"
     )
+    centres_file: str = Field(default="", description="办事点表格（CSV）：市民发来位置时，告诉最近的几个。")
     wechat_api_url: str = Field(default="", description="微信接口的地址。留空用微信自己的，一般不用改。")
 
     retention_days: int = Field(default=180, ge=1, description="会话原文保留天数，过期后清除。")

@@ -13,6 +13,7 @@ import contextlib
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any
 
 import structlog
@@ -29,7 +30,7 @@ from bot.settings import Settings
 from connectors import metrics
 from connectors.context import Gateway, gateway
 from connectors.dispatcher import TurnFailed
-from connectors.wechat import render, words
+from connectors.wechat import centres, render, words
 from connectors.wechat.api import Sent, WeChatApi
 from connectors.wechat.push import Push, PushRefused, Verifier
 
@@ -67,12 +68,13 @@ class WeChat:
     """The account's parts, made at start-up where an AppID is set."""
 
     def __init__(self, settings: Settings) -> None:
-        """Raises: ValueError if the EncodingAESKey is none."""
+        """Raises: ValueError if the EncodingAESKey is none; InvalidInput for a bad table of centres."""
         self.settings = settings
         self.verifier = Verifier(
             settings.wechat_token.get_secret_value(), settings.wechat_app_id, settings.wechat_aes_key.get_secret_value()
         )
         self.api = WeChatApi(settings)
+        self.centres = centres.read(Path(settings.centres_file)) if settings.centres_file else []
 
     async def deliver_forever(self) -> None:
         """Push what waits.  What a process that ended was pushing may have gone out: it is offered instead."""
@@ -134,7 +136,7 @@ async def receive_push(request: Request, account: TheAccount, here: TheGateway) 
         log.warning("wechat.refused", reason=str(error))
         return Response("refused", status_code=403, media_type="text/plain")
     try:
-        text = await _answer(push, here, started + ANSWER_WITHIN_S)
+        text = _near(push, account) or await _answer(push, here, started + ANSWER_WITHIN_S)
     except Exception:
         log.exception("wechat.failed", kind=push.kind)  # the message is stored or will be pushed again
         text = ""
@@ -144,6 +146,17 @@ async def receive_push(request: Request, account: TheAccount, here: TheGateway) 
     query = request.query_params
     sealed = account.verifier.seal(xml, query.get("nonce", ""), query.get("timestamp", ""))
     return Response(sealed, media_type="application/xml")
+
+
+def _near(push: Push, account: WeChat) -> str:
+    """The centres near a location that was sent; empty where it is none, or no centres are known."""
+    if push.kind != "location" or not account.centres:
+        return ""
+    try:
+        latitude, longitude = float(push.fields["Location_X"]), float(push.fields["Location_Y"])
+    except (KeyError, TypeError, ValueError):
+        return ""
+    return render.cut(centres.text(centres.nearest(account.centres, latitude, longitude)))[0]
 
 
 async def _answer(push: Push, here: Gateway, until: float) -> str:

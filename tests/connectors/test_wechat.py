@@ -24,7 +24,7 @@ from bot.replies import TextReply
 from bot.settings import Settings
 from connectors.cli import main
 from connectors.gateway import create_app
-from connectors.wechat import channel, menu, render, words
+from connectors.wechat import centres, channel, menu, render, words
 from connectors.wechat.api import Sent, WeChatApi
 from connectors.wechat.channel import GRACE, WeChat
 from connectors.wechat.push import parse, signature
@@ -476,3 +476,46 @@ def test_a_menu_that_wechat_would_not_take_is_refused_before(tmp_path: Path, con
 def test_every_key_of_the_menu_says_something_the_assistant_understands() -> None:
     for said in words.MENU.values():
         assert literal_act(said) or guards.wants_human(said), said
+
+
+CENTRES = """名称,地址,纬度,经度,开放时间,电话
+甲区政务服务中心,人民路1号,28.2000,112.9400,周一至周五 9:00—17:00,12345
+乙街道便民服务中心,中山路2号,28.2100,112.9500,,
+丙市政务服务中心,长江路3号,30.5900,114.3000,,
+"""
+
+
+def test_a_location_gets_the_nearest_centres(run, monkeypatch, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "centres.csv").write_text(CENTRES, encoding="utf-8")
+    monkeypatch.setenv("YIHAODA_CENTRES_FILE", str(tmp_path / "centres.csv"))
+
+    async def scenario(one: Account) -> None:
+        said = await one.say("o1", "", MsgType="location", Location_X="28.2010", Location_Y="112.9410", Label="人民路")
+        assert said.index("甲区政务服务中心（约 148 米）") < said.index("乙街道便民服务中心") and "丙市" not in said
+        assert "周一至周五" in said and "12345" in said and "coord:28.2,112.94" in said
+        assert "没有查到" in await one.say("o1", "", MsgType="location", Location_X="45", Location_Y="126")
+        assert await one.say("o1", "", MsgType="location", Location_X="x", Location_Y="y", Label="长沙市岳麓区")
+
+    run(scenario)
+
+
+def test_distances_are_those_on_the_globe() -> None:
+    beijing = centres.Centre("北京", "", 39.9042, 116.4074, "", "")
+    assert centres.distance_km(31.2304, 121.4737, beijing) == pytest.approx(1067, abs=3)  # Shanghai
+    assert centres.distance_km(39.9042, 116.4074, beijing) == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "表头"),
+        ("名称,地址\n甲,乙\n", "表头"),
+        ("名称,地址,纬度,经度,开放时间,电话\n甲,乙,x,112,,\n", "第 2 行"),
+        ("名称,地址,纬度,经度,开放时间,电话\n甲,乙,112,28,,\n", "写反"),
+        ("名称,地址,纬度,经度,开放时间,电话\n,乙,28,112,,\n", "没有名称"),
+    ],
+)
+def test_a_bad_table_of_centres_is_refused_with_the_line(tmp_path: Path, content: str, said: str) -> None:
+    (tmp_path / "centres.csv").write_text(content, encoding="utf-8")
+    with pytest.raises(InvalidInput, match=said):
+        centres.read(tmp_path / "centres.csv")
