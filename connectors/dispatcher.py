@@ -95,8 +95,9 @@ class Dispatcher:
             # A repeated message: its turn may have been settled before there was anybody to tell.
             effect = await asyncio.to_thread(_effect, turn_id)
             if effect is not None:
-                self._waiters.pop(turn_id, None)
-                return Settled(effect.state, turns.replies_of(effect))
+                settled = Settled(effect.state, turns.replies_of(effect))
+                self._tell(turn_id, settled)  # others who came with the same message may wait as well
+                return settled
         return await asyncio.shield(waiter)
 
     def _waiter(self, turn_id: str) -> asyncio.Future[Settled]:
@@ -145,19 +146,24 @@ class Dispatcher:
 
     async def _work(self, turn: Turn, sender: str) -> None:
         turn_id = turn.turn_id
-        waiter = self._waiters.get(turn_id)
         try:
             settled = await self._settle(turn, sender)
         except Exception as error:
             log.exception("turn.failed", turn=turn_id)
             failure = TurnFailed(str(error))
-            if waiter and not waiter.done():
-                waiter.set_exception(failure)
-            self._waiters.pop(turn_id, None)
+            self._tell(turn_id, failure)
             raise failure from error
-        if waiter and not waiter.done():
-            waiter.set_result(settled)
-        self._waiters.pop(turn_id, None)
+        self._tell(turn_id, settled)
+
+    def _tell(self, turn_id: str, result: Settled | TurnFailed) -> None:
+        """Wake whoever waits for a turn, however late they came."""
+        waiter = self._waiters.pop(turn_id, None)
+        if waiter is None or waiter.done():
+            return
+        if isinstance(result, TurnFailed):
+            waiter.set_exception(result)
+        else:
+            waiter.set_result(result)
 
     async def _settle(self, turn: Turn, sender: str) -> Settled:
         """Rasa, then ourselves, then an apology with a ticket: one of them settles the turn."""
