@@ -86,7 +86,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         if account is not None:
-            await account.close()
+            await account.api.close()
         await dispatcher.close()
         await rasa.close()
 

@@ -9,16 +9,17 @@ word; what may not be pushed any more, or may have arrived already, is offered w
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import structlog
 from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy import CursorResult, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from bot import conversations, crypto, database, turns
@@ -32,7 +33,6 @@ from connectors.dispatcher import TurnFailed
 from connectors.wechat import centres, render, words
 from connectors.wechat.api import Sent, WeChatApi
 from connectors.wechat.push import Push, PushRefused, Verifier
-from connectors.write_queue import WriteQueue
 
 log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/wechat", tags=["wechat"])
@@ -47,8 +47,6 @@ RETRIED_AFTER = timedelta(seconds=4.8)
 WINDOW = timedelta(hours=48)
 QUOTA = 5
 _POLL_S = 1.0
-_TAKEN_WITHIN_S = 0.2
-"""For taking a reply that was ready in time; twice that at most for the transaction to end"""
 _TRIES = 5
 _OFFERED = 3
 """Replies offered at once, at most; older ones are told of by number only"""
@@ -76,13 +74,7 @@ class WeChat:
             settings.wechat_token.get_secret_value(), settings.wechat_app_id, settings.wechat_aes_key.get_secret_value()
         )
         self.api = WeChatApi(settings)
-        self.writes = WriteQueue("wechat")
         self.centres = centres.read(Path(settings.centres_file)) if settings.centres_file else []
-
-    async def close(self) -> None:
-        """End connections and writes."""
-        await self.api.close()
-        self.writes.close()
 
     async def deliver_forever(self) -> None:
         """Push what waits.  What a process that ended was pushing may have gone out: it is offered instead."""
@@ -144,7 +136,7 @@ async def receive_push(request: Request, account: TheAccount, here: TheGateway) 
         log.warning("wechat.refused", reason=str(error))
         return Response("refused", status_code=403, media_type="text/plain")
     try:
-        text = _near(push, account) or await _answer(push, here, account, started + ANSWER_WITHIN_S)
+        text = _near(push, account) or await _answer(push, here, started + ANSWER_WITHIN_S)
     except Exception:
         log.exception("wechat.failed", kind=push.kind)  # the message is stored or will be pushed again
         text = ""
@@ -167,14 +159,14 @@ def _near(push: Push, account: WeChat) -> str:
     return render.cut(centres.text(centres.nearest(account.centres, latitude, longitude)))[0]
 
 
-async def _answer(push: Push, here: Gateway, account: WeChat, until: float) -> str:
+async def _answer(push: Push, here: Gateway, until: float) -> str:
     """What goes back passively; empty where nothing does now."""
     said, fixed = words.read(push)
     if said is None:
         return fixed
-    if words.wants_more(said) and (rest := await account.writes.do(partial(_take_rest, openid=push.sender))):
+    if words.wants_more(said) and (rest := await asyncio.to_thread(_take_rest, push.sender)):
         return rest
-    received = await account.writes.do(partial(_store, push=push, said=said, settings=here.settings))
+    received = await asyncio.to_thread(_receive, push, said, here.settings)
     here.notifier.wake(received.conversation_id)
     if not received.settled:
         try:
@@ -183,11 +175,7 @@ async def _answer(push: Push, here: Gateway, account: WeChat, until: float) -> s
         except (TimeoutError, TurnFailed):
             metrics.DEFERRED.inc()
             return ""  # it will be pushed
-    take = account.writes.do(partial(_take_reply, received=received, until=until + _TAKEN_WITHIN_S))
-    try:
-        return await asyncio.wait_for(take, max(0.1, until - time.monotonic()) + 2 * _TAKEN_WITHIN_S)
-    except TimeoutError:
-        return ""  # too late to be taken: it will be pushed
+    return await asyncio.to_thread(_take_reply, received)
 
 
 # --- database --------------------------------------------------------------------------------------------------------
@@ -195,6 +183,14 @@ async def _answer(push: Push, here: Gateway, account: WeChat, until: float) -> s
 
 def _user(session: Session, openid: str) -> ChannelUser | None:
     return session.get(ChannelUser, (CHANNEL, crypto.digest(openid)))
+
+
+def _receive(push: Push, said: str, settings: Settings) -> Received:
+    for _ in range(2):
+        with contextlib.suppress(IntegrityError), database.write() as session:  # two first messages at once
+            return _store(session, push, said, settings)
+    with database.write() as session:
+        return _store(session, push, said, settings)
 
 
 def _store(session: Session, push: Push, said: str, settings: Settings) -> Received:
@@ -222,26 +218,27 @@ def _store(session: Session, push: Push, said: str, settings: Settings) -> Recei
     return Received(conversation.id, receipt.turn_id, receipt.new, receipt.replies is not None, late)
 
 
-def _take_reply(session: Session, received: Received, until: float) -> str:
-    """The turn's reply with what waits to be offered, taken for the passive way; empty if it went, or goes, another way."""
+def _take_reply(received: Received) -> str:
+    """The turn's reply with what waits to be offered, taken for the passive way; empty if it went another way."""
     now = utcnow()
-    row = session.scalar(select(OutboxMessage).where(OutboxMessage.turn_id == received.turn_id))
-    if row is None or time.monotonic() > until:
-        return ""  # an agent has the conversation; or nobody waits any more
-    again = received.late and row.status == "delivered" and row.error == "passive"
-    if not again and not _move(session, row.id, "pending", "delivered", delivered_at=now, error="passive"):
-        return ""
-    text = _text(row)
-    waiting = session.scalars(
-        select(OutboxMessage)
-        .where(OutboxMessage.conversation_id == received.conversation_id, OutboxMessage.status == "offered")
-        .order_by(OutboxMessage.seq)
-    ).all()
-    taken = [one for one in waiting if _move(session, one.id, "offered", "delivered", delivered_at=now)]
-    if taken:
-        offered = "\n\n".join(map(_text, taken[-_OFFERED:]))
-        text = f"{words.OFFERED}\n{offered}\n\n{words.NOW}\n{text}"
-    return _cut(session, received.conversation_id, text)
+    with database.write() as session:
+        row = session.scalar(select(OutboxMessage).where(OutboxMessage.turn_id == received.turn_id))
+        if row is None:
+            return ""  # an agent has the conversation: nothing to say
+        again = received.late and row.status == "delivered" and row.error == "passive"
+        if not again and not _move(session, row.id, "pending", "delivered", delivered_at=now, error="passive"):
+            return ""
+        text = _text(row)
+        waiting = session.scalars(
+            select(OutboxMessage)
+            .where(OutboxMessage.conversation_id == received.conversation_id, OutboxMessage.status == "offered")
+            .order_by(OutboxMessage.seq)
+        ).all()
+        taken = [one for one in waiting if _move(session, one.id, "offered", "delivered", delivered_at=now)]
+        if taken:
+            offered = "\n\n".join(map(_text, taken[-_OFFERED:]))
+            text = f"{words.OFFERED}\n{offered}\n\n{words.NOW}\n{text}"
+        return _cut(session, received.conversation_id, text)
 
 
 def _cut(session: Session, conversation_id: str, text: str) -> str:
@@ -251,11 +248,12 @@ def _cut(session: Session, conversation_id: str, text: str) -> str:
     return shown
 
 
-def _take_rest(session: Session, openid: str) -> str:
-    user = _user(session, openid)
-    if user is None or not user.rest:
-        return ""
-    return _cut(session, user.conversation_id, str(user.rest))
+def _take_rest(openid: str) -> str:
+    with database.write() as session:
+        user = _user(session, openid)
+        if user is None or not user.rest:
+            return ""
+        return _cut(session, user.conversation_id, str(user.rest))
 
 
 def _text(row: OutboxMessage) -> str:

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 
 import httpx
@@ -117,12 +116,11 @@ def late(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is answered in time: every reply is pushed."""
     monkeypatch.setattr(channel, "ANSWER_WITHIN_S", 0.0)
 
-    async def slow(push: object, here: object, account: object, until: float) -> str:
+    async def slow(push: object, here: object, until: float) -> str:
         said, fixed = words.read(push)  # type: ignore[arg-type]
         if said is None:
             return fixed
-        stored = partial(channel._store, push=push, said=said, settings=here.settings)  # type: ignore[attr-defined]
-        received = await account.writes.do(stored)  # type: ignore[attr-defined]
+        received = await asyncio.to_thread(channel._receive, push, said, here.settings)  # type: ignore[attr-defined, arg-type]
         if not received.settled:
             await here.dispatcher.answer(received.conversation_id, received.turn_id)  # type: ignore[attr-defined]
         return ""
