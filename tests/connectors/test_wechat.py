@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import structlog
 from conftest import forget
 from sqlalchemy import select
 
@@ -435,6 +436,7 @@ def served(sqlite_db: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fak
     asyncio.run_coroutine_threadsafe(fake.__aexit__(), loop).result(10)
     loop.call_soon_threadsafe(loop.stop)
     thread.join(10)
+    structlog.reset_defaults()  # the command's log goes to a standard error that ends with the test
 
 
 def test_the_menu_is_published_by_one_command(served: FakeWeChat, capsys: pytest.CaptureFixture[str]) -> None:
