@@ -44,37 +44,64 @@ def import_(
     database.migrate()
     refused = False
     for file in files:
-        if file.suffix.lower() in documents.SUFFIXES:
-            _import_texts(file, region=region, actor=actor, dry_run=dry_run)
-            continue
-        with err.status(f"正在导入 {file.name}"):
-            bundle = knowledge_files.read(file, kind=kind, guides_answer=guides_answer, region=region)
-            with database.write() as session:
-                report = knowledge_files.import_bundle(
-                    session, bundle, actor=actor, dry_run=dry_run, all_or_nothing=all_or_nothing
-                )
-        done = "已导入" if report.written else ("预演，未写入" if dry_run else "有问题，全部未导入")
-        out.print(
-            f"{file.name}：{done}。新增 {len(report.added)}，更新 {len(report.changed)}，"
-            f"未变 {len(report.unchanged)}，有问题 {len(report.problems)}"
-        )
-        if dry_run:
-            for sign, items in (("新增", report.added), ("更新", report.changed)):
-                for item in items[:_SHOWN]:
-                    fields = "、".join(report.fields.get(item, ()))
-                    kind_name = knowledge_files.KIND_NAMES[item.kind]
-                    out.print(Text(f"  {sign} {kind_name} {item.id}{f'：{fields}' if fields else ''}"))
-                if len(items) > _SHOWN:
-                    out.print(f"  …… 共{sign} {len(items)} 条")
-        for note in report.notes:
-            out.print(Text(f"  提示：{note}"))
-        for problem in report.problems:
-            err.print(Text(f"  {problem}", style="red"))
-        if not (bundle_has_rows(report) or report.problems):
-            err.print(Text("  没有可以导入的内容（模板里的示例不算）。", style="red"))
-        refused = refused or not (report.written or dry_run) or not bundle_has_rows(report)
+        try:
+            if file.suffix.lower() in documents.SUFFIXES:
+                _import_texts(file, region=region, actor=actor, dry_run=dry_run)
+                continue
+            sound = _import_items(
+                file,
+                kind=kind,
+                region=region,
+                actor=actor,
+                dry_run=dry_run,
+                all_or_nothing=all_or_nothing,
+                guides_answer=guides_answer,
+            )
+            refused = refused or not sound
+        except InvalidInput as error:  # the files after it are imported all the same
+            err.print(Text(f"出错了：{error}", style="red"))
+            refused = True
     if refused:
         raise typer.Exit(1)
+
+
+def _import_items(
+    file: Path,
+    *,
+    kind: str,
+    region: str | None,
+    actor: str,
+    dry_run: bool,
+    all_or_nothing: bool,
+    guides_answer: bool,
+) -> bool:
+    """A table or YAML of knowledge.  Whether something in it was, or on a dry run would be, imported."""
+    with err.status(f"正在导入 {file.name}"):
+        bundle = knowledge_files.read(file, kind=kind, guides_answer=guides_answer, region=region)
+        with database.write() as session:
+            report = knowledge_files.import_bundle(
+                session, bundle, actor=actor, dry_run=dry_run, all_or_nothing=all_or_nothing
+            )
+    done = "已导入" if report.written else ("预演，未写入" if dry_run else "有问题，全部未导入")
+    out.print(
+        f"{file.name}：{done}。新增 {len(report.added)}，更新 {len(report.changed)}，"
+        f"未变 {len(report.unchanged)}，有问题 {len(report.problems)}"
+    )
+    if dry_run:
+        for sign, items in (("新增", report.added), ("更新", report.changed)):
+            for item in items[:_SHOWN]:
+                fields = "、".join(report.fields.get(item, ()))
+                kind_name = knowledge_files.KIND_NAMES[item.kind]
+                out.print(Text(f"  {sign} {kind_name} {item.id}{f'：{fields}' if fields else ''}"))
+            if len(items) > _SHOWN:
+                out.print(f"  …… 共{sign} {len(items)} 条")
+    for note in report.notes:
+        out.print(Text(f"  提示：{note}"))
+    for problem in report.problems:
+        err.print(Text(f"  {problem}", style="red"))
+    if not (bundle_has_rows(report) or report.problems):
+        err.print(Text("  没有可以导入的内容（模板里的示例不算）。", style="red"))
+    return (report.written or dry_run) and bundle_has_rows(report)
 
 
 def _import_texts(file: Path, *, region: str | None, actor: str, dry_run: bool) -> None:

@@ -379,8 +379,8 @@ def import_texts(
             url=known.url if known else None,
             replaced_by=known.replaced_by if known else None,
         )
-        knowledge.upsert(session, [document])
-        changed = knowledge.set_passages(session, text.id, [(clause.label, clause.text) for clause in text.clauses])
+        changed = knowledge.upsert_document(session, document)
+        changed |= knowledge.set_passages(session, text.id, [(clause.label, clause.text) for clause in text.clauses])
         of_kind = report.added if known is None else report.changed if changed else report.unchanged
         of_kind.append(Item("document", text.id))
     report.written = not dry_run

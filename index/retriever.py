@@ -104,10 +104,10 @@ class Retriever:
         self._passage_starts = np.cumsum([0] + [len(_passages(item)) for item in items])[:-1]
         self._grams: dict[int, frozenset[str]] = {}
         self._index = {item.id: row for row, item in enumerate(self.items)}
-        self._owners: dict[str, set[str]] = {}
+        self._items_worded: dict[str, set[str]] = {}
         for item in self.items:
             for text in item.texts:
-                self._owners.setdefault(canonical(clean(text)), set()).add(item.id)
+                self._items_worded.setdefault(canonical(clean(text)), set()).add(item.id)
         self._bags = [clean(" ".join((item.matter, *item.texts, item.answer))) for item in items]
 
     @classmethod
@@ -216,7 +216,7 @@ class Retriever:
     def exact(self, query: str) -> frozenset[str]:
         """Ids of the items that have a normalised query among their wordings, but for particles and such."""
         wording = canonical(query)
-        return frozenset(self._owners.get(wording, ())) if len(wording) >= _SAYS_ENOUGH else frozenset()
+        return frozenset(self._items_worded.get(wording, ())) if len(wording) >= _SAYS_ENOUGH else frozenset()
 
     def unseen(self, query: str) -> float:
         """Share (by idf, 0…1) of the query's words that occur nowhere in the knowledge."""

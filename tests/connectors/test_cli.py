@@ -232,5 +232,7 @@ def test_a_policy_document_is_imported_and_what_was_recognised_is_said(run, tmp_
     assert "某政发〔2025〕9号" in out and "2025-05-01 起施行" in out and "原文 2 段" in out
     assert "未变 1" in run("kb", "import", str(path))[1]
     path.write_text("", encoding="utf-8")
-    code, _, err = run("kb", "import", str(path))
-    assert code != 0 and "没有文字" in err
+    other = tmp_path / "规定.txt"
+    other.write_text("某市养犬规定\n某政发〔2025〕10号\n第一条 遛犬要牵绳。", encoding="utf-8")
+    code, out, err = run("kb", "import", str(path), str(other))
+    assert code != 0 and "没有文字" in err and "新增 1" in out  # the file after it is imported all the same

@@ -228,6 +228,9 @@ def test_importing_again_changes_only_what_changed(db: Settings, tmp_path: Path)
     write(tmp_path, "办法.txt", NOTICE.replace("10元", "5元"))
     assert len(_import(path).changed) == 1
     assert any("5元" in text for _, text in _passages()) and not any("10元" in text for _, text in _passages())
+    with database.write() as session:
+        session.scalars(select(Document)).one().issuer = "别的机关"
+    assert len(_import(path).changed) == 1  # the passages are the same, the document is not
     with database.read() as session:
         document = session.scalars(select(Document)).one()
         assert (document.status, document.region) == ("已废止", "430100")  # what people decided stays
