@@ -15,15 +15,27 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from bot import audit
-from bot.crypto import digest, same
-from bot.errors import Forbidden, IllegalMove, NotFound
-from bot.models import Agent, Conversation, InboxMessage, OutboxMessage, utcnow
+from bot import audit, regions, retention
+from bot.crypto import CannotDecrypt, digest, get_cipher, same
+from bot.errors import Forbidden, IllegalMove, InvalidInput, NotFound, Unauthorised
+from bot.models import Agent, Conversation, InboxMessage, OutboxMessage, Rating, utcnow
 from bot.replies import REPLIES, Reply
-from bot.settings import Settings
+from bot.settings import Settings, get_settings
+
+MINIPROGRAM = "miniprogram"
+"""Channel of the mini-program's client: it logs in, and fetches what is said as the web page does"""
+
+_NOT_YOURS = "无权访问这个会话，请重新开始一个会话。"
 
 Awaiting = Literal["none", "option", "passages", "region", "form", "contact", "ticket"]
 """What the assistant asked for last and may get next."""
+
+
+class Agreement(BaseModel):
+    """The citizen agreed to a version of the privacy notice."""
+
+    version: str
+    at: datetime
 
 
 class Context(BaseModel):
@@ -57,6 +69,13 @@ class Context(BaseModel):
     """The ticket number that still needs its query code."""
     rateable: str | None = None
     """The turn whose reply a 有用/没用 is about."""
+    privacy: Agreement | None = None
+
+    def keep_settings(self, before: Context, now: Context) -> None:
+        """Take over what the citizen set beside the dialogue between ``before`` and ``now``."""
+        self.privacy = now.privacy
+        if now.region != before.region:
+            self.region = now.region
 
 
 def create(session: Session, channel: str, now: datetime | None = None) -> tuple[Conversation, str]:
@@ -84,11 +103,32 @@ def authenticate(session: Session, conversation_id: str, token: str, *, locked: 
 
     Raises:
         Forbidden: no such conversation, or another's.  Both read the same.
+        Unauthorised: a mini-program's token whose time is over.
     """
     conversation = session.get(Conversation, conversation_id, with_for_update=locked, populate_existing=locked)
-    if conversation is None or not same(conversation.token_digest or "", digest(token)):
-        raise Forbidden("无权访问这个会话，请重新开始一个会话。")
+    if conversation is not None and conversation.channel == MINIPROGRAM:
+        _check_login(conversation.id, token)
+    elif conversation is None or not same(conversation.token_digest or "", digest(token)):
+        raise Forbidden(_NOT_YOURS)
     return conversation
+
+
+def login_token(conversation_id: str) -> str:
+    """A token that opens a mini-program's conversation for ``settings.miniprogram_token_hours``."""
+    return get_cipher().encrypt(f"{MINIPROGRAM}:{conversation_id}")
+
+
+def _check_login(conversation_id: str, token: str) -> None:
+    try:
+        opens = get_cipher().decrypt(token)
+    except CannotDecrypt as error:
+        raise Forbidden(_NOT_YOURS) from error
+    if not same(opens, f"{MINIPROGRAM}:{conversation_id}"):
+        raise Forbidden(_NOT_YOURS)
+    try:
+        get_cipher().decrypt(token, int(get_settings().miniprogram_token_hours * 3600))
+    except CannotDecrypt as error:
+        raise Unauthorised("登录已过期，请重新登录。") from error
 
 
 def lock(session: Session, conversation_id: str) -> Conversation:
@@ -104,6 +144,44 @@ def context_of(conversation: Conversation) -> Context:
     return Context.model_validate(conversation.context)
 
 
+def remember(conversation: Conversation, context: Context) -> None:
+    """Replace what the conversation remembers; the caller holds its lock."""
+    conversation.context = context.model_dump(mode="json", exclude_defaults=True)
+
+
+def set_region(conversation: Conversation, region: str | None, settings: Settings) -> None:
+    """Where the citizen is, said beside the dialogue; None forgets it.  The caller holds the conversation's lock.
+
+    Raises:
+        InvalidInput: no such region, or neither in the one that we serve nor above it: we have no answers for it.
+    """
+    if region is not None:
+        try:
+            ours = regions.overlap(region, settings.region)
+        except NotFound as error:
+            raise InvalidInput(str(error)) from error
+        if not ours:
+            raise InvalidInput(f"这里只回答{regions.full_name(settings.region)}的问题，请在这个范围里选择所在地区。")
+    context = context_of(conversation)
+    context.region = region
+    remember(conversation, context)
+
+
+def agree_to_privacy(session: Session, conversation: Conversation, version: str, now: datetime | None = None) -> None:
+    """Keep that the citizen agreed to this version of the privacy notice, and when they did so first."""
+    context = context_of(conversation)
+    if context.privacy is None or context.privacy.version != version:
+        context.privacy = Agreement(version=version, at=now or utcnow())
+        remember(conversation, context)
+        audit.record(session, "市民", "conversation.privacy", conversation.id, version=version)
+
+
+def erase(session: Session, conversation: Conversation) -> None:
+    """Remove the conversation at the citizen's wish, whatever its state.  The caller holds its lock."""
+    retention.erase(session, [conversation.id])
+    audit.record(session, "市民", "conversation.erase", conversation.id, state=conversation.state)
+
+
 def next_seq(conversation: Conversation) -> int:
     """The next message number; the caller holds the conversation's lock."""
     conversation.seq += 1
@@ -115,8 +193,8 @@ def renew_session(conversation: Conversation, settings: Settings, now: datetime)
     idle = now - conversation.active_at > timedelta(seconds=settings.session_idle_s)
     if conversation.state == "closed":
         conversation.state = "bot"
-        region = context_of(conversation).region
-        conversation.context = Context(region=region).model_dump(exclude_defaults=True)
+        old = context_of(conversation)
+        remember(conversation, Context(region=old.region, privacy=old.privacy))
     elif not idle and conversation.session_turns < settings.session_turns:
         return
     conversation.session += 1
@@ -132,12 +210,13 @@ def say(
     turn_id: str | None = None,
     now: datetime | None = None,
 ) -> OutboxMessage:
-    """Put a message into the outbox.  The web channel fetches its messages; others get them pushed.
+    """Put a message into the outbox.  The web page and the mini-program fetch their messages; others get them pushed.
 
+    An agent's message to the mini-program is taken up too: its citizen may be sent a notice of it.
     The caller holds the conversation's lock.
     """
     at = now or utcnow()
-    pushed = conversation.channel != "web"
+    fetched = conversation.channel == "web" or (conversation.channel == MINIPROGRAM and sender == "bot")
     message = OutboxMessage(
         id=uuid.uuid4().hex,
         conversation_id=conversation.id,
@@ -146,9 +225,9 @@ def say(
         sender=sender,
         channel=conversation.channel,
         replies=REPLIES.dump_python(replies, mode="json"),
-        status="pending" if pushed else "available",
+        status="available" if fetched else "pending",
         attempts=0,
-        next_attempt_at=at if pushed else None,
+        next_attempt_at=None if fetched else at,
         created_at=at,
     )
     session.add(message)
@@ -163,8 +242,9 @@ def history(session: Session, conversation_id: str, after: int = 0, limit: int =
         .order_by(InboxMessage.seq)
         .limit(limit)
     )
-    outbox = session.scalars(
-        select(OutboxMessage)
+    outbox = session.execute(
+        select(OutboxMessage, Rating.helpful)
+        .outerjoin(Rating, Rating.turn_id == OutboxMessage.turn_id)
         .where(OutboxMessage.conversation_id == conversation_id, OutboxMessage.seq > after)
         .order_by(OutboxMessage.seq)
         .limit(limit)
@@ -180,8 +260,15 @@ def history(session: Session, conversation_id: str, after: int = 0, limit: int =
         for row in inbox
     ]
     messages += [
-        {"seq": row.seq, "sender": row.sender, "turn_id": row.turn_id, "replies": row.replies, "at": row.created_at}
-        for row in outbox
+        {
+            "seq": row.seq,
+            "sender": row.sender,
+            "turn_id": row.turn_id,
+            "replies": row.replies,
+            "at": row.created_at,
+            "helpful": helpful,
+        }
+        for row, helpful in outbox
     ]
     return sorted(messages, key=lambda message: message["seq"])[:limit]
 

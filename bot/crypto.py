@@ -36,11 +36,11 @@ class Cipher:
         """Cipher text, url-safe."""
         return self._fernet.encrypt(text.encode()).decode("ascii")
 
-    def decrypt(self, token: str) -> str:
-        """Plain text.  Raises: CannotDecrypt."""
+    def decrypt(self, token: str, max_age_s: int | None = None) -> str:
+        """Plain text.  Raises: CannotDecrypt; also if it was encrypted longer than ``max_age_s`` seconds ago."""
         try:
-            return self._fernet.decrypt(token).decode()
-        except InvalidToken as error:
+            return self._fernet.decrypt(token, ttl=max_age_s).decode()
+        except (InvalidToken, ValueError) as error:  # ValueError: not even ASCII
             raise CannotDecrypt("有一条数据解不开：当前密钥里没有当初加密用的那一把。") from error
 
     def rotate(self, token: str) -> str:

@@ -21,6 +21,12 @@ class Forbidden(YihaodaError):
     code = "forbidden"
 
 
+class Unauthorised(YihaodaError):
+    """No token, a malformed one, or one whose time is over."""
+
+    code = "unauthorised"
+
+
 class InvalidInput(YihaodaError):
     """What the caller sent can't be used as it is."""
 

@@ -260,12 +260,14 @@ class OutboxMessage(Base):
     channel: Mapped[str] = mapped_column(String(16))
     replies: Mapped[Any] = mapped_column(Secret)
     status: Mapped[str] = mapped_column(String(16))
-    """pending, delivered, offered, expired"""
+    """pending, sending, delivered, offered (waits for the citizen's next word), available (the citizen fetches it)"""
     attempts: Mapped[int] = mapped_column(default=0)
     next_attempt_at: Mapped[datetime | None]
     error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime]
     delivered_at: Mapped[datetime | None]
+    given_with: Mapped[str | None] = mapped_column(String(32))
+    """The turn in whose passive reply it went, alone or among others"""
 
 
 class ChannelUser(Base):
@@ -279,12 +281,12 @@ class ChannelUser(Base):
     conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"), unique=True)
     address: Mapped[Any] = mapped_column(Secret)
     """The id itself (WeChat: openid)"""
-    spoke_at: Mapped[datetime]
-    """When they last sent something"""
-    pushed: Mapped[int] = mapped_column(default=0)
-    """Messages pushed since"""
+    push_until: Mapped[datetime]
+    """Until when we may push"""
+    pushes_left: Mapped[int]
+    """How many messages we may push until then"""
     rest: Mapped[Any] = mapped_column(Secret, nullable=True)
-    """What did not fit into the last reply"""
+    """What did not fit into replies and was not read yet, that of the last reply first"""
 
 
 class SharedToken(Base):

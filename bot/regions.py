@@ -138,6 +138,25 @@ def is_within(code: str, other: str) -> bool:
     return other in ancestors(code)
 
 
+def overlap(code: str, other: str) -> bool:
+    """Whether one of the regions is the other or a part of it.  Raises: NotFound."""
+    return is_within(code, other) or is_within(other, code)
+
+
+def children(code: str) -> list[Region]:
+    """The regions right under this one, by code; none for a county.  Raises: NotFound."""
+    get(code)
+    return _children().get(code, [])
+
+
+@lru_cache
+def _children() -> dict[str, list[Region]]:
+    children: dict[str, list[Region]] = defaultdict(list)
+    for region in sorted(_regions().values(), key=lambda region: region.code):
+        children[region.parent].append(region)
+    return dict(children)
+
+
 def find(text: str, within: str | None = None) -> list[Region]:
     """The regions that a sentence names, in their order; of a chain (湖南长沙岳麓区) only the last.
 

@@ -7,6 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from bot import regions
+from bot.errors import NotFound
+
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -134,12 +137,33 @@ class TicketReply(_Model):
     due_at: datetime | None = None
 
 
+class RegionView(_Model):
+    """A region: its code (GB/T 2260) and its full name, 湖南省长沙市岳麓区."""
+
+    code: str
+    name: str
+
+    @classmethod
+    def of(cls, code: str | None) -> RegionView | None:
+        """The region with this code; one that our table no longer knows is called by its code."""
+        if code is None:
+            return None
+        try:
+            return cls(code=code, name=regions.full_name(code))
+        except NotFound:
+            return cls(code=code, name=code)
+
+
 class TicketEventView(_Model):
     """One step of a ticket, as the citizen may see it."""
 
     at: datetime
     state: str
     text: str
+
+
+TicketAction = Literal["add", "correct", "withdraw", "rate"]
+"""What a citizen may do to a ticket."""
 
 
 class TicketStatusReply(_Model):
@@ -149,6 +173,13 @@ class TicketStatusReply(_Model):
     number: str
     state: str
     text: str
+    # Messages stored before these fields came have none of them.
+    kind: str = ""
+    subject: str = Field("", description="The citizen's own words, personal data masked.")
+    region: RegionView | None = None
+    phone_tail: str | None = Field(None, description="The phone's last four digits.")
+    created_at: datetime | None = None
+    can: list[TicketAction] = Field([], description="What the citizen may do now: in a stored message, then.")
     answer: str | None = None
     due_at: datetime | None = None
     due_note: str | None = None

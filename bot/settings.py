@@ -44,6 +44,7 @@ class Settings(BaseSettings):
 
     host: str = Field(default="127.0.0.1", description="网关监听的地址。")
     port: int = Field(default=8000, ge=1, le=65535, description="网关端口。")
+    public_url: str = Field(default="", description="网关的公网地址（https 开头，不含最后的斜杠）。编译小程序时要用。")
     rasa_port: int = Field(default=5005, ge=1, le=65535, description="Rasa 服务端口，只在本机监听。")
     action_port: int = Field(default=5055, ge=1, le=65535, description="动作服务端口，只在本机监听。")
 
@@ -84,6 +85,30 @@ class Settings(BaseSettings):
     wechat_aes_key: SecretStr = Field(
         default=SecretStr(""), description="公众号“服务器配置”里的消息加解密密钥（43 位）。留空是明文模式。"
     )
+    wechat_template: str = Field(
+        default="", description="公众号模板消息的模板 ID：工单有了答复、又不能推客服消息时，用它告诉市民。"
+    )
+    wechat_template_fields: str = Field(
+        default="character_string1=编号,phrase2=状态,time3=时间,thing4=提示",
+        description="这个模板的各个字段填什么：编号、状态、时间、提示。",
+    )
+    wechat_transfer: bool = Field(default=False, description="转人工以后，把市民的话交给微信自带的客服系统。")
+    miniprogram_app_id: str = Field(default="", description="小程序的 AppID。留空不接小程序。")
+    miniprogram_app_secret: SecretStr = Field(
+        default=SecretStr(""), description="小程序的 AppSecret，登录和推送都要用。"
+    )
+    miniprogram_token: SecretStr = Field(
+        default=SecretStr(""), description="小程序“消息推送”里填的令牌（Token）。留空不接小程序的客服消息。"
+    )
+    miniprogram_aes_key: SecretStr = Field(
+        default=SecretStr(""), description="小程序“消息推送”里的消息加密密钥（43 位）。留空是明文模式。"
+    )
+    miniprogram_template: str = Field(default="", description="小程序订阅消息的模板 ID：工单有了答复时告诉市民。")
+    miniprogram_template_fields: str = Field(
+        default="character_string1=编号,phrase2=状态,time3=时间,thing4=提示",
+        description="这个模板的各个字段填什么：编号、状态、时间、提示。",
+    )
+    miniprogram_token_hours: float = Field(default=2.0, gt=0, le=24, description="小程序登录一次管几个小时。")
     centres_file: str = Field(default="", description="办事点表格（CSV）：市民发来位置时，告诉最近的几个。")
     wechat_api_url: str = Field(default="", description="微信接口的地址。留空用微信自己的，一般不用改。")
 
@@ -103,6 +128,8 @@ class Settings(BaseSettings):
             for name in ("wechat_app_secret", "wechat_token"):
                 if not getattr(self, name).get_secret_value():
                     raise ValueError(f"接公众号必须设置 YIHAODA_{name.upper()}。")
+        if self.miniprogram_app_id and not self.miniprogram_app_secret.get_secret_value():
+            raise ValueError("接小程序必须设置 YIHAODA_MINIPROGRAM_APP_SECRET。")
         if self.answer_at and self.clarify_at > self.answer_at:
             raise ValueError("YIHAODA_CLARIFY_AT 不能大于 YIHAODA_ANSWER_AT")
         return self

@@ -13,17 +13,17 @@ import secrets
 import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from bot import audit, counters, working_days
+from bot import audit, counters, guards, regions, working_days
 from bot.crypto import same
 from bot.errors import Forbidden, IllegalMove, InvalidInput, NotFound, TooMany
 from bot.masking import mask
 from bot.models import Ticket, TicketEvent, utcnow
-from bot.replies import TicketEventView, TicketStatusReply
+from bot.replies import RegionView, TicketAction, TicketEventView, TicketStatusReply
 from bot.settings import get_settings
 from bot.working_days import SHANGHAI
 
@@ -51,7 +51,20 @@ OPEN = ("待受理", "已派单", "办理中", "退回", "重办")
 YELLOW_DAYS = 3
 """A yellow card shows from this many working days before the deadline on.  A default: places decide for themselves."""
 
-Satisfaction = Literal["满意", "基本满意", "不满意"]
+RATEABLE = ("已答复", "已办结")
+"""States in which the citizen may rate the handling"""
+
+Satisfaction = Literal["非常满意", "满意", "基本满意", "不满意", "非常不满意"]
+"""The five grades of 好差评, the national rating of government services (国办发〔2019〕51号)."""
+
+BAD: tuple[Satisfaction, ...] = ("不满意", "非常不满意")
+"""差评: somebody must verify it, put right what is wrong within a term, and tell the citizen (国办发〔2019〕51号)."""
+
+REASON_CHARS = 5
+"""Letters and digits that a bad grade's reason has at least: without one there is nothing to verify."""
+
+_VERIFICATION = "差评核实"
+"""Action of the event that has a bad grade verified"""
 
 NOT_FOUND = "没有找到这张工单，请核对办件编号和查询码。"
 TOO_MANY_TRIES = "查询次数过多，请一小时后再试，也可以拨打12345查询。"
@@ -226,6 +239,18 @@ def _bare(text: str) -> str:
     return "".join(character for character in unicodedata.normalize("NFKC", text).casefold() if character.isalnum())
 
 
+def of_conversation(session: Session, conversation_id: str, limit: int = 50) -> list[Ticket]:
+    """The tickets that a conversation made, the newest first."""
+    return list(
+        session.scalars(
+            select(Ticket)
+            .where(Ticket.conversation_id == conversation_id)
+            .order_by(Ticket.created_at.desc(), Ticket.number.desc())
+            .limit(limit)
+        )
+    )
+
+
 def count_today(session: Session, conversation_id: str, now: datetime) -> int:
     """How many tickets this conversation has made since midnight in Shanghai."""
     midnight = datetime.combine(now.astimezone(SHANGHAI).date(), time(), SHANGHAI).astimezone(UTC)
@@ -317,9 +342,14 @@ def reopen(session: Session, number: str, actor: str, reason: str, *, now: datet
     now = now or utcnow()
     ticket = _locked(session, number)
     _check(ticket, "重办")
+    _start_again(session, ticket, now)
+    return _move(session, ticket, "重办", actor, "重办", f"工单将重新办理：{reason.strip()}", now=now)
+
+
+def _start_again(session: Session, ticket: Ticket, now: datetime) -> None:
+    """Nobody has the ticket, and it is due in as many working days as it was at first."""
     due = working_days.due(now, ticket.working_days, working_days.overrides_from(session))
     ticket.claimed_by, ticket.due_at, ticket.due_estimated = None, due.at, due.estimated
-    return _move(session, ticket, "重办", actor, "重办", f"工单将重新办理：{reason.strip()}", now=now)
 
 
 # --- the citizen's moves ---------------------------------------------------------------------------------------------
@@ -343,32 +373,98 @@ def set_contact(
     session: Session, number: str, phone: str | None = None, region: str | None = None, actor: str = CITIZEN
 ) -> Ticket:
     """Change the phone, the region or both; None leaves as is.  Raises: NotFound; IllegalMove: not open."""
+    given = {"phone": phone, "region": region}
+    return _correct(session, number, {name: value for name, value in given.items() if value is not None}, actor)
+
+
+def correct(
+    session: Session, number: str, changes: Mapping[str, str | None], *, consent: bool = False, actor: str = CITIZEN
+) -> Ticket:
+    """Change what the ticket says of the citizen; nothing is written where nothing differs.
+
+    Args:
+        changes: ``phone`` as people write it, ``region`` as a code (GB/T 2260); None removes it.
+        consent: the citizen agreed to our keeping the phone; without, none is kept.
+
+    Raises:
+        NotFound, IllegalMove: not open.
+        InvalidInput: nothing to change, a phone or region that is none, or a phone without consent.
+    """
+    if not changes:
+        raise InvalidInput("请写明要更正的内容：联系电话或所在地区。")
+    checked = dict(changes)
+    if (phone := changes.get("phone")) is not None:
+        checked["phone"] = _phone(phone)
+        if not consent:
+            raise InvalidInput("留下联系电话前，请先同意隐私说明。")
+    if (region := changes.get("region")) is not None:
+        try:
+            regions.get(region)
+        except NotFound as error:
+            raise InvalidInput(f"所在地区不对：{error}") from error
+    return _correct(session, number, checked, actor)
+
+
+def _phone(text: str) -> str:
+    """The phone number that a text is, and nothing besides.  Raises: InvalidInput."""
+    phone = guards.phone_in(text)
+    if phone is None or any(character.isalpha() for character in text):
+        raise InvalidInput("联系电话不对，请填写11位手机号，或者带区号的固定电话。")
+    return phone
+
+
+def _correct(session: Session, number: str, changes: Mapping[str, str | None], actor: str) -> Ticket:
     ticket = _still_open(session, number, "修改联系方式")
-    changed = []
-    if phone is not None:
-        ticket.phone = phone
-        changed.append("联系电话")
-    if region is not None:
-        ticket.region = region
-        changed.append("所在地区")
-    if changed:
-        _note(session, ticket, actor, "更新", f"已更新{'和'.join(changed)}。")
+    names = {"phone": "联系电话", "region": "所在地区"}
+    changed = {column: value for column, value in changes.items() if getattr(ticket, column) != value}
+    for column, value in changed.items():
+        setattr(ticket, column, value)
+    updated = [names[column] for column, value in changed.items() if value is not None]
+    removed = [names[column] for column, value in changed.items() if value is None]
+    said = [f"已{verb}{'和'.join(what)}" for verb, what in (("更新", updated), ("删除", removed)) if what]
+    if said:
+        _note(session, ticket, actor, "更新", f"{'，'.join(said)}。")
     return ticket
 
 
-def rate(session: Session, number: str, satisfaction: Satisfaction, note: str = "", actor: str = CITIZEN) -> Ticket:
-    """The citizen's word on the handling (评价), which finishes an answered ticket.  Raises: NotFound, IllegalMove."""
+def rate(
+    session: Session,
+    number: str,
+    satisfaction: Satisfaction,
+    note: str = "",
+    actor: str = CITIZEN,
+    *,
+    now: datetime | None = None,
+) -> Ticket:
+    """The citizen's word on the handling (评价), which finishes an answered ticket.
+
+    A bad grade (差评) has the ticket handled again, once, with a new deadline, by somebody who verifies it.  A second one
+    after that finishes it: it stands in the audit log with its grade, for the supervisor.
+
+    Raises: NotFound; IllegalMove: not answered, or rated already; InvalidInput: a bad grade without a reason.
+    """
+    now, note = now or utcnow(), note.strip()
     ticket = _locked(session, number)
+    if ticket.state not in RATEABLE:
+        raise IllegalMove(f"工单现在是“{ticket.state}”，不能评价。")
+    bad = satisfaction in BAD
+    if bad and len(_bare(note)) < REASON_CHARS:
+        raise InvalidInput(f"请写明不满意的原因（至少{REASON_CHARS}个字），我们会安排专人核实。")
     if ticket.state == "已答复":
-        _move(session, ticket, "已办结", actor, "办结", "工单已办结。")
-    return _move(
-        session,
-        ticket,
-        "已评价",
-        actor,
-        "评价",
-        f"评价：{satisfaction}" + (f"。{note.strip()}" if note.strip() else ""),
-    )
+        _move(session, ticket, "已办结", actor, "办结", "工单已办结。", now=now)
+    verified = _verified(ticket)
+    said = f"评价：{satisfaction}。{note}"
+    _move(session, ticket, "已评价", actor, "评价", said, now=now, grade=satisfaction, verified=verified)
+    if bad and not verified:
+        _start_again(session, ticket, now)
+        promise = f"已安排专人核实您的评价，重新办理，预计{_day(ticket.due_at)}前答复您。"
+        _move(session, ticket, "重办", SYSTEM, _VERIFICATION, promise, now=now)
+    return ticket
+
+
+def _verified(ticket: Ticket) -> bool:
+    """Whether a bad grade has had the ticket handled again."""
+    return any(event.action == _VERIFICATION for event in ticket.events)
 
 
 # --- deadlines -------------------------------------------------------------------------------------------------------
@@ -413,16 +509,22 @@ def status_reply(ticket: Ticket) -> TicketStatusReply:
         "已派单": f"已转{ticket.department or '承办单位'}办理。" + due,
         "办理中": "工作人员正在办理。" + due,
         "退回": "正在重新安排承办单位。" + due,
-        "重办": "正在重新办理。" + due,
+        "重办": ("正在核实您的评价并重新办理。" if _verified(ticket) else "正在重新办理。") + due,
         "已答复": "已有答复，见下方。",
         "已办结": "已办结，答复见下方。",
-        "已评价": "已办结，感谢您的评价。",
+        "已评价": _rated(ticket),
         "已撤回": "您已撤回，不再办理。",
     }
     return TicketStatusReply(
         number=ticket.number,
         state=ticket.state,
         text=f"工单{ticket.number}：{said[ticket.state]}",
+        kind=ticket.kind,
+        subject=mask(str(ticket.subject)),
+        region=RegionView.of(ticket.region),
+        phone_tail=str(ticket.phone)[-4:] if ticket.phone else None,
+        created_at=ticket.created_at,
+        can=_allowed(ticket),
         answer=ticket.answer if ticket.state != "已撤回" else None,
         due_at=ticket.due_at if owed else None,
         due_note=due_note,
@@ -432,6 +534,23 @@ def status_reply(ticket: Ticket) -> TicketStatusReply:
             if event.public
         ],
     )
+
+
+def _allowed(ticket: Ticket) -> list[TicketAction]:
+    """What the citizen may do now."""
+    allowed: list[TicketAction] = ["add", "correct"] if ticket.state in OPEN else []
+    if "已撤回" in MOVES[ticket.state]:
+        allowed.append("withdraw")
+    if ticket.state in RATEABLE:
+        allowed.append("rate")
+    return allowed
+
+
+def _rated(ticket: Ticket) -> str:
+    grade = next((event.note for event in reversed(ticket.events) if event.action == "评价"), "")
+    if any(str(grade).startswith(f"评价：{bad}") for bad in BAD):
+        return "已办结。您的评价已记录在案，供督办检查；仍有异议，可以拨打12345反映。"
+    return "已办结，感谢您的评价。"
 
 
 def _day(at: datetime) -> str:
@@ -464,11 +583,19 @@ def _check(ticket: Ticket, state: str) -> None:
 
 
 def _move(
-    session: Session, ticket: Ticket, state: str, actor: str, action: str, note: str, *, now: datetime | None = None
+    session: Session,
+    ticket: Ticket,
+    state: str,
+    actor: str,
+    action: str,
+    note: str,
+    *,
+    now: datetime | None = None,
+    **detail: Any,
 ) -> Ticket:
     _check(ticket, state)
     ticket.state = state
-    _note(session, ticket, actor, action, note, now=now)
+    _note(session, ticket, actor, action, note, now=now, **detail)
     return ticket
 
 
@@ -481,10 +608,11 @@ def _note(
     *,
     public: bool = True,
     now: datetime | None = None,
+    **detail: Any,
 ) -> None:
-    """Write the event and its audit entry; the entry doesn't repeat the citizen's or the agent's words."""
+    """Write the event and its audit entry with ``detail``; the entry doesn't repeat the citizen's or the agent's words."""
     ticket.events.append(
         TicketEvent(at=now or utcnow(), actor=actor, action=action, state=ticket.state, note=note, public=public)
     )
     session.flush()
-    audit.record(session, actor, f"ticket.{action}", ticket.number, state=ticket.state)
+    audit.record(session, actor, f"ticket.{action}", ticket.number, state=ticket.state, **detail)

@@ -81,6 +81,7 @@ def receive(
     *,
     turn_id: str | None = None,
     now: datetime | None = None,
+    known: Callable[[Context], Outcome] | None = None,
 ) -> Receipt:
     """Store a message under its unique (channel, message id).  A repeat gives the first one's turn.
 
@@ -89,17 +90,18 @@ def receive(
     Args:
         conversation: locked by the caller.
         turn_id: what to call a new turn; ``new_id()`` if not given.
+        known: what a new turn comes to where the channel knows it already (the rest of a long reply, say); settled at once.
     """
     at = now or utcnow()
     key = f"{conversation.id}:{message_id}"
-    known = session.scalar(
+    stored = session.scalar(
         select(InboxMessage).where(InboxMessage.channel == conversation.channel, InboxMessage.channel_message_id == key)
     )
-    if known is not None:
-        effect = session.get(TurnEffect, known.turn_id)
+    if stored is not None:
+        effect = session.get(TurnEffect, stored.turn_id)
         if effect is None:
-            return Receipt(known.turn_id, False, conversation.state, None)
-        return Receipt(known.turn_id, False, effect.state, replies_of(effect))
+            return Receipt(stored.turn_id, False, conversation.state, None)
+        return Receipt(stored.turn_id, False, effect.state, replies_of(effect))
     conversations.renew_session(conversation, settings, at)
     conversation.session_turns += 1
     conversation.active_at = at
@@ -115,11 +117,13 @@ def receive(
     )
     session.add(message)
     session.flush()
-    if conversation.state != "human":
+    human = conversation.state == "human"
+    if known is None and not human:
         return Receipt(message.turn_id, True, conversation.state, None)
-    forwarded = Outcome(replies=[], context=conversations.context_of(conversation), decision="forwarded")
-    _write(session, conversation, message, "human", "forwarded", forwarded, at)
-    return Receipt(message.turn_id, True, "human", [])
+    context = conversations.context_of(conversation)
+    outcome = known(context) if known else Outcome(replies=[], context=context, decision="forwarded")
+    _write(session, conversation, message, "human" if human else "fallback", outcome.decision, outcome, at)
+    return Receipt(message.turn_id, True, conversation.state, outcome.replies)
 
 
 def load(session: Session, turn_id: str, *, act: str = "ask_policy", engine: Engine = "rasa") -> Turn:
@@ -160,6 +164,7 @@ def settle(turn: Turn, outcome: Outcome) -> Settled:
         if message.settled:
             effect = session.get_one(TurnEffect, turn.turn_id)
             return Settled(replies_of(effect), conversations.context_of(conversation))
+        outcome.context.keep_settings(turn.context, conversations.context_of(conversation))
         if outcome.state and conversation.state == turn.state:
             # An agent may have claimed the conversation in the meantime: that stands.
             conversation.state = outcome.state
@@ -192,7 +197,7 @@ def _write(
         )
     )
     message.settled = True
-    conversation.context = outcome.context.model_dump(exclude_defaults=True)
+    conversations.remember(conversation, outcome.context)
     if outcome.effect is not None:
         outcome.effect(session)
     if outcome.replies:

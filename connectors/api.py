@@ -1,4 +1,4 @@
-"""The citizens' REST API: conversations, messages, ratings, tickets."""
+"""The citizens' REST API: conversations, messages, ratings.  Tickets and what can be looked up lie beside it."""
 
 from __future__ import annotations
 
@@ -10,33 +10,27 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from bot import conversations, database, tickets, turns
-from bot.errors import InvalidInput, NotFound, TooMany, YihaodaError
-from bot.models import Conversation, InboxMessage, utcnow
-from bot.replies import CalculationReply, Reply, TicketStatusReply
-from connectors import metrics
-from connectors.context import Gateway, gateway
-from index.assistant import calculation_reply, rate
-from index.calculators import CALCULATORS
+from bot.errors import Forbidden, InvalidInput, NotFound, TooMany, Unauthorised
+from bot.masking import mask
+from bot.models import Conversation, InboxMessage
+from bot.replies import RegionView, Reply
+from connectors import catalogue, citizen_tickets, metrics
+from connectors.context import Body, Gateway, client_address, gateway
+from connectors.dispatcher import TurnFailed
+from index.assistant import rate
 
 router = APIRouter(prefix="/api", tags=["citizen"])
+router.include_router(catalogue.router)
+router.include_router(citizen_tickets.router)
 
 _POLL_S = 2.0
 """How often a follower looks by itself: another process (the command line, say) may have spoken."""
-
-
-class Unauthorised(YihaodaError):
-    """No token, or a malformed one."""
-
-    code = "unauthorised"
-
-
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
 
 
 class Opened(BaseModel):
@@ -46,7 +40,7 @@ class Opened(BaseModel):
     token: str
 
 
-class NewMessage(_Body):
+class NewMessage(Body):
     """A citizen's message.  ``message_id`` is the client's own: sending the same one again is safe."""
 
     message_id: str = Field(min_length=1, max_length=64, pattern=r"^[\w.:\-]+$")
@@ -72,6 +66,7 @@ class MessageView(BaseModel):
     turn_id: str | None = None
     text: str | None = None
     replies: list[Reply] = []
+    helpful: bool | None = Field(None, description="How the citizen rated this reply, if they did.")
 
 
 class History(BaseModel):
@@ -81,53 +76,45 @@ class History(BaseModel):
     messages: list[MessageView]
 
 
-class FieldView(BaseModel):
-    """One input of a calculator.  Values are sent as people write them: 76年3月, 八千五, 6年半."""
-
-    name: str
-    label: str
-    question: str
-    kind: str
-    optional: bool
-    unit: str
-    choices: list[dict[str, str]]
-
-
-class CalculatorView(BaseModel):
-    """A calculator and what it wants to know."""
+class ConversationView(BaseModel):
+    """A conversation as its citizen may see it."""
 
     id: str
-    title: str
-    matter: str
-    fields: list[FieldView]
+    state: Literal["bot", "waiting", "human", "closed"]
+    region: RegionView | None
+    privacy_agreed: str | None = Field(description="Version of the privacy notice that the citizen agreed to.")
 
 
-class Calculation(_Body):
-    """The inputs, by field name."""
+class OwnTicket(BaseModel):
+    """One of the conversation's tickets."""
 
-    inputs: dict[str, Annotated[str, Field(max_length=200)]] = Field(max_length=20)
+    number: str
+    query_code: str
+    kind: str
+    subject: str = Field(description="The citizen's own words, personal data masked.")
+    state: str
+    created_at: datetime
 
 
-class NewRating(_Body):
+class NewRegion(Body):
+    """Where the citizen is; null forgets it."""
+
+    region: str | None = Field(pattern=r"^\d{6}$")
+
+
+class NewAgreement(Body):
+    """Agreement to a version of the privacy notice."""
+
+    version: str = Field(min_length=1, max_length=32, pattern=r"^[\w.\-]+$")
+
+
+class NewRating(Body):
     """有用 or 没用 on the reply to one message (by ``turn_id``, or the ``message_id`` it replied to)."""
 
     helpful: bool
     turn_id: str | None = Field(None, max_length=64)
     message_id: str | None = Field(None, max_length=64)
     reason: str | None = Field(None, max_length=500)
-
-
-class Supplement(_Body):
-    """A citizen's addition to a ticket."""
-
-    code: str = Field(max_length=16)
-    text: str = Field(min_length=1, max_length=2000)
-
-
-class Withdrawal(_Body):
-    """A citizen takes a ticket back."""
-
-    code: str = Field(max_length=16)
 
 
 def _token(authorization: Annotated[str | None, Header()] = None) -> str:
@@ -142,11 +129,6 @@ ConversationId = Annotated[str, Path(max_length=64)]
 TheGateway = Annotated[Gateway, Depends(gateway)]
 
 
-def client_address(request: Request) -> str:
-    """Where the request came from."""
-    return request.client.host if request.client else "unknown"
-
-
 @router.post("/conversations", status_code=201)
 def open_conversation(request: Request, here: TheGateway) -> Opened:
     """Begin a conversation."""
@@ -155,6 +137,85 @@ def open_conversation(request: Request, here: TheGateway) -> Opened:
     with database.write() as session:
         conversation, token = conversations.create(session, "web")
         return Opened(id=conversation.id, token=token)
+
+
+@router.get("/conversations/{conversation_id}")
+def read_conversation(conversation_id: ConversationId, token: Token) -> ConversationView:
+    """How the conversation stands and what the citizen set in it."""
+    return _view(conversation_id, token)
+
+
+def _view(conversation_id: str, token: str) -> ConversationView:
+    with database.read() as session:
+        return _shown(conversations.authenticate(session, conversation_id, token))
+
+
+def _shown(conversation: Conversation) -> ConversationView:
+    context = conversations.context_of(conversation)
+    return ConversationView(
+        id=conversation.id,
+        state=conversation.state,  # type: ignore[arg-type]
+        region=RegionView.of(context.region),
+        privacy_agreed=context.privacy.version if context.privacy else None,
+    )
+
+
+@router.put("/conversations/{conversation_id}/region")
+def choose_region(conversation_id: ConversationId, body: NewRegion, token: Token, here: TheGateway) -> ConversationView:
+    """Say where the citizen is, or forget it."""
+    with database.write() as session:
+        conversation = _mine(session, here, conversation_id, token)
+        conversations.set_region(conversation, body.region, here.settings)
+        return _shown(conversation)
+
+
+@router.put("/conversations/{conversation_id}/privacy")
+def agree_to_privacy(
+    conversation_id: ConversationId, body: NewAgreement, token: Token, here: TheGateway
+) -> ConversationView:
+    """The citizen agreed to a version of the privacy notice; kept with the time."""
+    with database.write() as session:
+        conversation = _mine(session, here, conversation_id, token)
+        conversations.agree_to_privacy(session, conversation, body.version)
+        return _shown(conversation)
+
+
+@router.delete("/conversations/{conversation_id}", status_code=204)
+async def erase_conversation(conversation_id: ConversationId, token: Token, here: TheGateway) -> None:
+    """Erase everything said in the conversation, at once and for good.  Its token opens nothing any more."""
+    await asyncio.to_thread(_erase, conversation_id, token)
+    here.notifier.wake(conversation_id)
+
+
+def _erase(conversation_id: str, token: str) -> None:
+    with database.write() as session:
+        conversations.erase(session, conversations.authenticate(session, conversation_id, token, locked=True))
+
+
+def _mine(session: Session, here: Gateway, conversation_id: str, token: str) -> Conversation:
+    """The conversation, locked, if the token opens it and its citizen isn't too fast.  Raises: Forbidden, TooMany."""
+    conversation = conversations.authenticate(session, conversation_id, token, locked=True)
+    if not here.messages.allow(conversation_id):
+        raise TooMany("操作得太快了，请稍等一会儿再试。")
+    return conversation
+
+
+@router.get("/conversations/{conversation_id}/tickets")
+def own_tickets(conversation_id: ConversationId, token: Token) -> list[OwnTicket]:
+    """The tickets that the conversation made, the newest first, at most 50."""
+    with database.read() as session:
+        conversation = conversations.authenticate(session, conversation_id, token)
+        return [
+            OwnTicket(
+                number=ticket.number,
+                query_code=ticket.query_code,
+                kind=ticket.kind,
+                subject=mask(str(ticket.subject)),
+                state=ticket.state,
+                created_at=ticket.created_at,
+            )
+            for ticket in tickets.of_conversation(session, conversation.id)
+        ]
 
 
 @router.post(
@@ -181,6 +242,9 @@ async def _take_turn(
     try:
         async with asyncio.timeout(here.settings.reply_wait_s):
             settled = await here.dispatcher.answer(conversation_id, receipt.turn_id)
+    except TurnFailed:
+        await asyncio.to_thread(_view, conversation_id, token)  # erased meanwhile: then nothing follows
+        raise
     except TimeoutError:
         metrics.DEFERRED.inc()
         response.status_code = 202
@@ -222,7 +286,10 @@ async def _follow(
     try:
         while not await request.is_disconnected():
             event.clear()
-            state, messages = await asyncio.to_thread(_history, conversation_id, token, after)
+            try:
+                state, messages = await asyncio.to_thread(_history, conversation_id, token, after)
+            except (Forbidden, Unauthorised):
+                return  # erased, or the token's time is over
             for message in messages:
                 after = message.seq
                 data = message.model_dump(mode="json") | {"state": state}
@@ -247,11 +314,11 @@ def _history(conversation_id: str, token: str, after: int) -> tuple[str, list[Me
 def rate_reply(conversation_id: ConversationId, body: NewRating, token: Token) -> None:
     """Say whether a reply helped.  A later word replaces an earlier one."""
     with database.write() as session:
-        conversation = conversations.authenticate(session, conversation_id, token)
+        conversation = conversations.authenticate(session, conversation_id, token, locked=True)
         rate(session, _rated_turn(session, conversation, body), body.helpful, body.reason)
 
 
-def _rated_turn(session: Any, conversation: Conversation, body: NewRating) -> str:
+def _rated_turn(session: Session, conversation: Conversation, body: NewRating) -> str:
     if not body.turn_id and not body.message_id:
         raise InvalidInput("请说明评价的是哪一条：turn_id 或 message_id。")
     query = select(InboxMessage.turn_id).where(InboxMessage.conversation_id == conversation.id)
@@ -263,76 +330,6 @@ def _rated_turn(session: Any, conversation: Conversation, body: NewRating) -> st
     if turn_id is None:
         raise NotFound("没有可以评价的回复。")
     return turn_id
-
-
-# --- tickets ---------------------------------------------------------------------------------------------------------
-
-
-@router.get("/calculators")
-def list_calculators() -> list[CalculatorView]:
-    """The calculators: retirement, unemployment benefit, leave, severance, income tax, overtime."""
-    return [
-        CalculatorView(
-            id=one.id,
-            title=one.title,
-            matter=one.matter,
-            fields=[
-                FieldView(
-                    name=each.name,
-                    label=each.label,
-                    question=each.question,
-                    kind=each.kind,
-                    optional=each.optional,
-                    unit=each.unit,
-                    choices=[{"value": choice.value, "label": choice.label} for choice in each.choices],
-                )
-                for each in one.fields
-            ],
-        )
-        for one in CALCULATORS.values()
-    ]
-
-
-@router.post("/calculators/{calculator}")
-def calculate(
-    request: Request, here: TheGateway, calculator: Annotated[str, Path(max_length=32)], body: Calculation
-) -> CalculationReply:
-    """Work a rule out.  Nothing is stored.  422 says in Chinese which input is missing or makes no sense."""
-    if calculator not in CALCULATORS:
-        raise NotFound(f"没有「{calculator}」这个计算器。")
-    if not here.calculations.allow(client_address(request)):
-        raise TooMany("算得太频繁了，请稍后再试。")
-    one = CALCULATORS[calculator]
-    return calculation_reply(one, one.compute(body.inputs))
-
-
-@router.get("/tickets/{number}")
-def read_ticket(
-    request: Request, number: Annotated[str, Path(max_length=32)], code: Annotated[str, Query(max_length=16)]
-) -> TicketStatusReply:
-    """Where a ticket stands.  A wrong number and a wrong code read the same, and guessing is limited."""
-    with database.write() as session:
-        return tickets.status_reply(tickets.find(session, number, code, source=client_address(request), now=utcnow()))
-
-
-@router.post("/tickets/{number}/supplements")
-def supplement_ticket(
-    request: Request, number: Annotated[str, Path(max_length=32)], body: Supplement
-) -> TicketStatusReply:
-    """Add to a ticket."""
-    with database.write() as session:
-        tickets.find(session, number, body.code, source=client_address(request), now=utcnow())
-        return tickets.status_reply(tickets.add(session, number, body.text))
-
-
-@router.post("/tickets/{number}/withdrawal")
-def withdraw_ticket(
-    request: Request, number: Annotated[str, Path(max_length=32)], body: Withdrawal
-) -> TicketStatusReply:
-    """Take a ticket back, as long as it has not been answered."""
-    with database.write() as session:
-        tickets.find(session, number, body.code, source=client_address(request), now=utcnow())
-        return tickets.status_reply(tickets.withdraw(session, number))
 
 
 def error_response(status: int, code: str, message: str) -> JSONResponse:

@@ -165,26 +165,46 @@ def menu_publish(
     file: Annotated[Path | None, typer.Argument(help="菜单文件（JSON）；不写就用随项目附带的")] = None,
 ) -> None:
     """检查菜单文件，发布到公众号，换掉原来的菜单。"""
+    from connectors.wechat import menu
+
+    _ask_wechat("/cgi-bin/menu/create", menu.read(file or menu.DEFAULT))
+    out.print("菜单已发布。已经打开公众号的人，最迟 5 分钟后看到新菜单。")
+
+
+@wechat_app.command("qrcode")
+def qrcode(scene: Annotated[str, typer.Argument(help="知识库里的事项名，或者主题名")]) -> None:
+    """申请一个永久的带参数二维码：市民扫了就看到这个事项常问的问题。"""
+    from urllib.parse import quote
+
+    if not 1 <= len(scene) <= 64:
+        raise _Failure("二维码的参数要有 1 到 64 个字。")
+    asked = {"action_name": "QR_LIMIT_STR_SCENE", "action_info": {"scene": {"scene_str": scene}}}
+    made = _ask_wechat("/cgi-bin/qrcode/create", asked)
+    out.print(f"二维码的内容（做成图片就能用）：{made['url']}", soft_wrap=True)
+    ticket = quote(made["ticket"], safe="")
+    out.print(f"微信做好的图片：https://mp.weixin.qq.com/cgi-bin/showqrcode?ticket={ticket}", soft_wrap=True)
+
+
+def _ask_wechat(path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Have WeChat do something for the official account."""
     import asyncio
 
-    from connectors.wechat import menu
     from connectors.wechat.api import WeChatApi
 
     settings = get_settings()
-    wanted = menu.read(file or menu.DEFAULT)
     if not settings.wechat_app_id:
         raise _Failure("没有设置公众号：请先设置 YIHAODA_WECHAT_APP_ID 等几项。")
     database.migrate()
 
-    async def publish() -> None:
-        api = WeChatApi(settings)
+    async def ask() -> dict[str, Any]:
+        secret = settings.wechat_app_secret.get_secret_value()
+        api = WeChatApi(settings.wechat_app_id, secret, settings.wechat_api_url)
         try:
-            await api.create_menu(wanted)
+            return await api.ask(path, body)
         finally:
             await api.close()
 
-    asyncio.run(publish())
-    out.print("菜单已发布。已经打开公众号的人，最迟 5 分钟后看到新菜单。")
+    return asyncio.run(ask())
 
 
 @tickets_app.command("show")

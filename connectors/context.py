@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from fastapi import Request
+from pydantic import BaseModel, ConfigDict
 
 from bot.settings import Settings
 from connectors.dispatcher import Dispatcher, Notifier
@@ -42,11 +43,22 @@ class Gateway:
     notifier: Notifier
     dispatcher: Dispatcher
     calculations: PerMinute
-    """Uses of a calculator, by address"""
+    """Uses of a calculator and looks at the themes, by address"""
     openings: PerMinute
     """New conversations, by address"""
     messages: PerMinute
-    """Messages, by conversation"""
+    """Messages and changes of settings, by conversation; changes of tickets, by ticket"""
+
+
+class Body(BaseModel):
+    """The body of a request: an unknown field is a mistake that must not pass unseen."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def client_address(request: Request) -> str:
+    """Where the request came from."""
+    return request.client.host if request.client else "unknown"
 
 
 def gateway(request: Request) -> Gateway:

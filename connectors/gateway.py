@@ -5,26 +5,34 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot import crypto, database, retention
-from bot.errors import Forbidden, IllegalMove, InvalidInput, NotFound, StoreBusy, TooMany, YihaodaError
+from bot.errors import (
+    Forbidden,
+    IllegalMove,
+    InvalidInput,
+    NotFound,
+    StoreBusy,
+    TooMany,
+    Unauthorised,
+    YihaodaError,
+)
 from bot.models import utcnow
 from bot.settings import get_settings
-from connectors import api, logs, metrics, operators
-from connectors.api import Unauthorised, error_response
+from connectors import api, logs, metrics, operators, page
+from connectors.api import error_response
 from connectors.context import Gateway, PerMinute
 from connectors.dispatcher import Dispatcher, Notifier, TurnFailed, depths
 from connectors.rasa_client import RasaClient
-from connectors.wechat import channel
-from connectors.wechat.channel import WeChat
+from connectors.wechat import account, channel, miniprogram
+from connectors.wechat.api import WeChatFailed
 from index.assistant import get_assistant
 
 log = structlog.get_logger(__name__)
@@ -37,14 +45,7 @@ _STATUS: dict[type[YihaodaError], int] = {
     IllegalMove: 409,
     TooMany: 429,
     StoreBusy: 503,
-}
-_PAGE = Path(__file__).parent / "web" / "index.html"
-_PAGE_HEADERS = {
-    # The page brings its own script and style and talks to nobody but us.
-    "Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-cache",
+    WeChatFailed: 503,
 }
 _RECOVER_S = 30.0
 """How often the inbox is searched for messages that nobody is working on."""
@@ -74,19 +75,19 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         calculations=PerMinute(settings.conversations_per_minute),
         messages=PerMinute(settings.rate_per_minute),
     )
-    account = WeChat(settings) if settings.wechat_app_id else None
-    app.state.wechat = account
+    app.state.wechat = account.official(settings)
+    app.state.miniprogram = account.miniprogram(settings)
+    apps = [one for one in (app.state.wechat, app.state.miniprogram) if one is not None]
     tasks = [asyncio.create_task(_recover_forever(dispatcher, settings.retention_days))]
-    if account is not None:
-        tasks.append(asyncio.create_task(account.deliver_forever()))
+    tasks += [asyncio.create_task(one.deliver_forever()) for one in apps]
     try:
         yield
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if account is not None:
-            await account.api.close()
+        for one in apps:
+            await one.api.close()
         await dispatcher.close()
         await rasa.close()
 
@@ -150,17 +151,16 @@ def create_app() -> FastAPI:
     app.include_router(api.router)
     app.include_router(operators.router)
     app.include_router(channel.router)
+    app.include_router(miniprogram.router)
+    app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)(page.index)
+    for path, files in page.mounts().items():
+        app.mount(path, files)
     app.add_middleware(BodyLimit, limit=get_settings().body_bytes)
     app.add_exception_handler(YihaodaError, _known_error)
     app.add_exception_handler(TurnFailed, _turn_failed)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _unknown_error)
-
-    @app.get("/", include_in_schema=False)
-    async def page() -> FileResponse:
-        """The conversation in a browser."""
-        return FileResponse(_PAGE, headers=_PAGE_HEADERS)
 
     @app.get("/healthz", tags=["service"])
     async def healthz() -> dict[str, str]:

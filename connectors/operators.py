@@ -12,11 +12,10 @@ from sqlalchemy.orm import Session
 
 from bot import conversations, database, tickets
 from bot.crypto import same
-from bot.errors import NotFound
+from bot.errors import NotFound, Unauthorised
 from bot.masking import mask_phone
 from bot.models import Conversation, Ticket, TurnEffect, utcnow
-from bot.replies import TextReply, TicketStatusReply
-from connectors.api import Unauthorised
+from bot.replies import TextReply
 from connectors.context import Gateway, gateway
 
 TheGateway = Annotated[Gateway, Depends(gateway)]
@@ -53,6 +52,16 @@ class Duty(ByAgent):
     hours: float = Field(ge=0, le=24)
 
 
+class EventView(BaseModel):
+    """One step of a ticket, with who took it: what the citizen added, why they were not satisfied."""
+
+    at: datetime
+    actor: str
+    action: str
+    state: str
+    note: str
+
+
 class TicketView(BaseModel):
     """A ticket as an agent sees it."""
 
@@ -71,6 +80,7 @@ class TicketView(BaseModel):
     card: str | None
     created_at: datetime
     conversation_id: str | None
+    events: list[EventView]
 
 
 def _view(ticket: Ticket, *, whole: bool) -> TicketView:
@@ -79,9 +89,10 @@ def _view(ticket: Ticket, *, whole: bool) -> TicketView:
         **{
             name: getattr(ticket, name)
             for name in TicketView.model_fields
-            if name not in ("card", "phone", "transcript")
+            if name not in ("card", "phone", "transcript", "events")
         },
         transcript=ticket.transcript if whole else [],
+        events=[EventView.model_validate(event, from_attributes=True) for event in ticket.events] if whole else [],
         phone=phone,
         card=tickets.card(ticket, utcnow()),
     )
@@ -105,11 +116,12 @@ def claim_ticket(number: str, body: ByAgent) -> TicketView:
 def reply_ticket(number: str, body: AgentText, here: TheGateway) -> TicketView:
     """Answer the citizen; the answer also reaches the conversation the ticket came from."""
     with database.write() as session:
+        conversation = _conversation(session, number)
         ticket = tickets.reply(session, number, body.agent, body.text)
-        conversation = _tell(session, ticket, tickets.status_reply(ticket))
+        _tell(session, conversation, ticket)
         view = _view(ticket, whole=True)
     if conversation:
-        here.notifier.wake(conversation)
+        here.notifier.wake(conversation.id)
     return view
 
 
@@ -117,20 +129,27 @@ def reply_ticket(number: str, body: AgentText, here: TheGateway) -> TicketView:
 def close_ticket(number: str, body: ByAgent, here: TheGateway) -> TicketView:
     """Finish an answered ticket."""
     with database.write() as session:
+        conversation = _conversation(session, number)
         ticket = tickets.close(session, number, body.agent)
-        conversation = _tell(session, ticket, tickets.status_reply(ticket))
+        _tell(session, conversation, ticket)
         view = _view(ticket, whole=True)
     if conversation:
-        here.notifier.wake(conversation)
+        here.notifier.wake(conversation.id)
     return view
 
 
-def _tell(session: Session, ticket: Ticket, reply: TicketStatusReply) -> str | None:
-    if ticket.conversation_id is None:
-        return None
-    conversation = conversations.lock(session, ticket.conversation_id)
-    conversations.say(session, conversation, [reply], sender="agent")
-    return conversation.id
+def _conversation(session: Session, number: str) -> Conversation | None:
+    """The conversation that a ticket came from, locked; None if there is none any more.
+
+    Locked before the ticket, as a turn and erasing do: in two orders they could wait for each other.
+    """
+    id_ = session.scalar(select(Ticket.conversation_id).where(Ticket.number == number))
+    return session.get(Conversation, id_, with_for_update=True) if id_ else None
+
+
+def _tell(session: Session, conversation: Conversation | None, ticket: Ticket) -> None:
+    if conversation is not None:
+        conversations.say(session, conversation, [tickets.status_reply(ticket)], sender="agent")
 
 
 # --- live conversations ----------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bot.errors import InvalidInput
+from connectors.wechat.render import link
 
 COLUMNS = ("名称", "地址", "纬度", "经度", "开放时间", "电话")
 SHOWN = 3
@@ -88,5 +89,5 @@ def text(found: list[tuple[float, Centre]]) -> str:
         parts += [centre.address] if centre.address else []
         parts += [f"开放时间：{centre.hours}"] if centre.hours else []
         parts += [f"电话：{centre.phone}"] if centre.phone else []
-        parts.append(f"地图：{centre.map_url}")
+        parts.append(link("看地图", centre.map_url))
     return "\n".join(parts)

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from bot.errors import InvalidInput
-from connectors.wechat.words import MENU
+from connectors.wechat.words import MENU, THEME
 
 DEFAULT = Path(__file__).with_name("menu.json")
 _TOP, _SUB = 3, 5
 _TOP_NAME, _SUB_NAME = 16, 60
 """Bytes of a name"""
+_KEY = 128
+"""Bytes of a key"""
 
 
 def read(path: Path = DEFAULT) -> dict[str, Any]:
@@ -48,8 +50,12 @@ def _named(button: Any, limit: int) -> None:
 def _acts(button: dict[str, Any]) -> None:
     match button.get("type"):
         case "click":
-            if str(button.get("key")) not in MENU:
-                raise InvalidInput(f"菜单“{button['name']}”的 key 只能是 {'、'.join(MENU)}。")
+            key = str(button.get("key"))
+            names_theme = key.startswith(THEME) and key.removeprefix(THEME).strip() != ""
+            if key not in MENU and not names_theme:
+                raise InvalidInput(f"菜单“{button['name']}”的 key 只能是 {'、'.join(MENU)}，或者 {THEME}主题名。")
+            if len(key.encode()) > _KEY:
+                raise InvalidInput(f"菜单“{button['name']}”的 key 太长，最多 {_KEY} 字节。")
         case "view":
             if not str(button.get("url") or "").startswith(("https://", "http://")):
                 raise InvalidInput(f"菜单“{button['name']}”要有以 https:// 开头的 url。")

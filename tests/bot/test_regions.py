@@ -37,6 +37,16 @@ def test_one_region() -> None:
         regions.get("999999")
 
 
+def test_a_region_and_its_parts() -> None:
+    assert [region.code for region in regions.children("430100")][:2] == ["430102", "430103"]
+    assert len(regions.children(NATION)) == 34 and regions.children("430104") == []
+    assert regions.overlap("430104", "430000") and regions.overlap("430000", "430104")
+    assert regions.overlap("430104", "430104") and not regions.overlap("430104", "430105")
+    for broken in (lambda: regions.children("999999"), lambda: regions.overlap("430104", "999999")):
+        with pytest.raises(NotFound):
+            broken()
+
+
 @pytest.mark.parametrize(
     ("text", "left"),
     [

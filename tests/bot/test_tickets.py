@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -291,8 +291,89 @@ def test_an_answer_can_be_rated_at_once(db: Settings) -> None:
     number = stored()
     do(tickets.claim, number, "小李")
     do(tickets.reply, number, "小李", "好的。")
-    do(tickets.rate, number, "不满意")
+    do(tickets.rate, number, "基本满意")
     assert [event.state for event in load(number).events][-2:] == ["已办结", "已评价"]
+
+
+@pytest.mark.parametrize("grade", get_args(tickets.Satisfaction))
+def test_a_bad_grade_is_verified_once_and_with_a_new_deadline(db: Settings, grade: tickets.Satisfaction) -> None:
+    number = stored()
+    states = []
+    for day in (30, 60):
+        do(tickets.claim, number, "小李")
+        do(tickets.reply, number, "小李", "好的。")
+        now = NOW + timedelta(days=day)
+        do(tickets.rate, number, grade, "说的不是我问的事", now=now)
+        ticket = load(number)
+        states.append(ticket.state)
+        if ticket.state != "重办":
+            break
+        assert (ticket.claimed_by, ticket.due_at) == (None, working_days.due(now, 15, {}).at)
+        assert number in do(lambda session: [one.number for one in tickets.list_open(session)])
+        due = f"{ticket.due_at.astimezone(SHANGHAI):%Y年%-m月%-d日}"
+        assert ticket.events[-1].note == f"已安排专人核实您的评价，重新办理，预计{due}前答复您。"
+        assert due in tickets.status_reply(ticket).text
+    assert states == (["重办", "已评价"] if grade in tickets.BAD else ["已评价"])
+    assert ("督办" in tickets.status_reply(load(number)).text) == (grade in tickets.BAD)
+    with pytest.raises(IllegalMove):
+        do(tickets.rate, number, grade, "说的不是我问的事")
+
+
+def test_a_bad_grade_says_why(sqlite_db: Settings) -> None:
+    number = stored()
+    do(tickets.claim, number, "小李")
+    do(tickets.reply, number, "小李", "好的。")
+    for note in ("", "  ", "太差了", "！！！！！！"):
+        with pytest.raises(InvalidInput, match="原因"):
+            do(tickets.rate, number, "非常不满意", note)
+    assert load(number).state == "已答复"
+
+
+def test_a_ticket_that_was_only_reopened_still_has_its_verification(sqlite_db: Settings) -> None:
+    number = stored()
+    do(tickets.claim, number, "小李")
+    do(tickets.reply, number, "小李", "好的。")
+    do(tickets.reopen, number, "王主管", "答复不完整")
+    assert "评价" not in tickets.status_reply(load(number)).text
+    do(tickets.claim, number, "小李")
+    do(tickets.reply, number, "小李", "补充答复。")
+    assert do(tickets.rate, number, "不满意", "还是没说清楚").state == "重办"
+
+
+@pytest.mark.parametrize(
+    ("state", "allowed"),
+    [
+        ("待受理", ["add", "correct", "withdraw"]),
+        ("办理中", ["add", "correct", "withdraw"]),
+        ("重办", ["add", "correct", "withdraw"]),
+        ("已答复", ["rate"]),
+        ("已办结", ["rate"]),
+        ("已评价", []),
+        ("已撤回", []),
+    ],
+)
+def test_what_a_citizen_may_do_is_what_succeeds(sqlite_db: Settings, state: str, allowed: list[str]) -> None:
+    moves = {
+        "add": lambda session, number: tickets.add(session, number, "补充"),
+        "correct": lambda session, number: tickets.correct(session, number, {"region": "430105"}),
+        "withdraw": lambda session, number: tickets.withdraw(session, number),
+        "rate": lambda session, number: tickets.rate(session, number, "满意"),
+    }
+    for name, move in moves.items():
+        number = stored()
+        with database.write() as session:
+            session.get_one(Ticket, number).state = state
+        assert tickets.status_reply(load(number)).can == allowed
+        if name in allowed:
+            do(move, number)
+        else:
+            with pytest.raises(IllegalMove):
+                do(move, number)
+
+
+def test_a_region_that_is_no_longer_in_the_table_does_not_hide_a_ticket(sqlite_db: Settings) -> None:
+    region = tickets.status_reply(load(stored(region="999998"))).region
+    assert region is not None and (region.code, region.name) == ("999998", "999998")
 
 
 def test_the_table_of_moves_is_closed() -> None:

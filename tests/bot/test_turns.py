@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from datetime import timedelta
 
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from bot import conversations, database, turns
 from bot.conversations import Context
-from bot.errors import Forbidden, IllegalMove
+from bot.errors import Forbidden, IllegalMove, NotFound
 from bot.models import Conversation, InboxMessage, OutboxMessage, Rating, TurnEffect, utcnow
 from bot.replies import TextReply
 from bot.settings import Settings
@@ -196,6 +197,70 @@ def test_a_new_session_remembers_unless_the_old_one_was_closed(db: Settings, con
     receive(db, conversation, "m3")
     with database.read() as session:
         assert conversations.context_of(session.get_one(Conversation, conversation)) == Context(region="430104")
+
+
+def test_what_the_citizen_sets_during_a_turn_outlasts_it_and_a_closed_session(db: Settings, conversation: str) -> None:
+    turn_id = receive(db, conversation, "m1").turn_id
+    with database.read() as session:
+        turn = turns.load(session, turn_id)
+    with database.write() as session:
+        locked = conversations.lock(session, conversation)
+        conversations.set_region(locked, "430104", db)
+        conversations.agree_to_privacy(session, locked, "2")
+    turns.settle(turn, Outcome(replies=[TextReply(text="x")], context=Context(last_qa="hz-001")))
+    with database.write() as session:
+        locked = conversations.lock(session, conversation)
+        memory = conversations.context_of(locked)
+        assert (memory.region, memory.last_qa) == ("430104", "hz-001")
+        locked.state = "closed"
+    receive(db, conversation, "m2")
+    with database.read() as session:
+        memory = conversations.context_of(session.get_one(Conversation, conversation))
+    assert memory.privacy is not None and (memory.region, memory.privacy.version) == ("430104", "2")
+    assert memory.last_qa is None
+
+
+def test_a_turn_of_an_erased_conversation_writes_nothing(db: Settings, conversation: str) -> None:
+    turn_id = receive(db, conversation, "m1").turn_id
+    with database.read() as session:
+        turn = turns.load(session, turn_id)
+    with database.write() as session:
+        conversations.erase(session, conversations.lock(session, conversation))
+    with pytest.raises(NotFound):
+        turns.settle(turn, Outcome(replies=[TextReply(text="x")], context=turn.context))
+    with database.read() as session:
+        assert turns.unsettled(session) == []
+        for table in (Conversation, InboxMessage, TurnEffect, OutboxMessage):
+            assert session.scalar(select(func.count()).select_from(table)) == 0
+
+
+def test_erasing_and_settling_at_once_leave_no_rows(db: Settings) -> None:
+    def one() -> None:
+        with database.write() as session:
+            made, _ = conversations.create(session, "web")
+        turn_id = receive(db, made.id, "m1").turn_id
+        with database.read() as session:
+            turn = turns.load(session, turn_id)
+
+        def settle_it() -> None:
+            with contextlib.suppress(NotFound):
+                turns.settle(turn, Outcome(replies=[TextReply(text="x")], context=turn.context))
+
+        def erase() -> None:
+            with database.write() as session:
+                conversations.erase(session, conversations.lock(session, made.id))
+
+        threads = [threading.Thread(target=work) for work in (settle_it, erase)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    for _ in range(10):
+        one()
+    with database.read() as session:
+        for table in (Conversation, InboxMessage, TurnEffect, OutboxMessage):
+            assert session.scalar(select(func.count()).select_from(table)) == 0
 
 
 def test_only_its_own_token_opens_a_conversation(db: Settings) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,114 +17,35 @@ from conftest import forget
 from sqlalchemy import select
 
 from bot import conversations, database, guards, retention
-from bot.errors import InvalidInput
-from bot.models import ChannelUser, OutboxMessage, utcnow
-from bot.replies import TextReply
+from bot.errors import InvalidInput, StoreBusy
+from bot.models import QA, ChannelUser, InboxMessage, OutboxMessage, Rating, ServiceGuide, Ticket, utcnow
+from bot.replies import TextReply, TicketStatusReply
 from bot.settings import Settings
 from connectors.cli import main
+from connectors.context import Gateway
 from connectors.gateway import create_app
-from connectors.wechat import centres, channel, menu, render, words
+from connectors.wechat import centres, channel, inbox, menu, notice, render, words
+from connectors.wechat.account import GRACE
 from connectors.wechat.api import Sent, WeChatApi
-from connectors.wechat.channel import GRACE, WeChat
 from connectors.wechat.push import parse, signature
-from index import wording
+from index import themes, wording
 from index.acts import literal_act
-from tests.connectors.wechat_api import FakeWeChat
-from tests.index.test_assistant import make
-
-APP, SECRET, TOKEN, KEY = (
-    "wx0123456789abcdef",
-    "app-secret",
-    "push-token",
-    "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG",
-)
-ASKED = "图书馆借书证丢失如何补领"
-
-
-class Account:
-    """The gateway with an official account, the fake WeChat behind it, and citizens who write."""
-
-    def __init__(self, http: httpx.AsyncClient, wechat: WeChat, fake: FakeWeChat) -> None:
-        self.http, self.wechat, self.fake = http, wechat, fake
-        self._number = 0
-
-    def message(self, openid: str, text: str, number: int | None = None, **more: str) -> str:
-        self._number += 1
-        fields = {"ToUserName": "gh_1", "FromUserName": openid, "CreateTime": str(int(time.time())), "MsgType": "text"}
-        fields |= {"Content": text, "MsgId": str(number or 1000 + self._number)} | more
-        return "<xml>" + "".join(f"<{k}><![CDATA[{v}]]></{k}>" for k, v in fields.items()) + "</xml>"
-
-    async def push(self, body: str, token: str = TOKEN) -> httpx.Response:
-        self._number += 1
-        timestamp, nonce = str(int(time.time())), f"n{self._number}"
-        query = {"timestamp": timestamp, "nonce": nonce, "signature": signature(token, timestamp, nonce)}
-        return await self.http.post("/wechat", params=query, content=body.encode())
-
-    async def say(self, openid: str, text: str, number: int | None = None, **more: str) -> str:
-        """What comes back passively; empty for a bare acknowledgement."""
-        self.fake.says(openid)
-        answered = await self.push(self.message(openid, text, number, **more))
-        assert answered.status_code == 200
-        if answered.text == "success":
-            return ""
-        return ET.fromstring(answered.text).findtext("Content") or ""
-
-    async def deliver(self, after: timedelta = GRACE) -> None:
-        while await self.wechat.deliver(utcnow() + after):
-            pass
-
-    def statuses(self) -> Counter[str]:
-        with database.read() as session:
-            return Counter(session.scalars(select(OutboxMessage.status)))
-
-
-@asynccontextmanager
-async def account(monkeypatch: pytest.MonkeyPatch, **options: float) -> AsyncIterator[Account]:
-    async with FakeWeChat(APP, SECRET, **options) as fake:  # type: ignore[arg-type]
-        for name, value in {"APP_ID": APP, "APP_SECRET": SECRET, "TOKEN": TOKEN, "API_URL": fake.url}.items():
-            monkeypatch.setenv(f"YIHAODA_WECHAT_{name}", value)
-        monkeypatch.setattr(channel, "_POLL_S", 3600)  # the tests say when it is time to push
-        # The log would go to a standard error that ends with the test.
-        monkeypatch.setattr("connectors.gateway.logs.configure", lambda level: None)
-        forget()
-        app = create_app()
-        async with app.router.lifespan_context(app):
-            transport = httpx.ASGITransport(app=app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
-                yield Account(http, app.state.wechat, fake)
-    forget()
+from tests.connectors.wechat_account import APP, ASKED, KEY, SECRET, TOKEN, Account, runner
+from tests.connectors.wechat_api import FakeWeChat, serving
 
 
 @pytest.fixture
 def run(sqlite_db: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    monkeypatch.setenv("YIHAODA_DENSE", "false")
-    monkeypatch.setenv("YIHAODA_RASA_PORT", "1")  # nobody there: the gateway answers by itself
-    make(sqlite_db, region="100000")
-
-    def call(scenario: Callable[[Account], Awaitable[None]], **options: float) -> None:
-        async def body() -> None:
-            async with account(monkeypatch, **options) as one:
-                await scenario(one)
-
-        asyncio.run(body())
-
-    return call
+    return runner(sqlite_db, monkeypatch, "wechat")
 
 
 def late(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is answered in time: every reply is pushed."""
-    monkeypatch.setattr(channel, "ANSWER_WITHIN_S", 0.0)
 
-    async def slow(push: object, here: object, until: float) -> str:
-        said, fixed = words.read(push)  # type: ignore[arg-type]
-        if said is None:
-            return fixed
-        received = await asyncio.to_thread(channel._receive, push, said, here.settings)  # type: ignore[attr-defined, arg-type]
-        if not received.settled:
-            await here.dispatcher.answer(received.conversation_id, received.turn_id)  # type: ignore[attr-defined]
-        return ""
+    async def settled(received: inbox.Received, here: Gateway, until: float) -> None:
+        await here.dispatcher.answer(received.conversation_id, received.turn_id)
 
-    monkeypatch.setattr(channel, "_answer", slow)
+    monkeypatch.setattr(channel, "_settled", settled)
 
 
 def test_an_answer_in_time_goes_back_as_it_came_and_is_not_pushed(run) -> None:  # type: ignore[no-untyped-def]
@@ -137,6 +56,28 @@ def test_an_answer_in_time_goes_back_as_it_came_and_is_not_pushed(run) -> None: 
         assert one.fake.sent == [] and one.statuses() == {"delivered": 1}
 
     run(scenario)
+
+
+def says(one: Account, *texts: str, sender: str = "agent") -> None:
+    """Put messages for the only citizen into the outbox."""
+    with database.write() as session:
+        conversation = conversations.lock(session, session.scalars(select(ChannelUser)).one().conversation_id)
+        for text in texts:
+            conversations.say(session, conversation, [TextReply(text=text)], sender=sender)
+
+
+def sentences(name: str, count: int) -> str:
+    return "".join(f"{name}第{number:03}句话说到这里为止。" for number in range(count))
+
+
+async def read_on(one: Account, got: str) -> str:
+    """What was got and all that 更多 brings."""
+    whole = got.removesuffix(render.MORE)
+    while got.endswith(render.MORE):
+        assert len(got.encode()) <= render.TEXT_BYTES
+        got = await one.say("o1", "更多")
+        whole += got.removesuffix(render.MORE)
+    return whole
 
 
 def test_a_push_that_comes_again_makes_no_second_turn_and_no_second_reply(run) -> None:  # type: ignore[no-untyped-def]
@@ -152,7 +93,7 @@ def test_a_push_that_comes_again_makes_no_second_turn_and_no_second_reply(run) -
 def test_a_push_that_comes_again_because_our_reply_got_lost_gets_it_again(run, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     async def scenario(one: Account) -> None:
         first = await one.say("o1", ASKED, number=7)
-        monkeypatch.setattr(channel, "RETRIED_AFTER", timedelta())
+        monkeypatch.setattr(inbox, "RETRIED_AFTER", timedelta())
         assert await one.say("o1", ASKED, number=7) == first
         await one.deliver()
         assert one.fake.sent == []
@@ -227,12 +168,81 @@ def test_the_quota_is_kept_and_what_exceeds_it_is_offered(run, monkeypatch) -> N
     run(scenario)
 
 
+def test_all_that_is_offered_is_said_however_much_it_is(run) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(one: Account) -> None:
+        await one.say("o1", ASKED)
+        texts = [sentences(f"答复{number}", 20) for number in range(12)]
+        says(one, *texts)
+        await one.deliver(timedelta())
+        assert len(one.fake.sent) == 5 and one.statuses()["offered"] == 7
+        whole = await read_on(one, await one.say("o1", "你好", number=7))
+        assert all(text in whole for text in texts[5:]) and one.statuses()["offered"] == 0
+        assert whole.index(words.OFFERED) == 0 and words.NOW in whole
+
+    run(scenario)
+
+
+def test_the_rest_of_a_long_reply_does_not_vanish_behind_another(run) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(one: Account) -> None:
+        await one.say("o1", ASKED)
+        first, second = sentences("甲", 150), sentences("乙", 150)
+        says(one, first, second)
+        await one.deliver(timedelta())
+        got = [text.removesuffix(render.MORE) for _, text in one.fake.sent]
+        assert ASKED in await one.say("o1", ASKED)
+        rest = await read_on(one, await one.say("o1", "更多"))
+        assert rest == second.removeprefix(got[1]) + words.EARLIER + first.removeprefix(got[0])
+
+    run(scenario)
+
+
+def test_what_follows_on_gengduo_is_not_lost_with_a_lost_reply(run, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(one: Account) -> None:
+        await one.say("o1", ASKED)
+        text = sentences("甲", 200)
+        says(one, text)
+        await one.deliver(timedelta())
+        first = one.fake.sent[0][1].removesuffix(render.MORE)
+        second = await one.say("o1", "更多", number=77)
+        monkeypatch.setattr(inbox, "RETRIED_AFTER", timedelta())
+        assert await one.again("o1", "更多", 77) == second
+        assert text == first + await read_on(one, second)
+
+    run(scenario)
+
+
+def test_a_lost_reply_comes_again_with_what_was_offered_in_it(run, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(one: Account) -> None:
+        await one.say("o1", ASKED)
+        says(one, *(f"答复{number}" for number in range(7)))
+        await one.deliver(timedelta())
+        got = await one.say("o1", "你好", number=77)
+        assert "答复5" in got and "答复6" in got
+        monkeypatch.setattr(inbox, "RETRIED_AFTER", timedelta())
+        assert await one.again("o1", "你好", 77) == got
+
+    run(scenario)
+
+
+def test_what_cannot_be_stored_is_not_acknowledged(run, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    def busy(*_: object) -> None:
+        raise StoreBusy("系统正忙")
+
+    async def scenario(one: Account) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(inbox, "receive", busy)
+            assert (await one.push(one.message("o1", ASKED, 7))).status_code == 503
+        assert ASKED in await one.say("o1", ASKED, number=7)
+
+    run(scenario)
+
+
 def test_after_48_hours_nothing_is_pushed(run) -> None:  # type: ignore[no-untyped-def]
     async def scenario(one: Account) -> None:
         await one.say("o1", ASKED)
         with database.write() as session:
             user = session.scalars(select(ChannelUser)).one()
-            user.spoke_at = utcnow() - timedelta(hours=49)
+            user.push_until = utcnow() - timedelta(hours=1)
             conversation = conversations.lock(session, user.conversation_id)
             conversations.say(session, conversation, [TextReply(text="办好了")], sender="agent")
         await one.deliver(timedelta())
@@ -278,6 +288,344 @@ def test_kinds_of_message(run, more: dict[str, str], said: str) -> None:  # type
         assert said in got if said else got == ""
 
     run(scenario)
+
+
+# --- menus, links, codes ---------------------------------------------------------------------------------------------
+
+
+def items(one: Account) -> list[dict[str, str]]:
+    """What the last pushed message lets the citizen tap."""
+    assert one.fake.messages[-1]["msgtype"] == "msgmenu", one.fake.messages[-1]
+    listed: list[dict[str, str]] = one.fake.messages[-1]["msgmenu"]["list"]
+    return listed
+
+
+def ratings() -> dict[str, bool]:
+    """By the text that was answered."""
+    with database.read() as session:
+        rows = session.execute(
+            select(InboxMessage.text, Rating.helpful).join(Rating, Rating.turn_id == InboxMessage.turn_id)
+        )
+        return {str(text): helpful for text, helpful in rows}
+
+
+@pytest.mark.parametrize(("word", "helpful"), [("有用", True), ("没用", False)])
+def test_a_pushed_answer_is_rated_by_a_tap(run, monkeypatch, word: str, helpful: bool) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(one: Account) -> None:
+        with monkeypatch.context() as patched:
+            late(patched)
+            await one.say("o1", ASKED)
+        await one.deliver()
+        assert render.RATE not in one.fake.sent[0][1]
+        item = next(item for item in items(one) if item["content"] == word)
+        assert await one.tap("o1", item)
+        assert ratings() == {ASKED: helpful}
+
+    run(scenario)
+
+
+def test_a_tap_rates_the_answer_that_it_stands_under(run, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    other = "粮油购买凭证现在还需要吗"
+
+    async def scenario(one: Account) -> None:
+        with monkeypatch.context() as patched:
+            late(patched)
+            await one.say("o1", ASKED)
+        await one.deliver()
+        below = items(one)
+        assert "不再需要" in await one.say("o1", other)
+        assert await one.tap("o1", below[1]) == words.RATED
+        assert ratings() == {ASKED: False}
+        assert await one.tap("o1", {"id": "good:another-citizens-turn", "content": "有用"})  # as if typed
+        assert ratings() == {ASKED: False, other: True}
+
+    run(scenario)
+
+
+def test_an_answer_in_text_is_rated_in_words(run) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(one: Account) -> None:
+        assert (await one.say("o1", ASKED)).endswith(render.RATE)
+        await one.say("o1", "有用")
+        assert ratings() == {ASKED: True}
+
+    run(scenario)
+
+
+def test_options_are_tapped_where_pushed_and_numbered_in_text(run, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("YIHAODA_ANSWER_AT", "0.999")
+    monkeypatch.setenv("YIHAODA_CLARIFY_AT", "0.001")
+
+    async def scenario(one: Account) -> None:
+        asked = "借书证弄丢"
+        with monkeypatch.context() as patched:
+            late(patched)
+            await one.say("o1", asked)
+        await one.deliver()
+        below = items(one)
+        assert below[-1] == {"id": "none", "content": "以上都不是"}
+        assert "1. " not in one.fake.messages[-1]["msgmenu"]["head_content"]
+        assert f"【{below[0]['content']}】" in await one.tap("o1", below[0])
+        assert f"1. {below[0]['content']}" in await one.say("o2", asked)
+        assert f"【{below[0]['content']}】" in await one.say("o2", "1")
+
+    run(scenario)
+
+
+def test_an_account_that_may_not_send_menus_sends_text(run, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    late(monkeypatch)
+
+    async def scenario(one: Account) -> None:
+        one.fake.menus = False
+        await one.say("o1", ASKED)
+        await one.deliver()
+        assert len(one.fake.sent) == 1 and one.fake.sent[0][1].endswith(render.RATE)
+
+    run(scenario)
+
+
+def test_after_a_tap_there_is_a_minute_and_then_the_reply_waits(run, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    late(monkeypatch)
+
+    async def scenario(one: Account) -> None:
+        assert await one.event("o1", "CLICK", "tickets") is None
+        await one.deliver(timedelta(minutes=2))
+        assert one.fake.sent == [] and one.statuses() == {"offered": 1}
+        assert await one.event("o2", "CLICK", "ask") is None
+        await one.deliver(GRACE)
+        assert [openid for openid, _ in one.fake.sent] == ["o2"]
+        await one.say("o2", ASKED)
+        await one.event("o2", "CLICK", "tickets")  # takes nothing away from the 48 hours
+        await one.deliver(timedelta(minutes=5))
+        assert [openid for openid, _ in one.fake.sent] == ["o2"] * 3
+
+    run(scenario)
+
+
+GUIDE = "https://www.gov.cn/fuwu/a?b=1&c=<补领>"
+
+
+def with_guide(url: str) -> None:
+    """The answer to ``ASKED`` gets a service guide."""
+    fields = {name: [] for name in ("steps",)} | {"materials": ["身份证"], "channels": ["市图书馆"], "region": "100000"}
+    with database.write() as session:
+        session.add(ServiceGuide(id="g1", title="借书证补领", url=url, **fields))
+        session.get_one(QA, "plain").guides = ["g1"]
+
+
+def test_a_guide_is_a_link_in_the_answer_and_a_card_when_asked_for(run) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(one: Account) -> None:
+        with_guide(GUIDE)
+        said = await one.say("o1", ASKED)
+        assert '<a href="https://www.gov.cn/fuwu/a?b=1&c=%3C%E8%A1%A5%E9%A2%86%3E">借书证补领</a>' in said
+        answered = ET.fromstring((await one.push(one.message("o1", "办事指南"))).text)
+        assert answered.findtext("MsgType") == "news" and answered.findtext("ArticleCount") == "1"
+        article = answered.find("Articles/item")
+        assert article is not None and article.findtext("Title") == "借书证补领" and article.findtext("Url") == GUIDE
+        assert "身份证" in (article.findtext("Description") or "")
+        with database.write() as session:
+            session.get_one(QA, "plain").status = "paused"
+        answered = ET.fromstring((await one.push(one.message("o1", "办事指南"))).text)
+        assert answered.findtext("MsgType") == "text"  # a card for what may not be answered any more would mislead
+        for _ in range(2):
+            assert await one.say("o2", "办事指南")  # nothing was answered yet: the assistant says something
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("event", ["subscribe", "SCAN"])
+def test_a_code_that_names_a_matter_offers_its_questions(run, event: str) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(one: Account) -> None:
+        answered = await one.event("o1", event, ("qrscene_" if event == "subscribe" else "") + "测试事项")
+        assert answered is not None
+        said = answered.findtext("Content") or ""
+        first = said.split("1. ")[1].split("\n")[0]
+        assert "测试事项" in said and "自行车上牌照" not in said  # that rule is not in force any more
+        assert f"【{first}】" in await one.say("o1", "1")
+        with database.read() as session:
+            texts = session.scalars(select(InboxMessage.text).order_by(InboxMessage.seq)).all()
+        assert texts == ["扫码：测试事项", "1"]
+
+    run(scenario)
+
+
+def test_a_menu_that_names_a_theme_offers_its_questions(run) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(one: Account) -> None:
+        answered = await one.event("o1", "CLICK", "theme:其他")
+        assert answered is not None
+        first = (answered.findtext("Content") or "").split("1. ")[1].split("\n")[0]
+        assert f"【{first}】" in await one.say("o1", "1")
+        assert await one.event("o1", "CLICK", "theme:") is None
+
+    run(scenario)
+
+
+def test_a_code_of_a_theme_and_one_that_nobody_knows(run) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(one: Account) -> None:
+        answered = await one.event("o1", "SCAN", "其他")
+        assert answered is not None and "1. " in (answered.findtext("Content") or "")
+        answered = await one.event("o1", "SCAN", "海报3号")
+        assert answered is not None and answered.findtext("Content") == words.WELCOME
+        answered = await one.event("o1", "subscribe")
+        assert answered is not None and answered.findtext("Content") == words.WELCOME
+
+    run(scenario)
+
+
+# --- tickets and people ----------------------------------------------------------------------------------------------
+
+
+async def ticket(one: Account) -> str:
+    """The number of the ticket that o1 makes."""
+    assert "办件编号" in await one.say("o1", "转人工")
+    await one.say("o1", "不用")
+    with database.read() as session:
+        number: str = session.scalars(select(Ticket.number)).one()
+    return number
+
+
+def over() -> None:
+    """The citizen's time for being pushed to is over."""
+    with database.write() as session:
+        session.scalars(select(ChannelUser)).one().push_until = utcnow() - timedelta(minutes=1)
+
+
+def test_a_ticket_leads_to_the_mini_program_where_there_is_one(run, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("YIHAODA_MINIPROGRAM_APP_ID", "wx-mini")
+    monkeypatch.setenv("YIHAODA_MINIPROGRAM_APP_SECRET", "mini-secret")
+
+    async def scenario(one: Account) -> None:
+        said = await one.say("o1", "转人工")
+        assert '<a data-miniprogram-appid="wx-mini" data-miniprogram-path="pages/tickets">' in said
+        assert "<a " not in await one.say("o1", ASKED)
+
+    run(scenario)
+
+
+def test_a_ticket_s_answer_is_pushed_within_the_quota(run, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("YIHAODA_WECHAT_TEMPLATE", "template-1")
+
+    async def scenario(one: Account) -> None:
+        number = await ticket(one)
+        await one.operate(f"tickets/{number}/claim")
+        await one.operate(f"tickets/{number}/reply", text="已责令整改。")
+        await one.deliver(timedelta())
+        await one.operate(f"tickets/{number}/close")
+        await one.deliver(timedelta())
+        assert [("已责令整改" in text) for _, text in one.fake.sent] == [True, True] and one.fake.notices == []
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("failures", [[], ["expired"], ["busy", "busy"]])
+def test_where_it_may_not_be_pushed_a_notice_goes_and_the_answer_waits(run, monkeypatch, failures: list[str]) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("YIHAODA_WECHAT_TEMPLATE", "template-1")
+
+    async def scenario(one: Account) -> None:
+        number = await ticket(one)
+        over()
+        await one.operate(f"tickets/{number}/claim")
+        await one.operate(f"tickets/{number}/reply", text="已责令整改。")
+        one.fake.failures = list(failures)
+        for minutes in range(5):
+            await one.deliver(timedelta(minutes=minutes))
+        assert one.fake.sent == [] and len(one.fake.notices) == 1
+        data = {name: given["value"] for name, given in one.fake.notices[0]["data"].items()}
+        assert data["character_string1"] == number and data["phrase2"] == "已答复" and "整改" not in str(data)
+        assert "已责令整改" in await one.say("o1", "你好")
+        assert "已责令整改" not in await one.say("o1", "谢谢")
+
+    run(scenario)
+
+
+def test_a_notice_goes_too_where_wechat_counts_otherwise_than_we(run, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("YIHAODA_WECHAT_TEMPLATE", "template-1")
+
+    async def scenario(one: Account) -> None:
+        number = await ticket(one)
+        one.fake.allowed.clear()
+        await one.operate(f"tickets/{number}/claim")
+        await one.operate(f"tickets/{number}/reply", text="已责令整改。")
+        await one.deliver(timedelta())
+        assert one.fake.sent == [] and len(one.fake.notices) == 1 and one.statuses()["offered"] == 1
+
+    run(scenario)
+
+
+def test_without_a_template_the_answer_waits(run) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(one: Account) -> None:
+        number = await ticket(one)
+        over()
+        await one.operate(f"tickets/{number}/claim")
+        await one.operate(f"tickets/{number}/reply", text="已责令整改。")
+        await one.deliver(timedelta())
+        assert one.fake.sent == one.fake.notices == []
+        assert "已责令整改" in await one.say("o1", "你好")
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ("", "没有字段"),
+        ("thing1=姓名", "只能是"),
+        ("phrase1=编号", "放不了"),
+        ("time3", "只能是"),
+    ],
+)
+def test_a_template_that_cannot_hold_what_it_should_is_refused_at_the_start(fields: str, said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        notice.official("template-1", fields)
+    assert notice.official("", fields) is None
+
+
+def test_a_notice_opens_the_mini_program_or_the_page() -> None:
+    ticket = TicketStatusReply(number="20261121748480", state="已办结", text="")
+    plain = notice.official("t", "thing1=提示")
+    both = notice.official("t", "thing1=提示", "wx-mini", "https://example.gov.cn")
+    assert plain is not None and both is not None
+    assert not {"url", "miniprogram"} & set(plain.message("o1", ticket, utcnow()))
+    body = both.message("o1", ticket, utcnow())
+    assert body["url"] == "https://example.gov.cn/#/pages/tickets"
+    assert body["miniprogram"] == {"appid": "wx-mini", "pagepath": "pages/tickets"}
+
+
+def test_a_human_may_sit_at_wechat_s_own_desk(run, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("YIHAODA_WECHAT_TRANSFER", "true")
+
+    async def scenario(one: Account) -> None:
+        await one.operate("duty", hours=1)
+        assert ASKED in await one.say("o1", ASKED)
+        one.fake.says("o1")
+        for said in ("转人工", "在吗"):
+            answered = ET.fromstring((await one.push(one.message("o1", said))).text)
+            assert answered.findtext("MsgType") == "transfer_customer_service" and answered.find("Content") is None
+        await one.deliver()
+        assert len(one.fake.sent) == 2  # what the assistant said is not lost
+        answered_event = await one.event("o1", "CLICK", "ask")  # an event is none of the desk's business
+        assert answered_event is not None and answered_event.findtext("MsgType") == "text"
+        assert await one.event("o1", "kf_close_session") is None
+        assert ASKED in await one.say("o1", ASKED)
+
+    run(scenario)
+
+
+def test_by_default_a_human_sits_at_our_desk(run) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(one: Account) -> None:
+        await one.operate("duty", hours=1)
+        assert await one.say("o1", "转人工")
+        with database.read() as session:
+            conversation = session.scalars(select(ChannelUser)).one().conversation_id
+        await one.operate(f"conversations/{conversation}/claim")
+        assert await one.say("o1", "在吗") == ""
+        await one.operate(f"conversations/{conversation}/messages", text="您好，请讲。")
+        await one.deliver(timedelta())
+        assert [text for _, text in one.fake.sent] == ["您好，请讲。"]
+
+    run(scenario)
+
+
+# --- all the rest ----------------------------------------------------------------------------------------------------
 
 
 def test_two_citizens_never_see_each_others_words(run) -> None:  # type: ignore[no-untyped-def]
@@ -357,23 +705,58 @@ def test_without_an_account_there_is_no_such_address(sqlite_db: Settings, monkey
 def test_processes_share_one_token_and_renew_it_once(sqlite_db: Settings) -> None:
     async def scenario() -> None:
         async with FakeWeChat(APP, SECRET) as fake:
-            from pydantic import SecretStr
-
-            settings = sqlite_db.model_copy(
-                update={"wechat_app_id": APP, "wechat_app_secret": SecretStr(SECRET), "wechat_api_url": fake.url}
-            )
-            apis = [WeChatApi(settings) for _ in range(3)]
+            apis = [WeChatApi(APP, SECRET, fake.url) for _ in range(3)]
             fake.says("o1")
-            assert await asyncio.gather(*(api.send_text("o1", "一") for api in apis)) == [Sent.DELIVERED] * 3
+            assert (
+                await asyncio.gather(*(api.send("o1", render.text_message("一")) for api in apis))
+                == [Sent.DELIVERED] * 3
+            )
             assert fake.tokens == 1
             fake.expire()
-            assert await apis[0].send_text("o1", "二") is Sent.DELIVERED
-            assert await apis[1].send_text("o1", "三") is Sent.DELIVERED
+            assert await apis[0].send("o1", render.text_message("二")) is Sent.DELIVERED
+            assert await apis[1].send("o1", render.text_message("三")) is Sent.DELIVERED
             assert (fake.tokens, fake.forced) == (2, 0)
-            assert await apis[2].send_text("o1", "四") is Sent.REFUSED  # 45047
-            assert await apis[2].send_text("o2", "五") is Sent.REFUSED  # 45015
+            assert await apis[2].send("o1", render.text_message("四")) is Sent.REFUSED  # 45047
+            assert await apis[2].send("o2", render.text_message("五")) is Sent.REFUSED  # 45015
             for api in apis:
                 await api.close()
+
+    asyncio.run(scenario())
+
+
+def test_processes_that_renew_the_token_at_once_do_not_push_each_other_out(sqlite_db: Settings) -> None:
+    async def scenario() -> None:
+        async with FakeWeChat(APP, SECRET) as fake:
+            apis = [WeChatApi(APP, SECRET, fake.url) for _ in range(4)]
+            for round_ in range(3):
+                fake.expire()
+                openids = [f"o{round_}-{number}" for number in range(20)]
+                for openid in openids:
+                    fake.says(openid)
+                sent = await asyncio.gather(
+                    *(apis[n % 4].send(openid, render.text_message("好")) for n, openid in enumerate(openids))
+                )
+                assert set(sent) == {Sent.DELIVERED}
+            assert (fake.tokens, fake.forced) == (3, 0)
+            for api in apis:
+                await api.close()
+
+    asyncio.run(scenario())
+
+
+def test_refusals_do_not_open_the_breaker_and_failures_do(sqlite_db: Settings) -> None:
+    async def scenario() -> None:
+        async with FakeWeChat(APP, SECRET) as fake:
+            api = WeChatApi(APP, SECRET, fake.url)
+            for _ in range(12):
+                assert await api.send("stranger", render.text_message("好")) is Sent.REFUSED
+            fake.says("o1")
+            assert await api.send("o1", render.text_message("好")) is Sent.DELIVERED
+            fake.failures = ["busy"] * 5
+            for _ in range(6):
+                assert await api.send("o1", render.text_message("好")) is Sent.AGAIN
+            assert len(fake.sent) == 1 and fake.failures == []  # the sixth was not even tried
+            await api.close()
 
     asyncio.run(scenario())
 
@@ -424,18 +807,12 @@ def test_under_failures_every_reply_comes_once_or_is_offered(run, monkeypatch, m
 
 @pytest.fixture
 def served(sqlite_db: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeWeChat]:
-    """WeChat's API in a thread of its own, and the settings that lead there."""
-    loop, fake = asyncio.new_event_loop(), FakeWeChat(APP, SECRET)
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    asyncio.run_coroutine_threadsafe(fake.__aenter__(), loop).result(10)
-    for name, value in {"APP_ID": APP, "APP_SECRET": SECRET, "TOKEN": TOKEN, "API_URL": fake.url}.items():
-        monkeypatch.setenv(f"YIHAODA_WECHAT_{name}", value)
-    forget()
-    yield fake
-    asyncio.run_coroutine_threadsafe(fake.__aexit__(), loop).result(10)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
+    """WeChat's API, and the settings that lead there."""
+    with serving(FakeWeChat(APP, SECRET)) as fake:
+        for name, value in {"APP_ID": APP, "APP_SECRET": SECRET, "TOKEN": TOKEN, "API_URL": fake.url}.items():
+            monkeypatch.setenv(f"YIHAODA_WECHAT_{name}", value)
+        forget()
+        yield fake
     structlog.reset_defaults()  # the command's log goes to a standard error that ends with the test
 
 
@@ -447,12 +824,21 @@ def test_the_menu_is_published_by_one_command(served: FakeWeChat, capsys: pytest
         return int(ended.value.code or 0)
 
     assert publish() == 0 and "菜单已发布" in capsys.readouterr().out
-    assert [button["name"] for button in served.menu["button"]] == ["我要问", "我要反映", "我的工单"]
+    assert [button["name"] for button in served.menu["button"]] == ["我要问", "我要办", "我的工单"]
     served.expire()  # a token that WeChat takes back is renewed
     assert publish() == 0
     served.expire()
     served.secret = "changed"
     assert publish() == 1 and "没有给凭证" in capsys.readouterr().err
+
+
+def test_a_code_is_made_by_one_command(served: FakeWeChat, capsys: pytest.CaptureFixture[str]) -> None:
+    for scene, ended in (("生育", 0), ("长" * 65, 1)):
+        with pytest.raises(SystemExit) as exited:
+            main(["wechat", "qrcode", scene])
+        assert int(exited.value.code or 0) == ended
+    assert served.scenes == ["生育"]
+    assert "ticket=gQH%2B%2Fx%3D%3D" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -462,6 +848,8 @@ def test_the_menu_is_published_by_one_command(served: FakeWeChat, capsys: pytest
         ("{}", "1 到 3 个"),
         ('{"button": [{"name": "一个太长太长的名字", "type": "click", "key": "ask"}]}', "太长"),
         ('{"button": [{"name": "问", "type": "click", "key": "weather"}]}', "key 只能是"),
+        ('{"button": [{"name": "办", "type": "click", "key": "theme: "}]}', "主题名"),
+        (f'{{"button": [{{"name": "办", "type": "click", "key": "theme:{"生" * 50}"}}]}}', "太长"),
         ('{"button": [{"name": "办", "type": "view", "url": "javascript:x"}]}', "https"),
         ('{"button": [{"name": "办", "type": "scan"}]}', "type 只能是"),
         ('{"button": [{"name": "办", "sub_button": []}]}', "1 到 5 个"),
@@ -473,6 +861,12 @@ def test_a_menu_that_wechat_would_not_take_is_refused_before(tmp_path: Path, con
     (tmp_path / "menu.json").write_text(content, encoding="utf-8")
     with pytest.raises(InvalidInput, match=said):
         menu.read(tmp_path / "menu.json")
+
+
+def test_every_theme_of_the_menu_that_comes_along_exists() -> None:
+    keys = [sub["key"] for button in menu.read()["button"] for sub in button.get("sub_button", [button])]
+    named = [key.removeprefix(words.THEME) for key in keys if key.startswith(words.THEME)]
+    assert named and set(named) <= {life.title for life in themes.lives()}
 
 
 def test_every_key_of_the_menu_says_something_the_assistant_understands() -> None:

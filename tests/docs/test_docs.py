@@ -147,12 +147,13 @@ def application() -> FastAPI:
 
 
 def routes(application: FastAPI) -> set[tuple[str, str]]:
-    """(method, path with bare braces) of our own routes, also of those that the schema hides."""
+    """(method, path with bare braces) of our own routes, also of those that the schema hides; HEAD comes with GET."""
     return {
         (method, bare(context.path))
         for context in iter_route_contexts(application.routes)
         if isinstance(context.original_route, APIRoute) and context.path
         for method in context.methods or ()
+        if method != "HEAD"
     }
 
 

@@ -1,0 +1,77 @@
+"""The citizens' page: what the build of connectors/miniprogram left in dist/build/h5, served at ``/``."""
+
+from __future__ import annotations
+
+from starlette.datastructures import MutableHeaders
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bot.settings import ROOT
+
+BUILD = ROOT / "connectors" / "miniprogram" / "dist" / "build" / "h5"
+
+_SECURITY = {
+    # The page brings its own scripts and styles and talks to nobody but us.  uni-app sizes its elements by style
+    # attributes, so inline styles have to be allowed; inline scripts and eval do not.
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        "font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Permissions-Policy": "microphone=(self), camera=(), geolocation=(), payment=(), usb=()",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+_NOT_BUILT = """<!doctype html>
+<html lang="zh-CN"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>页面还没有准备好 · 一号答</title>
+<h1>页面还没有准备好</h1>
+<p>要咨询或反映问题，请直接拨打 <a href="tel:12345">12345</a>。</p>
+<p>管理员：这台机器上还没有编译网页，请在项目文件夹里运行 <code>make run</code>。</p>
+</html>
+"""
+
+
+async def index(_request: Request) -> Response:
+    """The page itself: asked for anew each time, since it names the scripts of the present build."""
+    headers = {**_SECURITY, "Cache-Control": "no-cache"}
+    page = BUILD / "index.html"
+    if not page.is_file():
+        return HTMLResponse(_NOT_BUILT, status_code=503, headers=headers)
+    return FileResponse(page, headers=headers)
+
+
+class Files:
+    """Scripts, styles and pictures of one folder of the build (ASGI)."""
+
+    def __init__(self, folder: str, cache_control: str) -> None:
+        files = _Files(directory=BUILD / folder, check_dir=False)
+        self._files: ASGIApp = GZipMiddleware(files, minimum_size=1024)
+        self._cache_control = cache_control
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one, with its headers."""
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers["Cache-Control"] = self._cache_control
+            await send(message)
+
+        await self._files(scope, receive, with_headers)
+
+
+class _Files(StaticFiles):
+    async def check_config(self) -> None:
+        """A build that is not there yet is no reason to fail: the file is not found."""
+
+
+def mounts() -> dict[str, Files]:
+    """Path → what is served there: ``assets``, whose names hold a hash of their content, and ``static``, as written."""
+    return {
+        "/assets": Files("assets", "public, max-age=31536000, immutable"),
+        "/static": Files("static", "no-cache"),
+    }

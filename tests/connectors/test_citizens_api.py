@@ -1,0 +1,558 @@
+"""The citizens' routes on the real gateway and a real database; Rasa is down, so the gateway answers by itself."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from conftest import forget
+from fastapi.testclient import TestClient
+from sqlalchemy import func, select
+
+from bot import conversations, crypto, database, knowledge, tickets
+from bot.models import (
+    QA,
+    AuditEntry,
+    ChannelUser,
+    Conversation,
+    InboxMessage,
+    OutboxMessage,
+    Rating,
+    Ticket,
+    TurnEffect,
+    utcnow,
+)
+from bot.settings import Settings, get_settings
+from bot.turns import Outcome, Turn
+from connectors.context import PerMinute
+from connectors.gateway import create_app
+from tests.index.test_assistant import make
+
+ASKED = "图书馆借书证丢失如何补领"
+UNKNOWN = "火星移民签证在哪里办理"
+NOBODY = f"/api/conversations/{'0' * 32}"
+CHANGSHA, YUELU, HUNAN, BEIJING = "430100", "430104", "430000", "110000"
+
+
+class Citizen:
+    """One conversation."""
+
+    def __init__(self, http: TestClient) -> None:
+        self.http = http
+        opened = http.post("/api/conversations").json()
+        self.path, self.id = f"/api/conversations/{opened['id']}", opened["id"]
+        self.headers = {"Authorization": f"Bearer {opened['token']}"}
+
+    def call(self, method: str, path: str = "", **more: Any) -> httpx.Response:
+        return self.http.request(method, self.path + path, headers=self.headers, **more)
+
+    def say(self, text: str, message_id: str | None = None) -> httpx.Response:
+        return self.call("POST", "/messages", json={"message_id": message_id or uuid.uuid4().hex, "text": text})
+
+    def ticket(self, text: str = UNKNOWN) -> dict[str, Any]:
+        """A ticket, made by asking what nobody knows."""
+        made = self.say(text).json()["replies"][0]
+        assert made["type"] == "ticket", made
+        return made  # type: ignore[no-any-return]
+
+
+class Opened:
+    """A ticket, as whoever has number and code sees it."""
+
+    def __init__(self, http: TestClient, made: dict[str, Any]) -> None:
+        self.http, self.number, self.code = http, made["number"], made["query_code"]
+        self.path = f"/api/tickets/{self.number}"
+
+    def read(self) -> dict[str, Any]:
+        return self.http.get(self.path, params={"code": self.code}).json()  # type: ignore[no-any-return]
+
+    def correct(self, **body: Any) -> httpx.Response:
+        return self.http.put(f"{self.path}/contact", json={"code": self.code} | body)
+
+    def rate(self, grade: str, note: str | None = None, **more: Any) -> httpx.Response:
+        body = {"code": self.code, "grade": grade} | ({"note": note} if note is not None else {}) | more
+        return self.http.post(f"{self.path}/rating", json=body)
+
+    def answer(self, text: str = "请到市图书馆办理。") -> None:
+        with database.write() as session:
+            tickets.claim(session, self.number, "小李")
+            tickets.reply(session, self.number, "小李", text)
+
+
+@pytest.fixture
+def http(sqlite_db: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+    for name, value in {
+        "DENSE": "false",
+        "RASA_PORT": "1",  # nobody there
+        "CITY": "长沙",
+        "REGION": CHANGSHA,
+        "MINIPROGRAM_TEMPLATE": "tpl-1",
+    }.items():
+        monkeypatch.setenv(f"YIHAODA_{name}", value)
+    forget()
+    assistant = make(get_settings())
+    monkeypatch.setattr("connectors.gateway.get_assistant", lambda: assistant)
+    # The log would go to a standard error that ends with the test.
+    monkeypatch.setattr("connectors.gateway.logs.configure", lambda level: None)
+    with TestClient(create_app(), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def citizen(http: TestClient) -> Citizen:
+    return Citizen(http)
+
+
+@pytest.fixture
+def ticket(citizen: Citizen) -> Opened:
+    return Opened(citizen.http, citizen.ticket())
+
+
+def code(response: httpx.Response, status: int) -> str:
+    """The error's code; every error has the one shape and Chinese words."""
+    assert response.status_code == status, response.text
+    error = response.json()["error"]
+    assert set(error) == {"code", "message"} and any(character >= "\u4e00" for character in error["message"])
+    return str(error["code"])
+
+
+# --- what can be looked up -------------------------------------------------------------------------------------------
+
+
+def test_the_site_says_whose_it_is(http: TestClient) -> None:
+    assert http.get("/api/site").json() == {
+        "city": "长沙",
+        "region": {"code": CHANGSHA, "name": "湖南省长沙市"},
+        "retention_days": 180,
+        "hotline": "12345",
+        "wechat_templates": ["tpl-1"],
+        "version": "0.1.0",
+    }
+
+
+def test_regions_lead_from_the_served_one_down_to_its_districts(http: TestClient) -> None:
+    assert http.get("/api/regions").json() == [{"code": CHANGSHA, "name": "长沙市", "leaf": False}]
+    parts = http.get("/api/regions", params={"parent": CHANGSHA}).json()
+    assert {"code": YUELU, "name": "岳麓区", "leaf": True} in parts
+    assert [part["code"] for part in parts] == sorted(part["code"] for part in parts)
+    assert http.get("/api/regions", params={"parent": YUELU}).json() == []
+    assert code(http.get("/api/regions", params={"parent": "999999"}), 404) == "not_found"
+    for bad in ("43", "4301000", "abcdef", "", "' OR 1"):
+        assert code(http.get("/api/regions", params={"parent": bad}), 422) == "invalid_input"
+
+
+def test_themes_hold_what_may_be_answered_here_and_now(http: TestClient) -> None:
+    listed = {theme["id"]: theme for theme in http.get("/api/themes").json()}
+    assert set(listed) == {"retirement", "other"}  # 高龄津贴 is in the file, 测试事项 in no theme
+    # Of the same question in the nation, the city and a district the nearest; Beijing's is another place's.
+    assert listed["retirement"]["questions"] == [{"qa_id": "gl-cs-yl", "question": "高龄津贴每月领多少钱"}]
+    other = http.get("/api/themes/other").json()
+    assert [one["qa_id"] for one in other["matters"][0]["questions"]] == ["draft", "new-2", "plain"]
+    assert other["title"] == "其他" and other["questions"] == other["matters"][0]["questions"]
+    with database.write() as session:
+        knowledge.set_status(session, "plain", "paused", "王审核")
+    assert "plain" not in str(http.get("/api/themes/other").json())  # at once
+    for nothing in ("birth", "no-such", "%E2%80%AE"):
+        assert code(http.get(f"/api/themes/{nothing}"), 404) == "not_found"
+    assert code(http.get(f"/api/themes/{'x' * 33}"), 422) == "invalid_input"
+
+
+def test_looking_through_the_themes_has_a_limit(http: TestClient) -> None:
+    here = http.app.state.gateway  # type: ignore[attr-defined]
+    object.__setattr__(here, "calculations", PerMinute(2))
+    answered = [http.get("/api/themes").status_code for _ in range(3)]
+    assert answered == [200, 200, 429]
+
+
+# --- conversations ---------------------------------------------------------------------------------------------------
+
+
+def test_a_citizen_says_where_they_are_and_the_answer_follows(citizen: Citizen) -> None:
+    assert citizen.call("GET").json() == {"id": citizen.id, "state": "bot", "region": None, "privacy_agreed": None}
+    for region, name in ((YUELU, "湖南省长沙市岳麓区"), (HUNAN, "湖南省"), ("100000", "全国")):
+        chosen = citizen.call("PUT", "/region", json={"region": region})
+        assert chosen.json()["region"] == {"code": region, "name": name}
+    citizen.call("PUT", "/region", json={"region": CHANGSHA})
+    said = citizen.say("高龄津贴每月领多少钱").json()["replies"][0]
+    assert said["text"].startswith("长沙")
+    assert citizen.call("GET").json()["region"]["code"] == CHANGSHA
+    assert citizen.call("PUT", "/region", json={"region": None}).json()["region"] is None
+
+
+@pytest.mark.parametrize("region", [BEIJING, "999999", "43010", "４３０１００", "", 430100, ["430100"]])
+def test_a_region_that_is_not_ours_or_none_is_refused(citizen: Citizen, region: object) -> None:
+    citizen.call("PUT", "/region", json={"region": YUELU})
+    assert code(citizen.call("PUT", "/region", json={"region": region}), 422) == "invalid_input"
+    assert code(citizen.call("PUT", "/region", json={}), 422) == "invalid_input"
+    assert citizen.call("GET").json()["region"]["code"] == YUELU
+
+
+def test_agreement_to_the_privacy_notice_is_kept_with_its_time(citizen: Citizen) -> None:
+    for version in ("2026-11", "2026-11", "2026-12"):
+        assert citizen.call("PUT", "/privacy", json={"version": version}).json()["privacy_agreed"] == version
+    citizen.say(ASKED)  # a turn leaves it alone
+    assert citizen.call("GET").json()["privacy_agreed"] == "2026-12"
+    with database.read() as session:
+        kept = conversations.context_of(session.get_one(Conversation, citizen.id)).privacy
+        agreed = session.scalars(select(AuditEntry).where(AuditEntry.action == "conversation.privacy")).all()
+    assert kept is not None and utcnow() - kept.at < timedelta(minutes=1)
+    assert [entry.detail["version"] for entry in agreed] == ["2026-11", "2026-12"]  # once a version
+    for bad in ("", "x" * 33, "v 1", "<b>", None, 1):
+        assert code(citizen.call("PUT", "/privacy", json={"version": bad}), 422) == "invalid_input"
+
+
+def test_what_the_citizen_sets_while_a_turn_is_answered_stays(
+    citizen: Citizen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with halfway(citizen, monkeypatch) as go_on:
+        citizen.call("PUT", "/region", json={"region": YUELU})
+        citizen.call("PUT", "/privacy", json={"version": "1"})
+        assert go_on().json()["replies"]
+    now = citizen.call("GET").json()
+    assert (now["region"]["code"], now["privacy_agreed"]) == (YUELU, "1")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "", None),
+        ("PUT", "/region", {"region": YUELU}),
+        ("PUT", "/privacy", {"version": "1"}),
+        ("DELETE", "", None),
+        ("GET", "/tickets", None),
+    ],
+)
+def test_only_its_own_token_opens_a_conversation(
+    citizen: Citizen, method: str, path: str, body: dict[str, str] | None
+) -> None:
+    other = Citizen(citizen.http)
+    before = citizen.call("GET").json()
+    for headers, status in (
+        ({}, 401),
+        ({"Authorization": "Basic x"}, 401),
+        ({"Authorization": "Bearer wrong"}, 403),
+        (other.headers, 403),
+    ):
+        answered = citizen.http.request(method, citizen.path + path, headers=headers, json=body)
+        code(answered, status)
+        code(citizen.http.request(method, NOBODY + path, headers=headers, json=body), status)
+    assert citizen.call("GET").json() == before
+
+
+def test_settings_have_a_limit(citizen: Citizen) -> None:
+    here = citizen.http.app.state.gateway  # type: ignore[attr-defined]
+    object.__setattr__(here, "messages", PerMinute(2))
+    answered = [citizen.call("PUT", "/privacy", json={"version": str(n)}).status_code for n in range(3)]
+    assert answered == [200, 200, 429]
+
+
+def test_history_shows_how_a_reply_was_rated(citizen: Citizen) -> None:
+    turn = citizen.say(ASKED).json()["turn_id"]
+    citizen.say("谢谢")
+
+    def helpful() -> list[object]:
+        return [message["helpful"] for message in citizen.call("GET", "/messages").json()["messages"]]
+
+    assert helpful() == [None, None, None, None]
+    for word in (False, True):
+        rated = citizen.call("POST", "/ratings", json={"helpful": word, "turn_id": turn})
+        assert rated.status_code == 204
+        assert helpful() == [None, word, None, None]
+
+
+def test_own_tickets_are_listed_the_newest_first(citizen: Citizen) -> None:
+    assert citizen.call("GET", "/tickets").json() == []
+    first, second = (
+        citizen.ticket(),
+        citizen.ticket("金星移民签证和木星长期居留许可分别在哪里办理，我的电话是13812345678"),
+    )
+    Citizen(citizen.http).ticket()
+    listed = citizen.call("GET", "/tickets").json()
+    assert [one["number"] for one in listed] == [second["number"], first["number"]]
+    assert listed[1] | {"created_at": ""} == {
+        "number": first["number"],
+        "query_code": first["query_code"],
+        "kind": "咨询",
+        "subject": UNKNOWN,
+        "state": "待受理",
+        "created_at": "",
+    }
+    assert "138****5678" in listed[0]["subject"]
+
+
+# --- erasing ---------------------------------------------------------------------------------------------------------
+
+
+class halfway:
+    """A message of the citizen's is being answered; the context's value lets the answer go on and gives what came back."""
+
+    def __init__(self, citizen: Citizen, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.citizen, self.monkeypatch = citizen, monkeypatch
+        self.begun, self.go = threading.Event(), threading.Event()
+        self.answered: list[httpx.Response] = []
+
+    def __enter__(self) -> Any:
+        assistant = self.citizen.http.app.state.gateway.assistant  # type: ignore[attr-defined]
+        decide = assistant.decide
+
+        def slow(turn: Turn) -> Outcome:
+            outcome: Outcome = decide(turn)
+            self.begun.set()
+            assert self.go.wait(20)
+            return outcome
+
+        self.monkeypatch.setattr(assistant, "decide", slow)
+        self.thread = threading.Thread(target=lambda: self.answered.append(self.citizen.say(UNKNOWN)))
+        self.thread.start()
+        assert self.begun.wait(20)
+        return self.finish
+
+    def finish(self) -> httpx.Response:
+        self.go.set()
+        self.thread.join(30)
+        return self.answered[0]
+
+    def __exit__(self, *_: object) -> None:
+        self.go.set()
+        self.thread.join(30)
+
+
+def rows() -> dict[str, int]:
+    tables = (Conversation, InboxMessage, OutboxMessage, TurnEffect, Rating, ChannelUser)
+    with database.read() as session:
+        return {table.__tablename__: session.scalar(select(func.count()).select_from(table)) or 0 for table in tables}
+
+
+def test_erasing_leaves_nothing_but_tickets_without_their_link(citizen: Citizen) -> None:
+    made = Opened(citizen.http, citizen.ticket())
+    turn = citizen.say(ASKED).json()["turn_id"]
+    citizen.call("POST", "/ratings", json={"helpful": True, "turn_id": turn})
+    with database.write() as session:
+        session.add(
+            ChannelUser(
+                channel="wechat",
+                user_digest="d",
+                conversation_id=citizen.id,
+                address="o1",
+                push_until=utcnow(),
+                pushes_left=0,
+            )
+        )
+    other = Citizen(citizen.http)
+    other.say(ASKED)
+    kept = rows()
+    assert kept["ratings"] == kept["channel_users"] == 1
+    erased = citizen.call("DELETE")
+    assert (erased.status_code, erased.content) == (204, b"")
+    assert rows() == {"conversations": 1, "inbox": 1, "outbox": 1, "turns": 1, "ratings": 0, "channel_users": 0}
+    assert len(other.call("GET", "/messages").json()["messages"]) == 2
+    with database.read() as session:
+        ticket = session.get_one(Ticket, made.number)
+        assert (ticket.conversation_id, ticket.turn_id) == (None, None)
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "conversation.erase")).one()
+        assert entry.subject == citizen.id
+    assert made.read()["state"] == "待受理"
+    for method, path in (("GET", ""), ("GET", "/messages"), ("GET", "/tickets"), ("DELETE", "")):
+        assert code(citizen.call(method, path), 403) == "forbidden"
+    assert code(citizen.say(ASKED), 403) == "forbidden"
+
+
+def test_a_ticket_whose_conversation_was_erased_can_be_answered(citizen: Citizen, ticket: Opened) -> None:
+    citizen.call("DELETE")
+    operator = {"Authorization": f"Bearer {crypto.operator_token(get_settings())}"}
+    path = f"/api/operator/tickets/{ticket.number}"
+    assert citizen.http.post(f"{path}/claim", json={"agent": "小李"}, headers=operator).status_code == 200
+    answered = citizen.http.post(f"{path}/reply", json={"agent": "小李", "text": "没有。"}, headers=operator)
+    assert answered.status_code == 200, answered.text
+    assert ticket.read()["answer"] == "没有。"
+
+
+def test_erasing_ends_an_agents_claim(citizen: Citizen) -> None:
+    with database.write() as session:
+        conversations.lock(session, citizen.id).state = "waiting"
+    with database.write() as session:
+        conversations.claim(session, citizen.id, "小王")
+    assert citizen.call("DELETE").status_code == 204
+    operator = {"Authorization": f"Bearer {crypto.operator_token(get_settings())}"}
+    spoken = citizen.http.post(
+        f"/api/operator{citizen.path.removeprefix('/api')}/messages",
+        json={"agent": "小王", "text": "您好"},
+        headers=operator,
+    )
+    assert code(spoken, 404) == "not_found"
+    assert rows()["outbox"] == 0
+
+
+def test_erasing_while_a_message_is_answered_brings_nothing_back(
+    citizen: Citizen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with halfway(citizen, monkeypatch) as go_on:
+        assert citizen.call("DELETE").status_code == 204
+        assert code(go_on(), 403) == "forbidden"
+    assert set(rows().values()) == {0}
+    with database.read() as session:
+        assert session.scalars(select(Ticket)).all() == []
+    monkeypatch.undo()
+    assert citizen.http.get("/healthz").status_code == 200
+
+
+def test_a_follower_of_an_erased_conversation_hears_no_more(citizen: Citizen) -> None:
+    citizen.say(ASKED)
+    got: list[str] = []
+
+    def follow() -> None:
+        headers = citizen.headers | {"Accept": "text/event-stream"}
+        got.append(citizen.http.get(f"{citizen.path}/messages", headers=headers).text)  # until the stream ends
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    here = citizen.http.app.state.gateway  # type: ignore[attr-defined]
+    deadline = time.monotonic() + 20
+    while citizen.id not in here.notifier._waiting and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert citizen.call("DELETE").status_code == 204
+    thread.join(20)
+    assert got and got[0].count("event: message") in (0, 2)
+
+
+# --- tickets ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_ticket_says_what_it_is_and_what_can_be_done(ticket: Opened) -> None:
+    read = ticket.read()
+    assert (read["kind"], read["subject"], read["region"], read["phone_tail"]) == ("咨询", UNKNOWN, None, None)
+    assert read["can"] == ["add", "correct", "withdraw"] and read["created_at"]
+    ticket.answer()
+    assert ticket.read()["can"] == ["rate"]
+    assert ticket.rate("满意").json()["can"] == []
+
+
+def test_phone_and_region_are_corrected_and_removed(ticket: Opened) -> None:
+    assert code(ticket.correct(phone="138 1234 5678"), 422) == "invalid_input"  # no consent
+    assert ticket.read()["phone_tail"] is None
+    corrected = ticket.correct(phone="138 1234 5678", region=YUELU, consent=True).json()
+    assert corrected["phone_tail"] == "5678"
+    assert corrected["region"] == {"code": YUELU, "name": "湖南省长沙市岳麓区"}
+    assert corrected["events"][-1]["text"] == "已更新联系电话和所在地区。"
+    assert "1381234" not in str(corrected)
+    with database.read() as session:
+        assert session.get_one(Ticket, ticket.number).phone == "13812345678"
+    same = ticket.correct(phone="13812345678", consent=True).json()
+    assert len(same["events"]) == len(corrected["events"])  # nothing differs, nothing is written
+    cleared = ticket.correct(phone=None).json()  # what is left out stays
+    assert (cleared["phone_tail"], cleared["region"]["code"]) == (None, YUELU)
+    assert cleared["events"][-1]["text"] == "已删除联系电话。"
+    assert ticket.correct(region=None).json()["region"] is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"phone": "12345", "consent": True},
+        {"phone": "", "consent": True},
+        {"phone": "找王先生13812345678", "consent": True},
+        {"phone": "1" * 33, "consent": True},
+        {"phone": 13812345678, "consent": True},
+        {"phone": "13812345678", "consent": False},
+        {"phone": "13812345678", "consent": None},
+        {"region": "999999"},
+        {"region": "岳麓区"},
+        {"region": ""},
+        {"region": YUELU, "name": "王"},
+    ],
+)
+def test_a_correction_that_makes_no_sense_changes_nothing(ticket: Opened, body: dict[str, Any]) -> None:
+    before = ticket.read()
+    assert code(ticket.correct(**body), 422) == "invalid_input"
+    assert ticket.read() == before
+
+
+def test_an_answered_ticket_is_not_corrected(ticket: Opened) -> None:
+    ticket.answer()
+    assert code(ticket.correct(region=YUELU), 409) == "illegal_move"
+
+
+def test_a_good_grade_finishes_a_ticket(ticket: Opened) -> None:
+    assert code(ticket.rate("满意"), 409) == "illegal_move"  # nothing to rate yet
+    ticket.answer()
+    rated = ticket.rate("非常满意", "回复很快").json()
+    assert rated["state"] == "已评价" and rated["events"][-1]["text"] == "评价：非常满意。回复很快"
+    assert code(ticket.rate("满意"), 409) == "illegal_move"  # once
+
+
+def test_a_bad_grade_is_verified_once_and_the_second_is_kept_for_the_supervisor(ticket: Opened) -> None:
+    ticket.answer()
+    for note in (None, "", "  ", "太差", "。。。。。。。"):
+        assert code(ticket.rate("不满意", note), 422) == "invalid_input"
+    again = ticket.rate("不满意", "没有回答我问的问题").json()
+    assert (again["state"], again["can"]) == ("重办", ["add", "correct", "withdraw"])
+    assert [event["state"] for event in again["events"][-3:]] == ["已办结", "已评价", "重办"]
+    day = f"{tickets._day(utcnow() + timedelta(days=15))[:4]}年"
+    assert "核实您的评价" in again["events"][-1]["text"] and day in again["events"][-1]["text"]
+    assert "核实您的评价" in again["text"] and again["due_at"]
+    operator = {"Authorization": f"Bearer {crypto.operator_token(get_settings())}"}
+    claimed = ticket.http.post(
+        f"/api/operator/tickets/{ticket.number}/claim", json={"agent": "小赵"}, headers=operator
+    ).json()
+    assert "评价：不满意。没有回答我问的问题" in [event["note"] for event in claimed["events"]]
+    with database.write() as session:
+        tickets.reply(session, ticket.number, "小赵", "已经当面核实。")
+    last = ticket.rate("非常不满意", "还是没有解决问题").json()
+    assert (last["state"], last["can"], last["due_at"]) == ("已评价", [], None)
+    assert "督办" in last["text"]
+    with database.read() as session:
+        graded = session.scalars(
+            select(AuditEntry).where(AuditEntry.action == "ticket.评价").order_by(AuditEntry.id)
+        ).all()
+    assert [(entry.detail["grade"], entry.detail["verified"]) for entry in graded] == [
+        ("不满意", False),
+        ("非常不满意", True),
+    ]
+    assert "没有回答我问的" not in str([entry.detail for entry in graded])
+
+
+@pytest.mark.parametrize("body", [{"grade": "好"}, {"grade": None}, {"grade": "满意", "note": "长" * 501}, {}])
+def test_a_rating_that_makes_no_sense_changes_nothing(ticket: Opened, body: dict[str, Any]) -> None:
+    ticket.answer()
+    refused = ticket.http.post(f"{ticket.path}/rating", json={"code": ticket.code} | body)
+    assert code(refused, 422) == "invalid_input"
+    assert ticket.read()["state"] == "已答复"
+
+
+def test_a_wrong_code_or_number_reads_the_same_and_guessing_ends(ticket: Opened) -> None:
+    wrong = {"code": "000000" if ticket.code != "000000" else "111111"}
+    nowhere = "/api/tickets/20260302000019"
+    said = {
+        ticket.http.put(f"{ticket.path}/contact", json=wrong | {"region": YUELU}).text,
+        ticket.http.put(f"{nowhere}/contact", json=wrong | {"region": YUELU}).text,
+        ticket.http.post(f"{ticket.path}/rating", json=wrong | {"grade": "满意"}).text,
+        ticket.http.post(f"{nowhere}/rating", json=wrong | {"grade": "满意"}).text,
+    }
+    assert len(said) == 1 and "没有找到这张工单" in said.pop()
+    ticket.http.put(f"{ticket.path}/contact", json=wrong | {"region": YUELU})
+    assert code(ticket.correct(region=YUELU), 429) == "too_many"
+
+
+def test_changes_of_a_ticket_have_a_limit(ticket: Opened) -> None:
+    here = ticket.http.app.state.gateway  # type: ignore[attr-defined]
+    object.__setattr__(here, "messages", PerMinute(1))
+    assert ticket.correct(region=YUELU).status_code == 200
+    assert code(ticket.correct(region=None), 429) == "too_many"
+    assert ticket.read()["region"]["code"] == YUELU
+
+
+def test_the_question_behind_a_theme_gets_its_answer(citizen: Citizen) -> None:
+    citizen.call("PUT", "/region", json={"region": YUELU})
+    for theme in citizen.http.get("/api/themes").json():
+        for question in theme["questions"]:
+            reply = citizen.say(question["question"]).json()["replies"][0]
+            assert reply["type"] == "answer"
+            with database.read() as session:
+                assert session.get_one(QA, reply["qa_id"]).question == question["question"]

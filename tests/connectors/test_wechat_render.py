@@ -1,0 +1,87 @@
+"""Replies as WeChat shows them: limits, links, menus, cards."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.replies import AnswerReply, ClarifyReply, Guide, Option, TextReply
+from connectors.wechat import render
+
+
+def answer(text: str = "答案。", guides: list[Guide] | None = None, **more: Any) -> AnswerReply:
+    fields = {"qa_id": "q", "matter": "事", "question": "问", "confidence": 1.0, "sources": [], "region": "100000"}
+    fields |= {"valid_from": None, "valid_to": None, "as_of": None, "related": [], "guides": guides or []}
+    return AnswerReply(text=text, **(fields | more))  # type: ignore[arg-type]
+
+
+@given(st.text(alphabet=st.sampled_from("甲乙丙a。！\n "), max_size=3000))
+def test_no_word_is_lost_by_cutting(text: str) -> None:
+    whole, rest = "", text
+    while rest:
+        shown, after = render.cut(rest)
+        assert len(shown.encode()) <= render.TEXT_BYTES and len(after) < len(rest)
+        whole += shown.removesuffix(render.MORE) if after else shown
+        rest = after
+    assert re.sub(r"\s", "", whole) == re.sub(r"\s", "", text)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://www.gov.cn/a?b=1&c=2#d", '<a href="https://www.gov.cn/a?b=1&c=2#d">补办</a>'),
+        (' https://www.gov.cn/"><b>', '<a href="https://www.gov.cn/%22%3E%3Cb%3E">补办</a>'),
+        ("http://www.gov.cn/a", "补办 http://www.gov.cn/a"),
+        ("javascript:alert(1)", "补办 javascript:alert(1)"),
+        ("https:///a", "补办 https:///a"),
+        ("//www.gov.cn", "补办 //www.gov.cn"),
+        ("www.gov.cn/a", "补办 www.gov.cn/a"),
+    ],
+)
+def test_links_open_or_are_none(url: str, shown: str) -> None:
+    assert render.link("补办", url) == shown
+
+
+@given(st.text(max_size=40), st.text(max_size=80))
+def test_a_link_is_one_sound_element_or_plain(title: str, path: str) -> None:
+    shown = render.link(title, f"https://www.gov.cn/{path}")
+    if shown.startswith("<a "):
+        assert re.fullmatch(r'<a href="https://[^"<>\s]+">[^<>\n]*</a>', shown)
+
+
+def test_a_link_is_never_cut_in_two() -> None:
+    guide = Guide(title="补办", url="https://www.gov.cn/" + "a" * 300)
+    for length in range(500, 700):
+        shown, rest = render.cut(render.text_of([answer("字" * length, [guide])]))
+        for piece in (shown, rest):
+            assert piece.count("<a ") == piece.count("</a>")
+
+
+def test_what_does_not_fit_with_a_menu_goes_as_text() -> None:
+    assert render.menu_of([answer("字" * 600)], "t") is not None
+    assert render.menu_of([answer("字" * 700)], "t") is None
+    assert render.menu_of([TextReply(text="好")], "t") is None
+    assert render.menu_of([answer()], None) is None  # nobody could tell what a tap rates
+    options = [Option(number=n, qa_id=str(n), question="问" * 200) for n in (1, 2, 3, 4)]
+    assert render.menu_of([ClarifyReply(text="哪个？", options=options)], "t") is None
+
+
+def test_a_card_keeps_to_its_limits_and_needs_an_address_that_opens() -> None:
+    long = Guide(title="题" * 80, url="https://www.gov.cn/a", materials=["材料" * 20] * 20)
+    card = render.card_of([Guide(title="无"), Guide(title="旧", url="http://www.gov.cn"), long])
+    assert card is not None and card.url == "https://www.gov.cn/a"
+    assert len(card.title.encode()) <= render.TITLE_BYTES
+    assert len(card.description.encode()) <= render.DESCRIPTION_BYTES
+    assert render.card_of([Guide(title="无")]) is None
+
+
+@given(st.text(max_size=200))
+def test_a_passive_reply_is_sound_xml_whatever_it_says(text: str) -> None:
+    for body in (render.text_body(text + "好"), render.news_body(render.Card(text, text, "https://www.gov.cn/"))):
+        root = ET.fromstring(render.passive(body, "o<1", "gh&1", 7))
+        assert root.findtext("ToUserName") == "o<1"

@@ -1,0 +1,19 @@
+"""A citizen who looks through the themes and taps a question gets that question's answer, through Rasa."""
+
+from __future__ import annotations
+
+from e2e.conftest import Citizen, Stack
+
+
+def test_every_question_that_a_theme_shows_first_gets_its_own_answer(stack: Stack) -> None:
+    with stack.http() as http:
+        themes = http.get("/api/themes").json()
+    assert {theme["audience"] for theme in themes} == {"个人", "企业"}
+    wrong = []
+    for theme in themes:
+        citizen = Citizen(stack)  # one conversation goes through the theme's questions, as people do
+        for question in theme["questions"]:
+            reply = citizen.say(question["question"])
+            if (reply["type"], reply.get("qa_id")) != ("answer", question["qa_id"]):
+                wrong.append((theme["title"], question["question"], reply["type"], reply.get("question")))
+    assert wrong == []
