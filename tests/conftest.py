@@ -1,4 +1,4 @@
-"""Fixtures for all tests: a scratch data folder, and a fresh database on SQLite and on a real PostgreSQL."""
+"""Fixtures for all tests: a scratch data folder, a fresh database on SQLite and on a real PostgreSQL, the running stack."""
 
 from __future__ import annotations
 
@@ -11,17 +11,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from bot import crypto, database
+from bot import database
 from bot.settings import Settings, get_settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from processes import citizen, forget, own_stack, prepared, rasa_model, stack
 
-def forget() -> None:
-    """Drop everything that a process keeps about its settings."""
-    get_settings.cache_clear()
-    crypto.get_cipher.cache_clear()
-    database.reset_engine()
+__all__ = ["citizen", "forget", "own_stack", "prepared", "rasa_model", "stack"]
 
 
 @pytest.fixture

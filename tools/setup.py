@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Prepare the two virtual environments, from their lock files, with any Python from 3.8 on and no other package.
+"""Prepare the two virtual environments and the citizens' client, with any Python from 3.8 on and no other package.
 
-`python tools/setup.py install rasa app` makes `.venv-rasa` (Python 3.10, Rasa) and `.venv` (Python 3.11, the rest);
-adding `dev` puts the tools for lint and tests into `.venv`.  The Makefile calls it; `make help` lists the ways.
+`python -m tools.setup install rasa app` makes `.venv-rasa` (Python 3.10, Rasa) and `.venv` (Python 3.11, the rest) from
+their lock files; adding `dev` puts the tools for lint and tests into `.venv`; `h5` builds the web page with Node.js, see
+`tools/client.py`.  The Makefile calls it; `make help` lists the ways.
 
 What is trusted: `.venv/.stamp` names, for each finished step, the hash of everything it was made from.  It is written
 last.  While an installation runs, `.setup/<environment>.installing` exists; where one is found at the start, an earlier
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -30,15 +32,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tools import client
+from tools.work import STATE_FOLDER, SetupError, Stopped, Work
+
 if TYPE_CHECKING:  # Python 3.8 could not evaluate these
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    Version = tuple[int, int]
-    Say = Callable[[str], None]
+    from tools.work import Say
 
-STATE_FOLDER = ".setup"
+    Version = tuple[int, int]
+    Job = tuple[Work, Callable[[], None]]
+
 HEARTBEAT_SECONDS = 15.0
-LAST_LINES = 15
 # Unpacked; the torch that PyPI has for Linux brings CUDA libraries and needs several GB more.
 NEEDED_GB = {".venv-rasa": 3.0, ".venv": 2.5}
 # Where pip's output names the package it is at.
@@ -47,10 +52,6 @@ PACKAGE_LINE = re.compile(
 )
 # What the torch of PyPI brings for NVIDIA cards.  It differs from machine to machine, so torch itself pins it.
 ACCELERATOR = re.compile(r"^(nvidia-|cuda-|triton$)")
-
-
-class SetupError(Exception):
-    """Something a person has to put right; the message is for their eyes."""
 
 
 class Step(NamedTuple):
@@ -80,7 +81,7 @@ ENVIRONMENTS = (
         (Step("app", "app.txt", alone_first=("torch",)), Step("dev", "dev.txt", constraints=("app.txt",))),
     ),
 )
-STEP_NAMES = tuple(step.name for environment in ENVIRONMENTS for step in environment.steps)
+STEP_NAMES = (*(step.name for environment in ENVIRONMENTS for step in environment.steps), *client.STEPS)
 
 
 # --- finding Python -------------------------------------------------------------------------------------------------
@@ -219,30 +220,20 @@ def fingerprint(root: Path, environment: Environment, step: Step) -> str:
 # --- one environment ------------------------------------------------------------------------------------------------
 
 
-class Stopped(Exception):
-    """The person pressed Ctrl-C, or we were told to end."""
-
-
-class Installation:
+class Installation(Work):
     """Brings one environment to where its lock files say it should be."""
 
     def __init__(self, root: Path, environment: Environment, step_names: Sequence[str], say: Say) -> None:
+        super().__init__(root, environment.folder, environment.title, say)
         self.environment = environment
         self.folder = root / environment.folder
         self.python = self.folder / "bin" / "python"
         self.requirements = root / "requirements"
-        self.log = root / STATE_FOLDER / (environment.folder.lstrip(".") + ".log")
         self._root = root
         self._stamp = self.folder / ".stamp"
-        self._marker = root / STATE_FOLDER / (environment.folder.lstrip(".") + ".installing")
+        self._marker = self.log.with_suffix(".installing")
         self._steps = [step for step in environment.steps if step.name in step_names]
         self._expected = {step.name: fingerprint(root, environment, step) for step in self._steps}
-        self._say = say
-        self._started = time.monotonic()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._stopped = False
-        self._doing = ""
-        self._lock_handle = -1
 
     def is_current(self) -> bool:
         """Whether nothing has to be done: finished, unchanged, not moved, and its Python still there."""
@@ -256,8 +247,6 @@ class Installation:
 
     def install(self, python: str, environ: Mapping[str, str], lock_handle: int) -> None:
         """Make or update the environment.  Raises SetupError, with the log's last lines in it."""
-        self._lock_handle = lock_handle
-        self._started = time.monotonic()
         settings = {k: v for k, v in environ.items() if k not in ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV")}
         settings.update(PIP_USER="0", PIP_DISABLE_PIP_VERSION_CHECK="1", PYTHONUTF8="1", PYTHONUNBUFFERED="1")
         try:
@@ -265,25 +254,25 @@ class Installation:
         except ValueError as error:
             raise SetupError(f"YIHAODA_PIP_ARGS 的引号不成对，无法读取：{error}") from error
 
-        self.log.write_text("", "utf-8")
+        self.begin(lock_handle)
         kept = self._read_stamp()
         if not self._reusable():
             kept = {}
             if self.folder.exists():
-                self._tell("旧环境不能再用，重新创建")
+                self.tell("旧环境不能再用，重新创建")
             self._marker.touch()
             shutil.rmtree(self.folder, ignore_errors=True)
             if self.folder.exists():
                 raise SetupError(f"无法删除旧环境 {self.folder}，请手工删除后再试。")
-            self._tell(f"用 {python} 创建虚拟环境")
-            self._call([python, "-m", "venv", str(self.folder)], settings, "创建虚拟环境")
+            self.tell(f"用 {python} 创建虚拟环境")
+            self.call([python, "-m", "venv", str(self.folder)], settings, "创建虚拟环境")
         self._marker.touch()
         if self._stamp.exists():
             self._stamp.unlink()
 
         pip = [str(self.python), "-m", "pip", "install", "--no-input", "--no-color", "--progress-bar", "off"]
         build = self.requirements / "build.txt"
-        self._call([*pip, "pip==" + read_pins(build)["pip"], *arguments], settings, "更新 pip")
+        self.call([*pip, "pip==" + read_pins(build)["pip"], *arguments], settings, "更新 pip")
         pip += ["--build-constraint", str(build)]
         pins: dict[str, str] = {}
         for step in self._steps:
@@ -295,8 +284,8 @@ class Installation:
                 constraints += ["-c", str(self.requirements / name)]
             for name in step.alone_first:
                 first = [*pip, f"{name}=={wanted[name]}", "-c", lock, *constraints, *arguments]
-                self._call(first, settings, f"安装 {name}")
-            self._call([*pip, "-r", lock, *constraints, *arguments], settings, f"安装 {step.lock}", len(wanted))
+                self.call(first, settings, f"安装 {name}")
+            self.call([*pip, "-r", lock, *constraints, *arguments], settings, f"安装 {step.lock}", len(wanted))
         self._verify(settings, pins)
 
         stamp = dict(kept)  # a step asked for earlier and untouched now stays good…
@@ -310,20 +299,7 @@ class Installation:
         temporary.write_text(json.dumps(stamp, indent=1), "utf-8")
         temporary.replace(self._stamp)
         self._marker.unlink()
-        self._tell("就绪")
-
-    def tell_progress(self) -> None:
-        """Say what is being done just now (from another thread)."""
-        if self._process is not None:
-            self._tell(self._doing)
-
-    def stop(self) -> None:
-        """End a running installation (from another thread)."""
-        self._stopped = True
-        process = self._process
-        if process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                process.terminate()
+        self.tell("就绪")
 
     def _reusable(self) -> bool:
         """Whether pip may work on what is there: no cut-off run, right Python, not moved.
@@ -345,7 +321,7 @@ class Installation:
 
     def _verify(self, settings: Mapping[str, str], pins: Mapping[str, str]) -> None:
         """Check that what is installed is what the locks say, and that it fits together."""
-        self._call([str(self.python), "-m", "pip", "check"], settings, "检查依赖")
+        self.call([str(self.python), "-m", "pip", "check"], settings, "检查依赖")
         listing = subprocess.run(
             [str(self.python), "-m", "pip", "list", "--format", "json"],
             stdin=subprocess.DEVNULL,
@@ -361,79 +337,29 @@ class Installation:
                     f"{self.environment.folder} 中 {name} 应为 {version}，实际是 {installed.get(name, '未安装')}。"
                 )
 
-    def _call(self, command: Sequence[str], settings: Mapping[str, str], what: str, packages: int = 0) -> None:
-        """Run a command, its output to the log, noting how far it has come."""
-        if self._stopped:
-            raise Stopped
-        self._tell(what)
-        self._doing = f"{what}……"
-        with self.log.open("ab") as log:
-            log.write(("$ " + shlex.join(self._without_secrets(command)) + "\n").encode("utf-8"))
-            log.flush()
-            process = subprocess.Popen(
-                list(command),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env=dict(settings),
-                # A pip that outlives us (kill -9) keeps the next set-up waiting, not writing beside it.
-                pass_fds=[self._lock_handle],
-            )
-            self._process = process
-            assert process.stdout is not None
-            seen: set[str] = set()
-            for raw in process.stdout:
-                log.write(raw)
-                log.flush()
-                line = raw.decode("utf-8", "replace").strip()
-                match = PACKAGE_LINE.match(line)
-                now = ""
-                if match:
-                    now = match.group(1) or match.group(2)
-                    seen.add(plain_name(now))
-                elif line.startswith("Downloading"):
-                    now = line.replace("Downloading ", "下载 ")
-                elif line.startswith("Building wheel for"):
-                    now = "编译 " + line.split()[3]
-                elif line.startswith("Installing collected packages"):
-                    now = "写入磁盘"
-                if now:
-                    counted = f"（{min(len(seen), packages)}/{packages} 个包）" if packages else ""
-                    self._doing = f"{what}{counted}：{now}"
-            code = process.wait()
-            self._process = None
-        if self._stopped:
-            raise Stopped
-        if code != 0:
-            raise SetupError(self._failure(what, code))
+    def note(self, line: str, seen: set[str]) -> str:
+        """What pip is at."""
+        match = PACKAGE_LINE.match(line)
+        if match:
+            name: str = match.group(1) or match.group(2)
+            seen.add(plain_name(name))
+            return name
+        if line.startswith("Downloading"):
+            return line.replace("Downloading ", "下载 ")
+        if line.startswith("Building wheel for"):
+            return "编译 " + line.split()[3]
+        return "写入磁盘" if line.startswith("Installing collected packages") else ""
 
-    @staticmethod
-    def _without_secrets(command: Sequence[str]) -> list[str]:
-        """The command as the log may show it: an index address may hold a password."""
-        return [re.sub(r"//[^/@\s]+@", "//***@", part) for part in command]
-
-    def _failure(self, what: str, code: int) -> str:
-        lines = self.log.read_text("utf-8", "replace").splitlines()
-        text = "\n".join(lines).rpartition("\n$ ")[2]  # what the last command said
-        if "No space left on device" in text:
-            reason = "磁盘空间不足。"
-        elif re.search(
+    def reason(self, output: str) -> str:
+        """Why pip failed."""
+        if re.search(
             r"NewConnectionError|NameResolutionError|ConnectTimeout|ReadTimeout|ProxyError|SSLError|Connection refused",
-            text,
+            output,
         ):
-            reason = (
-                "连不上软件源。可用 YIHAODA_PIP_ARGS 指定镜像或代理，例如 YIHAODA_PIP_ARGS='--index-url 镜像地址'。"
-            )
-        elif "No matching distribution found" in text:
-            reason = "软件源里没有锁定的版本（镜像可能不全）。可用 YIHAODA_PIP_ARGS 换一个软件源。"
-        else:
-            reason = f"命令退出码为 {code}。"
-        tail = "\n".join("    " + line for line in lines[-LAST_LINES:])
-        return f"{self.environment.folder}：{what}失败，{reason}\n  完整日志：{self.log}\n  最后几行：\n{tail}"
-
-    def _tell(self, text: str) -> None:
-        elapsed = int(time.monotonic() - self._started)
-        self._say(f"[{elapsed:4d} 秒] {self.environment.folder}（{self.environment.title}）：{text}")
+            return "连不上软件源。可用 YIHAODA_PIP_ARGS 指定镜像或代理，例如 YIHAODA_PIP_ARGS='--index-url 镜像地址'。"
+        if "No matching distribution found" in output:
+            return "软件源里没有锁定的版本（镜像可能不全）。可用 YIHAODA_PIP_ARGS 换一个软件源。"
+        return ""
 
 
 # --- commands -------------------------------------------------------------------------------------------------------
@@ -465,57 +391,87 @@ def make_state_folder(root: Path) -> Path:
     return state
 
 
-def install(root: Path, step_names: Sequence[str], environ: Mapping[str, str]) -> None:
-    """Bring every environment that one of the steps belongs to up to date, side by side.
+def install(root: Path, step_names: Sequence[str], environ: Mapping[str, str], keep_page: bool = False) -> None:
+    """Bring every environment that one of the steps belongs to up to date, side by side, and then the client.
 
+    With ``keep_page``, a page that was built earlier will do where a new one can't be built.
     Raises SetupError with everything that is wrong, Stopped after Ctrl-C.
     """
+    concerned = [e for e in ENVIRONMENTS if any(step.name in step_names for step in e.steps)]
+    page = client.Client(root, [name for name in step_names if name in client.STEPS], say)
 
     def outdated() -> list[Installation]:
-        concerned = [e for e in ENVIRONMENTS if any(step.name in step_names for step in e.steps)]
         return [i for i in (Installation(root, e, step_names, say) for e in concerned) if not i.is_current()]
 
-    if not outdated():
+    if not outdated() and page.is_current():
         return
     with alone(make_state_folder(root)) as lock:
         work = outdated()
         pythons: dict[str, str] = {}
         problems: list[str] = []
+        page_problems: list[str] = []
         for one in work:
             try:
                 pythons[one.environment.folder] = find_python(one.environment.python, one.environment.title, environ)
             except SetupError as error:
                 problems.append(str(error))
-        if problems:
-            raise SetupError("\n".join(problems))
+        node: Path | None = None
+        if not page.is_current():
+            try:
+                node = client.find_node(environ)
+            except SetupError as error:
+                page_problems.append(str(error))
+        keep_page = keep_page and page.page.exists()
+        if problems or (page_problems and not keep_page):
+            raise SetupError("\n".join(problems + page_problems))
         needed = sum(NEEDED_GB[one.environment.folder] for one in work if not one.folder.exists())
+        needed += client.NEEDED_GB if node and not page.has_packages() else 0
         free = shutil.disk_usage(root).free / 1e9
         if free < needed:
             raise SetupError(f"磁盘空间不足：安装需要约 {needed:.0f} GB，{root} 所在磁盘只剩 {free:.1f} GB。")
         if work and any(not one.folder.exists() for one in work):
             say("首次安装要下载约 1–3 GB，通常需要几分钟；以后启动会跳过这一步。")
-        with ThreadPoolExecutor(len(work) or 1) as pool:
-            running = [(one, pool.submit(one.install, pythons[one.environment.folder], environ, lock)) for one in work]
-            try:
-                next_beat = time.monotonic() + HEARTBEAT_SECONDS
-                while not all(future.done() for _, future in running):
-                    time.sleep(0.2)
-                    if time.monotonic() >= next_beat:
-                        next_beat += HEARTBEAT_SECONDS
-                        for one, _ in running:
-                            one.tell_progress()
-            except BaseException:
-                for one, _ in running:
-                    one.stop()
-                raise
-        for _, future in running:
-            problem = future.exception()
-            if isinstance(problem, SetupError):
-                problems.append(str(problem))
-            elif problem is not None:
-                raise problem
-        if problems:
-            raise SetupError("\n".join(problems))
+        jobs: list[Job] = [
+            (one, functools.partial(one.install, pythons[one.environment.folder], environ, lock)) for one in work
+        ]
+        if node:
+            jobs.append((page, functools.partial(page.prepare, node, environ, lock)))
+        failed = side_by_side(jobs)
+        page_problems += [text for one, text in failed if one is page]
+        problems = [text for one, text in failed if one is not page]
+        if node and not failed:  # the build asks the gateway for its routes, so `.venv` comes first
+            page_problems += [text for _, text in side_by_side([(page, page.build)])]
+        if problems or (page_problems and not keep_page):
+            raise SetupError("\n".join(problems + page_problems))
+        if page_problems:
+            print("\n".join(page_problems), file=sys.stderr, flush=True)
+            print("注意：网页没有编译成功，原因见上。继续使用上一次编译的网页。", file=sys.stderr, flush=True)
+
+
+def side_by_side(jobs: Sequence[Job]) -> list[tuple[Work, str]]:
+    """Run all jobs at once, telling their progress; gives what went wrong with which.  Raises Stopped after Ctrl-C."""
+    problems: list[tuple[Work, str]] = []
+    with ThreadPoolExecutor(len(jobs) or 1) as pool:
+        running = [(one, pool.submit(job)) for one, job in jobs]
+        try:
+            next_beat = time.monotonic() + HEARTBEAT_SECONDS
+            while not all(future.done() for _, future in running):
+                time.sleep(0.2)
+                if time.monotonic() >= next_beat:
+                    next_beat += HEARTBEAT_SECONDS
+                    for one, _ in running:
+                        one.tell_progress()
+        except BaseException:
+            for one, _ in running:
+                one.stop()
+            raise
+    for one, future in running:
+        problem = future.exception()
+        if isinstance(problem, SetupError):
+            problems.append((one, str(problem)))
+        elif problem is not None:
+            raise problem
+    return problems
 
 
 def resolve(root: Path, environ: Mapping[str, str]) -> None:
@@ -559,10 +515,11 @@ def interrupt(signum: int, frame: object) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: 0 done, 1 something to put right, 130 stopped."""
-    parser = argparse.ArgumentParser(description="准备一号答的两个 Python 虚拟环境")
+    parser = argparse.ArgumentParser(description="准备一号答的两个 Python 虚拟环境和市民端")
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser("install", help="按锁定文件安装；没有变化的部分跳过")
     one.add_argument("steps", nargs="+", choices=STEP_NAMES)
+    one.add_argument("--keep-page", action="store_true", help="网页编译不成时，用上一次编译的")
     commands.add_parser("lock", help="由 requirements/*.in 重新生成锁定文件")
     chosen = parser.parse_args(arguments)
 
@@ -571,7 +528,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(signal.SIGTERM, interrupt)
     try:
         if chosen.command == "install":
-            install(root, chosen.steps, os.environ)
+            install(root, chosen.steps, os.environ, chosen.keep_page)
         else:
             resolve(root, os.environ)
     except SetupError as error:

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from e2e.conftest import Citizen, Stack
+from processes import Citizen, Stack
 
 from bot import conversations, database, turns
 from bot.models import Conversation

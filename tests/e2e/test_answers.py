@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from e2e.conftest import Citizen, Stack
+from processes import Citizen, Stack
 
 
 def test_a_lost_identity_card(citizen: Citizen) -> None:

@@ -9,7 +9,7 @@ import uuid
 
 import httpx
 import pytest
-from e2e.conftest import Citizen, Stack
+from processes import Citizen, Stack
 
 from connectors.context import PerMinute
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from e2e.conftest import Citizen, Stack
+from processes import Citizen, Stack
 
 
 def calculate(stack: Stack, calculator: str, **inputs: str) -> tuple[int, dict[str, Any]]:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import httpx
 import pytest
-from e2e.conftest import Citizen, Stack
+from processes import Citizen, Stack
 from sqlalchemy import func, select
 
 from bot import database, turns

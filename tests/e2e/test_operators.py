@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from e2e.conftest import Citizen, Stack
+from processes import Citizen, Stack
 
 
 def test_the_operators_answer_reaches_the_citizen(stack: Stack, citizen: Citizen) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from conftest import _execute, forget
-from e2e.conftest import Citizen, Stack, running
 from e2e.test_failures import settled
+from processes import Citizen, Stack, running
 
 from bot import crypto
 from bot.settings import get_settings

@@ -8,8 +8,8 @@ import random
 import time
 
 import pytest
-from e2e.conftest import Citizen, Stack
 from e2e.test_failures import settled, stubborn
+from processes import Citizen, Stack
 from sqlalchemy import func, select
 
 from bot import database, knowledge

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 import xml.etree.ElementTree as ET
 from collections import Counter
@@ -12,25 +11,18 @@ from pathlib import Path
 
 import httpx
 import pytest
-from e2e.conftest import Stack, running
+from processes import Stack, running
 
 from connectors.wechat.push import signature
-from tests.connectors.wechat_api import FakeWeChat
+from tests.connectors.wechat_api import FakeWeChat, serving
 
 APP, SECRET, TOKEN = "wx0123456789abcdef", "app-secret", "push-token"
 
 
 @pytest.fixture(scope="module")
 def fake() -> Iterator[FakeWeChat]:
-    """WeChat's API in a thread of its own."""
-    loop, wechat = asyncio.new_event_loop(), FakeWeChat(APP, SECRET)
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    asyncio.run_coroutine_threadsafe(wechat.__aenter__(), loop).result(10)
-    yield wechat
-    asyncio.run_coroutine_threadsafe(wechat.__aexit__(), loop).result(10)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
+    with serving(FakeWeChat(APP, SECRET)) as wechat:
+        yield wechat
 
 
 @pytest.fixture(scope="module")

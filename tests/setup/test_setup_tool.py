@@ -4,7 +4,6 @@ The packages are tiny wheels made here, and nothing is fetched: pip gets `--no-i
 """
 
 import importlib.metadata
-import importlib.util
 import json
 import os
 import shutil
@@ -13,27 +12,16 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+
+from tools import setup
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSION = (sys.version_info[0], sys.version_info[1])
 DOTTED = "{}.{}".format(*VERSION)
 BASE_PYTHON = str(Path(sys.base_prefix) / "bin" / f"python{DOTTED}")
 
-
-def load_tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("setup_tool", ROOT / "tools" / "setup.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["setup_tool"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-setup = load_tool()
 
 # The settings for pip that this machine may have are none of the tests' business.
 ENVIRON = {k: v for k, v in os.environ.items() if not k.startswith("PIP_")} | {"PIP_CONFIG_FILE": os.devnull}
@@ -333,13 +321,15 @@ def test_a_password_in_the_arguments_stays_out_of_the_log(project: Project) -> N
 
 def test_everything_missing_is_said_at_once_without_a_traceback(tmp_path: Path) -> None:
     """From a copy, so that nothing is installed here; with a PATH on which there is no Python at all."""
-    (tmp_path / "tools").mkdir()
-    shutil.copy(ROOT / "tools" / "setup.py", tmp_path / "tools")
+    shutil.copytree(ROOT / "tools", tmp_path / "tools")
     shutil.copytree(ROOT / "requirements", tmp_path / "requirements")
+    unwanted = shutil.ignore_patterns("node_modules", "dist")
+    shutil.copytree(ROOT / "connectors" / "miniprogram", tmp_path / "connectors" / "miniprogram", ignore=unwanted)
     environ = {"PATH": str(tmp_path), "HOME": str(tmp_path)}
-    command = [sys.executable, str(tmp_path / "tools" / "setup.py"), "install", "rasa", "app"]
-    result = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=environ)
+    command = [sys.executable, "-m", "tools.setup", "install", "rasa", "app", "h5"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, encoding="utf-8", env=environ)
     assert result.returncode == 1
     assert result.stderr.startswith("错误：没有找到 Python 3.10")
     assert "没有找到 Python 3.11" in result.stderr
+    assert "没有找到 Node.js 20" in result.stderr
     assert "Traceback" not in result.stderr

@@ -1,0 +1,251 @@
+// The conversation: what was said, what is still to be sent, and following what the other side says.
+import { computed, reactive } from 'vue'
+import { ApiError, call, type Message, type Reply } from './api/client'
+import { authorised, current, forget } from './session'
+// #ifdef MP-WEIXIN
+import { ensure } from './session'
+// #endif
+import { load, save } from './storage'
+
+export interface Line {
+  /** Stable for rendering; a citizen's own line keeps its message id */
+  key: string
+  sender: Message['sender']
+  at: string
+  text: string
+  replies: Reply[]
+  turnId: string | null
+  helpful: boolean | null
+  status: 'sent' | 'sending' | 'failed'
+}
+
+interface Unsent {
+  id: string
+  text: string
+}
+
+export const talk = reactive({
+  lines: [] as Line[],
+  state: 'bot',
+  loaded: false,
+  offline: false,
+  /** A turn whose reply is still to come */
+  awaiting: null as string | null,
+  problem: '',
+})
+
+export const busy = computed(() => talk.awaiting !== null || talk.lines.some((line) => line.status === 'sending'))
+
+const FAST_MS = 2_000
+const SLOW_MS = 15_000
+/** The conversation that `seen` counts in */
+let followed: string | null = null
+let seen = 0
+let sending: Promise<void> = Promise.resolve()
+let catching: Promise<void> | null = null
+let timer: ReturnType<typeof setTimeout> | null = null
+let watching = false
+
+/** Say something.  It is kept on the device until the gateway has it; sending it twice makes no second turn. */
+export function say(text: string): void {
+  const said = text.trim()
+  if (!said) return
+  const id = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 12)}`
+  talk.lines.push(own(id, said, 'sending'))
+  keepUnsent()
+  enqueue(id)
+}
+
+/** Try once more to send what failed. */
+export function retry(id: string): void {
+  const line = find(id)
+  if (line?.status !== 'failed') return
+  line.status = 'sending'
+  enqueue(id)
+}
+
+/** Read the history, take up what was not sent, and follow the conversation until `unwatch`. */
+export async function watchConversation(): Promise<void> {
+  watching = true
+  for (const { id, text } of load<Unsent[]>('unsent') ?? []) if (!find(id)) talk.lines.push(own(id, text, 'failed'))
+  await catchUp()
+  talk.loaded = true
+  retryAll()
+  schedule()
+}
+
+export function unwatch(): void {
+  watching = false
+  if (timer) clearTimeout(timer)
+  timer = null
+}
+
+/** The device's word on the network. */
+export function network(connected: boolean): void {
+  talk.offline = !connected
+  if (!connected) return
+  void catchUp().then(retryAll)
+}
+
+/** Rate a reply; a later word replaces an earlier one. */
+export async function rate(line: Line, helpful: boolean, reason: string | null = null): Promise<void> {
+  const turnId = line.turnId
+  if (!turnId) return
+  await authorised(({ id, token }) =>
+    call('post', '/api/conversations/{conversation_id}/ratings', {
+      path: { conversation_id: id },
+      body: { turn_id: turnId, helpful, reason },
+      token,
+    }),
+  )
+  line.helpful = helpful
+}
+
+/** Erase the conversation here and at the gateway. */
+export async function erase(): Promise<void> {
+  const session = current()
+  if (session)
+    await call('delete', '/api/conversations/{conversation_id}', { path: { conversation_id: session.id }, token: session.token }).catch(
+      (error: unknown) => {
+        if (!(error instanceof ApiError) || !error.lockedOut) throw error
+      },
+    )
+  forget()
+  talk.lines = []
+  keepUnsent()
+  reset()
+}
+
+/** As before the first word, but for what is not sent yet. */
+function reset(): void {
+  followed = null
+  const lines = talk.lines.filter((line) => line.status !== 'sent')
+  Object.assign(talk, { lines, state: 'bot', awaiting: null, problem: '' })
+}
+
+function enqueue(id: string): void {
+  sending = sending.then(() => send(id)) // one after the other: order is kept
+}
+
+async function send(id: string): Promise<void> {
+  const line = find(id)
+  if (!line || line.status === 'sent') return
+  talk.problem = ''
+  try {
+    const turned = await authorised(({ id: conversation, token }) =>
+      call('post', '/api/conversations/{conversation_id}/messages', {
+        path: { conversation_id: conversation },
+        body: { message_id: id, text: line.text },
+        token,
+        timeout: 40_000,
+      }),
+    )
+    line.status = 'sent'
+    talk.offline = false
+    talk.awaiting = turned.deferred ? turned.turn_id : null
+    talk.state = turned.state
+  } catch (error) {
+    line.status = 'failed'
+    if (error instanceof ApiError && error.offline) talk.offline = true
+    else talk.problem = error instanceof ApiError ? error.message : '没有发出去，请重试'
+  }
+  keepUnsent()
+  if (line.status === 'sent') await catchUp()
+  schedule()
+}
+
+/** Fetch what was said since; one flight at a time. */
+async function catchUp(): Promise<void> {
+  catching ??= fetchNew().finally(() => (catching = null))
+  return catching
+}
+
+async function fetchNew(): Promise<void> {
+  const session = current()
+  if (!session) return
+  if (session.id !== followed) {
+    followed = session.id
+    seen = 0
+    talk.lines = talk.lines.filter((line) => line.status !== 'sent') // the history brings what is sent
+  }
+  try {
+    const history = await call('get', '/api/conversations/{conversation_id}/messages', {
+      path: { conversation_id: session.id },
+      query: { after: seen },
+      token: session.token,
+    })
+    talk.state = history.state
+    talk.offline = false
+    for (const message of history.messages) take(message)
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error
+    if (error.offline) talk.offline = true
+    else if (error.lockedOut) await ended()
+  }
+}
+
+/** In a mini-program the same citizen logs in again; in a browser the next message begins a new conversation. */
+async function ended(): Promise<void> {
+  forget()
+  // #ifdef MP-WEIXIN
+  await ensure().catch(() => undefined)
+  // #endif
+  // #ifndef MP-WEIXIN
+  reset()
+  // #endif
+}
+
+function take(message: Message): void {
+  if (message.seq <= seen) return
+  seen = message.seq
+  if (message.turn_id && message.sender !== 'citizen' && message.turn_id === talk.awaiting) talk.awaiting = null
+  const mine = message.sender === 'citizen' && message.message_id ? find(message.message_id) : undefined
+  if (mine) {
+    mine.status = 'sent'
+    mine.at = message.at
+    return
+  }
+  const line: Line = {
+    key: message.message_id && message.sender === 'citizen' ? message.message_id : `s${message.seq}`,
+    sender: message.sender,
+    at: message.at,
+    text: message.text ?? '',
+    replies: message.replies,
+    turnId: message.turn_id ?? null,
+    helpful: message.helpful ?? null,
+    status: 'sent',
+  }
+  const unsent = talk.lines.findIndex((one) => one.status !== 'sent')
+  talk.lines.splice(unsent < 0 ? talk.lines.length : unsent, 0, line) // what is not sent yet stays last
+}
+
+function schedule(): void {
+  if (timer) clearTimeout(timer)
+  timer = null
+  if (!watching) return
+  const soon = talk.awaiting !== null || talk.offline || talk.state === 'human' || talk.state === 'waiting'
+  timer = setTimeout(() => {
+    void catchUp().then(() => {
+      if (!talk.offline) retryAll()
+      schedule()
+    })
+  }, soon ? FAST_MS : SLOW_MS)
+}
+
+function retryAll(): void {
+  if (talk.offline || talk.problem) return
+  for (const line of talk.lines) if (line.status === 'failed') retry(line.key)
+}
+
+function own(id: string, text: string, status: Line['status']): Line {
+  return { key: id, sender: 'citizen', at: new Date().toISOString(), text, replies: [], turnId: null, helpful: null, status }
+}
+
+function find(id: string): Line | undefined {
+  return talk.lines.find((line) => line.key === id)
+}
+
+function keepUnsent(): void {
+  const unsent = talk.lines.filter((line) => line.status !== 'sent').map((line) => ({ id: line.key, text: line.text }))
+  save('unsent', unsent.length ? unsent : null)
+}

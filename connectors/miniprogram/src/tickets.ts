@@ -1,0 +1,83 @@
+// The tickets that this device knows: number and query code, which are all it takes to open one.
+import { ApiError, call } from './api/client'
+import { authorised, current } from './session'
+import { load, save } from './storage'
+
+interface Known {
+  number: string
+  code: string
+}
+
+export interface Listed extends Known {
+  kind: string
+  subject: string
+  /** Empty where it could not be asked just now */
+  state: string
+  /** When it was made, ISO 8601 */
+  at: string
+}
+
+const KEPT = 30
+/** The same, for where the device keeps nothing (private windows) */
+let kept: Known[] = []
+
+function known(): Known[] {
+  return load<Known[]>('tickets') ?? kept
+}
+
+function keep(tickets: Known[]): void {
+  kept = tickets
+  save('tickets', tickets.length ? tickets : null)
+}
+
+/** Keeps a ticket on this device, the newest first. */
+export function remember(...tickets: Known[]): void {
+  const given = tickets.map(({ number, code }) => ({ number, code }))
+  const others = known().filter((one) => !given.some(({ number }) => number === one.number))
+  keep([...given, ...others].slice(0, KEPT))
+}
+
+/** Removes one ticket, or all of them, from this device.  The tickets themselves stay. */
+export function forgetTickets(number?: string): void {
+  keep(number === undefined ? [] : known().filter((one) => one.number !== number))
+}
+
+/** The query code, if this device or the conversation has it.  Throws ApiError. */
+export async function codeOf(number: string): Promise<string | null> {
+  const find = () => known().find((one) => one.number === number)?.code ?? null
+  if (!find()) remember(...(await own()))
+  return find()
+}
+
+/** All tickets that this device knows or that the conversation made, the newest first.  Throws ApiError without network. */
+export async function listTickets(): Promise<Listed[]> {
+  const mine = await own()
+  remember(...mine)
+  const others = known().filter((one) => !mine.some(({ number }) => number === one.number))
+  const found = await Promise.all(others.map(look))
+  return [...mine, ...found.filter((one) => one !== null)].sort((a, b) => b.at.localeCompare(a.at))
+}
+
+async function own(): Promise<Listed[]> {
+  // #ifndef MP-WEIXIN
+  if (!current()) return [] // none is opened just to look
+  // #endif
+  const tickets = await authorised(({ id, token }) =>
+    call('get', '/api/conversations/{conversation_id}/tickets', { path: { conversation_id: id }, token }),
+  )
+  return tickets.map(({ number, query_code, kind, subject, state, created_at }) => ({ number, code: query_code, kind, subject, state, at: created_at }))
+}
+
+async function look({ number, code }: Known): Promise<Listed | null> {
+  try {
+    const { kind, subject, state, created_at } = await call('get', '/api/tickets/{number}', { path: { number }, query: { code } })
+    return { number, code, kind, subject, state, at: created_at ?? '' }
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.offline) throw error
+    if (error.status === 404) {
+      forgetTickets(number) // it would count as a wrong try each time
+      return null
+    }
+    return { number, code, kind: '', subject: '', state: '', at: '' }
+  }
+}

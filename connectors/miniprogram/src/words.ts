@@ -1,0 +1,24 @@
+// Dates and sources in the words that citizens read.
+
+/** 2026-11-01 → 2026年11月1日 */
+export function day(date: string): string {
+  const [year, month, of] = date.slice(0, 10).split('-').map(Number)
+  return `${year}年${month}月${of}日`
+}
+
+/** A moment in the device's own time: 11月21日 09:05 */
+export function moment(at: string): string {
+  const when = new Date(at)
+  const two = (n: number) => String(n).padStart(2, '0')
+  return `${when.getMonth() + 1}月${when.getDate()}日 ${two(when.getHours())}:${two(when.getMinutes())}`
+}
+
+/** 《名称》（文号）第几条 */
+export function cited(source: { title: string; doc_no?: string | null; clause?: string | null }): string {
+  return `《${source.title}》${source.doc_no ? `（${source.doc_no}）` : ''}${source.clause ?? ''}`
+}
+
+/** Only what a browser may open: https, http, never javascript: */
+export function safeUrl(url: string | null | undefined): string | null {
+  return url && /^https?:\/\//i.test(url) ? url : null
+}

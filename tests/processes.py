@@ -1,0 +1,166 @@
+"""The three real processes on free ports, with the starter knowledge, and a client that talks to them as citizens do."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from bot import crypto, database
+from bot.settings import ROOT, Settings, get_settings
+from connectors.rasa_model import ensure_model
+from connectors.services import prepare, services
+from connectors.supervisor import Handle, free_ports, start_in_background
+
+
+def forget() -> None:
+    """Drop everything that a process keeps about its settings."""
+    get_settings.cache_clear()
+    crypto.get_cipher.cache_clear()
+    database.reset_engine()
+
+
+@dataclass
+class Stack:
+    """A running assistant."""
+
+    settings: Settings
+    handle: Handle
+    env: dict[str, str]
+
+    @property
+    def url(self) -> str:
+        return self.settings.gateway_url
+
+    @property
+    def operator(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {crypto.operator_token(self.settings)}"}
+
+    def http(self, **options: Any) -> httpx.Client:
+        return httpx.Client(base_url=self.url, timeout=60, trust_env=False, **options)
+
+    def metric(self, name: str) -> float:
+        """Sum of a metric over its labels."""
+        with self.http() as http:
+            lines = http.get("/metrics").text.splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
+
+    @contextlib.contextmanager
+    def database(self) -> Iterator[None]:
+        """Our own process looks at the stack's database."""
+        before = {name: os.environ.get(name) for name in self.env}
+        os.environ.update(self.env)
+        forget()
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+            forget()
+
+
+class Citizen:
+    """One conversation."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.http = stack.http()
+        opened = self.http.post("/api/conversations")
+        assert opened.status_code == 201, opened.text
+        self.id, self.token = opened.json()["id"], opened.json()["token"]
+        self.headers = {"Authorization": f"Bearer {self.token}"}
+        self.path = f"/api/conversations/{self.id}"
+
+    def post(self, text: str, message_id: str | None = None) -> httpx.Response:
+        body = {"message_id": message_id or uuid.uuid4().hex, "text": text}
+        return self.http.post(f"{self.path}/messages", json=body, headers=self.headers)
+
+    def say(self, text: str, message_id: str | None = None) -> dict[str, Any]:
+        """The one merged reply."""
+        response = self.post(text, message_id)
+        assert response.status_code == 200, response.text
+        replies = response.json()["replies"]
+        assert len(replies) == 1
+        reply: dict[str, Any] = replies[0]
+        return reply
+
+    def messages(self, after: int = 0) -> list[dict[str, Any]]:
+        response = self.http.get(f"{self.path}/messages", params={"after": after}, headers=self.headers)
+        assert response.status_code == 200, response.text
+        said: list[dict[str, Any]] = response.json()["messages"]
+        return said
+
+
+@pytest.fixture(scope="session")
+def rasa_model() -> Path:
+    """The trained model, from the cache if nothing has changed."""
+    return ensure_model(ROOT)
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory, rasa_model: Path) -> Path:
+    """A data folder with the starter knowledge and its index."""
+    folder = tmp_path_factory.mktemp("prepared")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("YIHAODA_DATA_DIR", str(folder))
+        patch.delenv("YIHAODA_DATABASE_URL", raising=False)
+        forget()
+        prepare(get_settings(), lambda line: None)
+        crypto.operator_token(get_settings())
+        crypto.get_cipher()
+        forget()
+    return folder
+
+
+@contextlib.contextmanager
+def running(prepared: Path, model: Path, folder: Path, **settings: str) -> Iterator[Stack]:
+    """A stack of its own on a copy of the prepared data folder."""
+    data = folder / "data"
+    shutil.copytree(prepared, data)
+    ports = free_ports(3)
+    env = {
+        "YIHAODA_DATA_DIR": str(data),
+        "YIHAODA_PORT": str(ports[0]),
+        "YIHAODA_RASA_PORT": str(ports[1]),
+        "YIHAODA_ACTION_PORT": str(ports[2]),
+        "YIHAODA_RATE_PER_MINUTE": "100000",
+        "YIHAODA_CONVERSATIONS_PER_MINUTE": "100000",
+        **{f"YIHAODA_{name.upper()}": value for name, value in settings.items()},
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in env.items():
+            patch.setenv(name, value)
+        forget()
+        own = get_settings()
+    forget()
+    with start_in_background(services(own, model, env), log_dir=folder / "logs", timeout_s=180) as handle:
+        yield Stack(own, handle, env)
+
+
+@pytest.fixture(scope="session")
+def stack(prepared: Path, rasa_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One stack for all tests that leave it whole."""
+    with running(prepared, rasa_model, tmp_path_factory.mktemp("stack")) as one:
+        yield one
+
+
+@pytest.fixture
+def citizen(stack: Stack) -> Citizen:
+    return Citizen(stack)
+
+
+@pytest.fixture(scope="module")
+def own_stack(prepared: Path, rasa_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack that a module's tests may break; only one runs at a time on a small machine."""
+    with running(prepared, rasa_model, tmp_path_factory.mktemp("own")) as one:
+        yield one

@@ -1,0 +1,225 @@
+"""Citizens ask and are answered, in a real browser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import Route, expect
+
+from tests.web.conftest import Visitor
+
+
+def test_an_answer_with_its_sources_its_guide_and_a_rating(visitor: Visitor) -> None:
+    visitor.open()
+    card = visitor.ask("身份证丢了咋补办")
+    expect(card.get_by_role("heading", name="身份证丢了怎么补办")).to_be_visible()
+    expect(card).to_contain_text("截至2026年")
+    law = card.get_by_text("居民身份证法")
+    expect(law).to_have_count(0)
+    card.get_by_role("button", name="依据").click()
+    expect(law.first).to_be_visible()
+    guide = card.get_by_role("button", name="办事指南：居民身份证丢失补领")
+    expect(guide).to_have_attribute("aria-expanded", "false")
+    guide.click()
+    expect(guide).to_have_attribute("aria-expanded", "true")
+    expect(card.get_by_text("要带的材料")).to_be_visible()
+    expect(card.get_by_role("listitem").filter(has_text="户口簿").first).to_be_visible()
+    card.get_by_role("button", name="有用", exact=True).click()
+    expect(card.get_by_role("status")).to_have_text("谢谢您的评价")
+    expect(card.get_by_role("button", name="有用", exact=True)).to_have_attribute("aria-pressed", "true")
+
+
+def test_what_was_no_use_is_asked_why_and_can_be_taken_back(visitor: Visitor) -> None:
+    visitor.open()
+    card = visitor.ask("护照多少钱")
+    card.get_by_role("button", name="没用", exact=True).click()
+    card.get_by_role("button", name="看不懂").click()
+    expect(card.get_by_role("status")).to_have_text("记下了，我们会改进")
+    card.get_by_role("button", name="有用", exact=True).click()
+    expect(card.get_by_role("button", name="没用", exact=True)).to_have_attribute("aria-pressed", "false")
+
+
+def test_an_ambiguous_question_is_asked_back_and_a_choice_answers_it(visitor: Visitor) -> None:
+    visitor.open()
+    question = visitor.ask("公积金能取吗")
+    option = question.get_by_role("button", name="2．")
+    title = option.inner_text().removeprefix("2．")
+    option.click()
+    answer = visitor.answered(1)
+    expect(answer.get_by_role("heading", name=title)).to_be_visible()
+    expect(option).to_be_disabled()
+
+
+def test_a_reload_keeps_history_and_rating(visitor: Visitor) -> None:
+    page = visitor.open()
+    visitor.ask("护照多少钱").get_by_role("button", name="有用", exact=True).click()
+    expect(visitor.last.get_by_role("status")).to_have_text("谢谢您的评价")
+    page.reload()
+    expect(visitor.log.get_by_text("护照多少钱", exact=True)).to_be_visible()
+    expect(visitor.replies).to_have_count(1)
+    expect(visitor.last.get_by_role("button", name="有用", exact=True)).to_have_attribute("aria-pressed", "true")
+
+
+def test_nobody_reads_anothers_conversation(visit: Callable[..., Visitor]) -> None:
+    mine, other = visit(), visit()
+    mine.open()
+    mine.ask("护照多少钱")
+    other.open()
+    expect(other.page.get_by_role("heading", name="您好")).to_be_visible()
+    expect(other.page.get_by_text("护照多少钱")).to_have_count(0)
+    other.ask("身份证丢了咋补办")
+    kept = "Object.entries(localStorage).filter(([key]) => key.includes('session')).map(([, value]) => value).join()"
+    my_session, other_session = mine.page.evaluate(kept), other.page.evaluate(kept)
+    assert my_session and other_session and my_session != other_session
+
+
+def test_offline_is_said_and_what_was_written_goes_out_once_when_back(visitor: Visitor) -> None:
+    page = visitor.open()
+    visitor.ask("护照多少钱")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.post_data or "") if request.method == "POST" else None)
+    visitor.context.set_offline(True)
+    notice = page.get_by_role("status").filter(has_text="网络断开了")
+    expect(notice).to_be_visible()
+    page.get_by_role("textbox", name="您想问的事").fill("身份证丢了咋补办")
+    page.get_by_role("button", name="发送", exact=True).click()
+    expect(visitor.log.get_by_text("没有发出去")).to_be_visible()
+    expect(visitor.log.get_by_text("身份证丢了咋补办", exact=True)).to_have_count(1)
+    visitor.context.set_offline(False)
+    expect(visitor.answered(1).get_by_role("heading", name="身份证丢了怎么补办")).to_be_visible()
+    expect(notice).to_have_count(0)
+    expect(visitor.log.get_by_text("没有发出去")).to_have_count(0)
+    assert len({body for body in sent if "身份证丢了" in body}) == 1, "tried again, it is the same message"
+    page.reload()
+    expect(visitor.replies).to_have_count(2)
+    expect(visitor.log.get_by_text("身份证丢了咋补办", exact=True)).to_have_count(1)
+    visitor.forgive("ERR_INTERNET_DISCONNECTED")
+
+
+def test_what_was_not_sent_survives_a_reload_without_network(visitor: Visitor) -> None:
+    page = visitor.open()
+    visitor.ask("护照多少钱")
+    page.route("**/api/conversations/*/messages*", lambda route: route.abort())
+    page.get_by_role("textbox", name="您想问的事").fill("身份证丢了咋补办")
+    page.get_by_role("button", name="发送", exact=True).click()
+    expect(visitor.log.get_by_text("没有发出去")).to_be_visible()
+    page.reload()
+    expect(visitor.log.get_by_text("身份证丢了咋补办", exact=True)).to_be_visible()
+    page.unroute("**/api/conversations/*/messages*")
+    expect(visitor.replies).to_have_count(2, timeout=30_000)
+    expect(visitor.last.get_by_role("heading", name="身份证丢了怎么补办")).to_be_visible()
+    visitor.forgive("ERR_FAILED")
+
+
+def test_an_answer_whose_acknowledgement_was_lost_comes_once(visitor: Visitor) -> None:
+    """The gateway has the message, the browser doesn't know: sent again, it makes no second turn."""
+    page = visitor.open()
+    visitor.ask("护照多少钱")
+    lost: list[str] = []
+
+    def lose(route: Route) -> None:
+        if route.request.method == "POST" and not lost:
+            route.fetch()
+            lost.append(route.request.post_data or "")
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/api/conversations/*/messages*", lose)
+    page.get_by_role("textbox", name="您想问的事").fill("身份证丢了咋补办")
+    page.get_by_role("button", name="发送", exact=True).click()
+    visitor.answered(1)
+    assert lost
+    page.reload()
+    expect(visitor.log.get_by_text("身份证丢了咋补办", exact=True)).to_have_count(1)
+    expect(visitor.replies).to_have_count(2)
+    visitor.forgive("ERR_FAILED")
+
+
+def test_the_first_phone_number_waits_for_the_privacy_notice(visitor: Visitor) -> None:
+    page = visitor.open()
+    visitor.ask("护照多少钱")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.post_data or "") if request.method == "POST" else None)
+    box = page.get_by_role("textbox", name="您想问的事")
+    box.fill("我的电话是13812345678")
+    page.get_by_role("button", name="发送", exact=True).click()
+    notice = page.get_by_role("dialog", name="个人信息说明")
+    expect(notice).to_be_visible()
+    notice.get_by_role("button", name="不同意，返回修改").click()
+    expect(notice).to_be_hidden()
+    expect(box).to_have_value("我的电话是13812345678")
+    assert not sent, "nothing left the device"
+    page.get_by_role("button", name="发送", exact=True).click()
+    notice.get_by_role("button", name="同意并继续").click()
+    expect(visitor.log.get_by_text("我的电话是13812345678", exact=True)).to_be_visible()
+    visitor.answered(1)
+    visitor.ask("再留一个13912345678")
+    expect(notice).to_be_hidden()
+    agreed = page.evaluate(
+        """async () => {
+            const { id, token } = JSON.parse(JSON.parse(localStorage.getItem('yihaoda.session')).data ?? localStorage.getItem('yihaoda.session'))
+            const answer = await fetch(`/api/conversations/${id}`, { headers: { Authorization: `Bearer ${token}` } })
+            return (await answer.json()).privacy_agreed
+        }"""
+    )
+    assert agreed, "the gateway has recorded the consent"
+
+
+def test_everything_can_be_erased(visitor: Visitor) -> None:
+    page = visitor.open()
+    visitor.ask("护照多少钱")
+    visitor.go("设置")
+    page.get_by_role("button", name="清除我的记录").click()
+    group = page.get_by_role("group", name="清除我的记录")
+    group.get_by_role("button", name="不清除").click()
+    visitor.go("问答")
+    expect(visitor.replies).to_have_count(1)
+    visitor.go("设置")
+    page.get_by_role("button", name="清除我的记录").click()
+    group.get_by_role("button", name="确定清除").click()
+    expect(page.get_by_role("status").filter(has_text="已清除")).to_be_visible()
+    page.goto("/")
+    expect(page.get_by_role("heading", name="您好")).to_be_visible()
+    expect(visitor.replies).to_have_count(0)
+    visitor.ask("身份证丢了咋补办")
+    expect(visitor.replies).to_have_count(1)
+
+
+def test_a_theme_leads_to_an_answer(visitor: Visitor) -> None:
+    page = visitor.open()
+    visitor.go("主题")
+    page.get_by_role("button", name="生育").first.click()
+    question = page.get_by_role("button", name=re.compile("？$")).first
+    title = question.inner_text()
+    question.click()
+    expect(visitor.log.get_by_text(title, exact=True).first).to_be_visible()
+    visitor.answered(0)
+
+
+def test_a_calculator_works_a_rule_out(visitor: Visitor) -> None:
+    page = visitor.open("pages/themes")
+    page.get_by_role("button", name="退休时间").click()
+    page.get_by_role("button", name="算一算", exact=True).click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    visitor.forgive("422")
+    page.get_by_label("出生年月").fill("1976年3月")
+    page.get_by_label("类别").select_option("female_50")
+    page.get_by_role("button", name="算一算", exact=True).click()
+    result = page.get_by_role("region", name="结果")
+    expect(result.get_by_text("退休").first).to_be_visible()
+    result.get_by_role("button", name="怎么算出来的").click()
+    expect(result.get_by_role("listitem").first).to_be_visible()
+
+
+def test_the_region_is_kept_and_belongs_to_the_conversation(visitor: Visitor) -> None:
+    page = visitor.open()
+    visitor.ask("护照多少钱")
+    visitor.go("设置")
+    place = page.get_by_role("combobox", name="所在地区")
+    place.select_option("北京市")
+    page.get_by_role("button", name="保存地区").click()
+    expect(page.get_by_role("status").filter(has_text="已保存：北京市")).to_be_visible()
+    page.reload()
+    expect(place).to_have_value("110000")
