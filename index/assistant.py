@@ -459,6 +459,8 @@ class Assistant:
         worth_asking = max(clarify_at, _COMPLAINT_AT) if work.turn.act == "report_problem" else clarify_at
         # What hangs on the question before speaks of the same matter, however little it says.
         doubtful = first is not None and (finding.probability >= worth_asking or hangs)
+        if first is not None and first.item.matter != memory.last_matter:
+            memory.clarified = 0  # another question: about this one nothing was asked back yet
         if doubtful and memory.clarified < MAX_CLARIFIED and (outcome := self._clarify(work, finding)):
             return outcome
         if work.turn.act != "report_problem" and (outcome := self._policy_texts(work, loaded, query)):
