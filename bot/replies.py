@@ -94,6 +94,7 @@ class CalculationReply(_Model):
     caveats: list[str]
     sources: list[Source]
     figures: dict[str, Any] = Field(default={}, description="The calculator's own figures, see GET /api/calculators.")
+    as_of: date | None = Field(None, description="The day on which its rules were checked.")
     guides: list[Guide] = []
     related: list[Related] = []
 

@@ -74,6 +74,8 @@ def show(console: Console, reply: dict[str, Any]) -> None:
         case "calculation":
             lines = [escape(reply["text"]), *(f"[dim]· {escape(step)}[/]" for step in reply["steps"])]
             lines += [f"[dim]依据：{escape(_source(source))}[/]" for source in reply["sources"]]
+            if reply.get("as_of"):
+                lines.append(f"[dim]按截至 {reply['as_of']} 的规定计算[/]")
             console.print(
                 Panel("\n".join(lines), title=escape(reply["title"]), title_align="left", border_style="green")
             )

@@ -40,7 +40,7 @@ from bot.settings import Settings, get_settings
 from bot.turns import Outcome, Settled, Turn
 from bot.working_days import SHANGHAI
 from index import acts, calculators, scope, wording
-from index.calculators import Calculator, Result
+from index.calculators import RULES_AS_OF, Calculator, Result
 from index.calculators import dialogue as calculation
 from index.normalise import Query, canonical, normalise
 from index.ranking import VERBATIM, Ranked, evidence, rank
@@ -596,6 +596,8 @@ class Assistant:
             note=note,
             can_report=work.turn.act == "report_problem",
         )
+        if qa.as_of is None and any(character.isdigit() for character in qa.answer):
+            _add_note(reply, wording.NO_DATE)
         outcome = _say(work, reply)
         outcome.qa_id, outcome.confidence = qa.id, reply.confidence
         return outcome
@@ -735,6 +737,7 @@ def calculation_reply(calculator: Calculator, result: Result) -> CalculationRepl
         caveats=list(result.caveats),
         sources=list(result.sources),
         figures=result.figures(),
+        as_of=RULES_AS_OF,
     )
 
 

@@ -16,8 +16,11 @@ function nothingFromElsewhere(): Plugin {
   }
 }
 
+// One script for all pages of the browser: it is small, and a page not opened before must open without network too.
+const output = process.env.UNI_PLATFORM === 'h5' ? { inlineDynamicImports: true } : {}
+
 export default defineConfig({
   plugins: [plugin(), nothingFromElsewhere()],
-  build: { target: 'es2017' },
+  build: { target: 'es2017', rollupOptions: { output } },
   server: { host: '127.0.0.1', proxy: { '/api': 'http://127.0.0.1:8000' } },
 })

@@ -161,7 +161,8 @@ def _text(reply: Reply, menu: bool) -> str:
             return "\n".join([*parts, RATE_TAP if menu else RATE])
         case CalculationReply():
             sources = (f"依据：{_source(one)}" for one in reply.sources[:2])
-            return "\n".join([f"【{reply.title}】", reply.text, *sources, RATE_TAP if menu else RATE])
+            checked = [f"规定截至 {reply.as_of:%Y年%-m月%-d日}"] if reply.as_of else []
+            return "\n".join([f"【{reply.title}】", reply.text, *sources, *checked, RATE_TAP if menu else RATE])
         case ClarifyReply():
             options = () if menu else (f"{option.number}. {option.question}" for option in reply.options)
             return "\n".join([reply.text, *options])

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from index.calculators.form import Calculator, Choice, Field, Request, Result
 from index.calculators.income_tax import ANNUAL_TAX, BONUS_TAX, MONTHLY_TAX
 from index.calculators.leave import ANNUAL_LEAVE, LEAVE_PAY
@@ -30,4 +32,7 @@ CALCULATORS: dict[str, Calculator] = {
 }
 """By id."""
 
-__all__ = ["CALCULATORS", "Calculator", "Choice", "Field", "Request", "Result", "recognise"]
+RULES_AS_OF = date(2026, 11, 1)
+"""The day on which all their rules were checked against the law in force"""
+
+__all__ = ["CALCULATORS", "RULES_AS_OF", "Calculator", "Choice", "Field", "Request", "Result", "recognise"]

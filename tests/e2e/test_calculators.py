@@ -19,7 +19,7 @@ def test_a_question_that_says_everything_is_worked_out(citizen: Citizen) -> None
     assert reply["type"] == "calculation", reply
     assert reply["matter"] == "延迟退休"
     assert "2026年11月" in reply["text"]
-    assert reply["steps"] and reply["sources"][0]["title"]
+    assert reply["steps"] and reply["sources"][0]["title"] and reply["as_of"] == "2026-11-01"
 
 
 def test_what_is_missing_is_asked_and_the_rest_remembered(citizen: Citizen) -> None:

@@ -112,6 +112,15 @@ def test_an_answer_carries_its_source(talk: Talk) -> None:
     assert reply.note is None
 
 
+def test_a_figure_without_a_date_says_so(talk: Talk) -> None:
+    talk.say("我在长沙市天心区", "provide_region")
+    dated = talk.say(LOCAL)
+    assert dated.qa_id == "gl-cs" and "没有注明截至日期" in dated.note
+    with database.write() as session:
+        session.get_one(QA, "gl-cs").as_of = TODAY
+    assert talk.say(LOCAL).note is None
+
+
 # --- regions ---------------------------------------------------------------------------------------------------------
 
 
