@@ -139,7 +139,7 @@ def read_theme(request: Request, here: TheGateway, theme: Annotated[str, Path(ma
 
 
 def _themes(request: Request, here: Gateway) -> tuple[themes.Theme, ...]:
-    if not here.calculations.allow(client_address(request)):
+    if not here.lookups.allow(client_address(request)):
         raise TooMany("查看得太频繁了，请稍后再试。")
     return themes.current(here.settings, utcnow())
 
@@ -186,7 +186,7 @@ def calculate(
     """Work a rule out.  Nothing is stored.  422 says in Chinese which input is missing or makes no sense."""
     if calculator not in CALCULATORS:
         raise NotFound(f"没有「{calculator}」这个计算器。")
-    if not here.calculations.allow(client_address(request)):
+    if not here.lookups.allow(client_address(request)):
         raise TooMany("算得太频繁了，请稍后再试。")
     one = CALCULATORS[calculator]
     return calculation_reply(one, one.compute(body.inputs))

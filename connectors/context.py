@@ -42,8 +42,8 @@ class Gateway:
     rasa: RasaClient
     notifier: Notifier
     dispatcher: Dispatcher
-    calculations: PerMinute
-    """Uses of a calculator and looks at the themes, by address"""
+    lookups: PerMinute
+    """Calculations and readings of the catalogue, by address"""
     openings: PerMinute
     """New conversations, by address"""
     messages: PerMinute

@@ -72,7 +72,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         notifier,
         dispatcher,
         openings=PerMinute(settings.conversations_per_minute),
-        calculations=PerMinute(settings.conversations_per_minute),
+        lookups=PerMinute(settings.conversations_per_minute),
         messages=PerMinute(settings.rate_per_minute),
     )
     app.state.wechat = account.official(settings)

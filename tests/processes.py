@@ -135,6 +135,7 @@ def running(prepared: Path, model: Path, folder: Path, **settings: str) -> Itera
         "YIHAODA_ACTION_PORT": str(ports[2]),
         "YIHAODA_RATE_PER_MINUTE": "100000",
         "YIHAODA_CONVERSATIONS_PER_MINUTE": "100000",
+        "YIHAODA_CODE_TRIES": "100000",  # all tests come from one address
         **{f"YIHAODA_{name.upper()}": value for name, value in settings.items()},
     }
     with pytest.MonkeyPatch.context() as patch:

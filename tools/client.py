@@ -116,6 +116,7 @@ class Client(Work):
 
     def build(self) -> None:
         """Types, check and the builds asked for; `.venv` has to be ready, and `prepare` done."""
+        address, app_id = self._read_settings() if "mp-weixin" in self.steps else ("", "")
         if not self._api_is_current():
             self._describe_api()
         sources = self._fingerprint()  # of before: what changes meanwhile is built the next time
@@ -126,7 +127,7 @@ class Client(Work):
             self._compile("h5", "", "编译网页")
             self._done("h5", sources)
         if "mp-weixin" in self.steps:
-            self._build_miniprogram()
+            self._build_miniprogram(address, app_id)
         self.tell("就绪")
 
     def note(self, line: str, seen: set[str]) -> str:
@@ -164,7 +165,8 @@ class Client(Work):
         self._run("生成类型", "openapi-typescript", str(self._openapi), "-o", str(self._types))
         self._api_stamp.write_text(described, "utf-8")
 
-    def _build_miniprogram(self) -> None:
+    def _read_settings(self) -> tuple[str, str]:
+        """The gateway's public address, without a slash at its end, and the mini-program's app id ("": none yet)."""
         answer = subprocess.run(
             [self._python(), "-c", READ_SETTINGS],
             capture_output=True,
@@ -178,7 +180,12 @@ class Client(Work):
             raise SetupError(
                 "编译小程序要知道网关的公网地址，否则编出来的小程序连不上。请设置 YIHAODA_PUBLIC_URL（https 开头），再试一次。"
             )
-        folder = self._compile("mp-weixin", address.rstrip("/"), "编译小程序")
+        if not re.match(r"https://[^/]|http://(127\.0\.0\.1|localhost)\b", address):
+            raise SetupError(f"YIHAODA_PUBLIC_URL 要以 https:// 开头（微信只允许这样的地址），现在是：{address}")
+        return address.rstrip("/"), app_id
+
+    def _build_miniprogram(self, address: str, app_id: str) -> None:
+        folder = self._compile("mp-weixin", address, "编译小程序")
         if app_id:
             config = folder / "project.config.json"
             project = json.loads(config.read_text("utf-8"))

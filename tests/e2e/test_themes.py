@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from e2e.conftest import Citizen, Stack
+from processes import Citizen, Stack
 
 
 def test_every_question_that_a_theme_shows_first_gets_its_own_answer(stack: Stack) -> None:

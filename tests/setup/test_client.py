@@ -162,4 +162,6 @@ def test_the_old_page_will_do_for_running_but_not_for_testing(
 def test_a_mini_program_without_the_gateways_address_is_refused(project: Checkout) -> None:
     with pytest.raises(SetupError, match="请设置 YIHAODA_PUBLIC_URL"):
         project.build("mp-weixin", YIHAODA_PUBLIC_URL="")
+    with pytest.raises(SetupError, match="要以 https:// 开头"):
+        project.build("mp-weixin", YIHAODA_PUBLIC_URL="http://12345.example.gov.cn")
     assert not (project.folder / "dist" / "build" / "mp-weixin").exists()

@@ -14,54 +14,57 @@ from PIL import Image
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from bot.settings import ROOT
-from tests.web.conftest import Visitor, launch
-from tests.web.test_accessibility import a_calculator
+from tests.web.visitor import Visitor, launch
 
 FOLDER = ROOT / "docs" / "images"
-SIZES = {"320": (320, 640), "1280": (1280, 800)}
+SIZES = {"320": (320, 800), "1280": (1280, 800)}
 MOST_BYTES = 150_000
 
 
-def an_answer(visitor: Visitor) -> None:
+def answer(visitor: Visitor) -> None:
     visitor.open()
     visitor.ask("身份证丢了咋补办").get_by_role("button", name="依据").click()
 
 
-def a_guide(visitor: Visitor) -> None:
+def guide(visitor: Visitor) -> None:
     visitor.open()
-    guide = visitor.last.get_by_role("button", name="办事指南")
-    guide.click()
-    guide.scroll_into_view_if_needed()
+    fold = visitor.last.get_by_role("button", name="办事指南")
+    fold.click()
+    fold.evaluate("(one) => one.scrollIntoView()")
 
 
-def a_question_back(visitor: Visitor) -> None:
+def choice(visitor: Visitor) -> None:
     visitor.open()
     visitor.ask("公积金能取吗")
 
 
-def the_themes(visitor: Visitor) -> None:
+def themes(visitor: Visitor) -> None:
     visitor.open("pages/themes").get_by_role("button", name="养老退休").click()
 
 
-def a_ticket(visitor: Visitor) -> None:
+def ticket(visitor: Visitor) -> None:
     visitor.open()
     number, code = visitor.ticket()
     page = visitor.open(f"pages/ticket?number={number}&code={code}")
     expect(page.get_by_text("办理经过")).to_be_visible()
 
 
-def the_settings(visitor: Visitor) -> None:
+def calculator(visitor: Visitor) -> None:
+    visitor.calculate()
+
+
+def settings(visitor: Visitor) -> None:
     expect(visitor.open("pages/settings").get_by_role("combobox", name="所在地区")).to_be_visible()
 
 
-def elder_mode(visitor: Visitor) -> None:
+def elder(visitor: Visitor) -> None:
     visitor.open()
     visitor.elder()
     visitor.ask("高龄津贴怎么领")
 
 
 PICTURES: tuple[Callable[[Visitor], None], ...] = (
-    *(an_answer, a_guide, a_question_back, the_themes, a_calculator, a_ticket, the_settings, elder_mode),
+    *(answer, guide, choice, themes, calculator, ticket, settings, elder),
 )
 
 
@@ -82,7 +85,7 @@ def take(browser: Browser, address: str) -> None:
             visitor.page.evaluate("document.fonts.ready")
             visitor.page.mouse.move(0, 0)
             visitor.page.wait_for_timeout(500)  # what slides or fades in has come to rest
-            keep(visitor.page.screenshot(), FOLDER / f"{show.__name__.replace('_', '-')}-{size}.png")
+            keep(visitor.page.screenshot(), FOLDER / f"{show.__name__}-{size}.png")
         visitor.context.close()
 
 

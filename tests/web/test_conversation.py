@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Route, expect
 
-from tests.web.conftest import Visitor
+from tests.web.visitor import Visitor
 
 
 def test_an_answer_with_its_sources_its_guide_and_a_rating(visitor: Visitor) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from playwright.sync_api import expect
 from processes import Stack
 
-from tests.web.conftest import Visitor
+from tests.web.visitor import Visitor
 
 
 def look_up(visitor: Visitor, number: str, code: str) -> None:

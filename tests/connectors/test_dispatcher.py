@@ -1,0 +1,139 @@
+"""The dispatcher on a real database, with a stand-in for Rasa and its actions that takes its time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import pytest
+from aiohttp import web
+from sqlalchemy import func, select
+
+from bot import conversations, database, turns
+from bot.models import InboxMessage, TurnEffect
+from bot.replies import TextReply
+from bot.settings import Settings
+from bot.turns import Outcome
+from connectors.dispatcher import Dispatcher, Notifier
+from connectors.rasa_client import RasaClient
+from index.assistant import get_assistant
+
+TURN_S = 0.05
+AT_ONCE = 2
+
+
+class Rush:
+    """A dispatcher, and citizens who write."""
+
+    def __init__(self, settings: Settings, url: str) -> None:
+        self.settings = settings.model_copy(update={"rasa_concurrency": AT_ONCE})
+        self.rasa = RasaClient(url, timeout_s=30)
+        self.dispatcher = Dispatcher(self.settings, self.rasa, get_assistant(), Notifier())
+
+    def store(self, *texts: str) -> tuple[str, list[str]]:
+        """A new conversation's messages: its id and theirs."""
+        with database.write() as session:
+            conversation, _ = conversations.create(session, "wechat")
+            session.flush()
+            stored = [turns.receive(session, conversation, text, text, self.settings) for text in texts]
+        return conversation.id, [receipt.turn_id for receipt in stored]
+
+    async def ask(self, text: str, within_s: float | None) -> bool:
+        """Whether the citizen got an answer in time."""
+        conversation_id, (turn_id,) = self.store(text)
+        try:
+            settled = await self.dispatcher.answer(conversation_id, turn_id, within_s)
+        except TimeoutError:
+            return False
+        return settled.replies == [TextReply(text=text)]
+
+    @property
+    def open(self) -> int:
+        """Messages without their answer."""
+        with database.read() as session:
+            return session.scalar(select(func.count()).where(InboxMessage.settled.is_(False))) or 0
+
+    async def all_settled(self) -> None:
+        def wait() -> None:
+            deadline = time.monotonic() + 60
+            while self.open:
+                assert time.monotonic() < deadline, "some are never answered"
+                time.sleep(TURN_S)
+
+        await asyncio.to_thread(wait)
+
+
+@pytest.fixture
+def rush(sqlite_db: Settings) -> Callable[[Callable[[Rush], Awaitable[None]]], None]:
+    def answer(turn_id: str) -> None:
+        with database.read() as session:
+            turn = turns.load(session, turn_id)
+        turns.settle(turn, Outcome(replies=[TextReply(text=turn.text)], context=turn.context))
+
+    async def webhook(request: web.Request) -> web.Response:
+        await asyncio.sleep(TURN_S)
+        await asyncio.to_thread(answer, (await request.json())["metadata"]["turn_id"])
+        return web.json_response([])
+
+    def run(scenario: Callable[[Rush], Awaitable[None]]) -> None:
+        async def body() -> None:
+            app = web.Application()
+            app.router.add_post("/webhooks/rest/webhook", webhook)
+            runner = web.AppRunner(app)
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            one = Rush(sqlite_db, f"http://127.0.0.1:{runner.addresses[0][1]}")
+            try:
+                await scenario(one)
+            finally:
+                await one.dispatcher.close()
+                await one.rasa.close()
+                await runner.cleanup()
+
+        asyncio.run(body())
+
+    return run
+
+
+def test_in_a_rush_who_cannot_be_answered_in_time_is_told_at_once_and_answered_later(rush) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(one: Rush) -> None:
+        assert all([await one.ask(f"before {number}", 30) for number in range(10)])  # how long a turn takes is known
+        asked = [asyncio.create_task(one.ask(f"in the rush {number}", 20 * TURN_S)) for number in range(100)]
+        await asyncio.sleep(2 * TURN_S)
+        told = [task.result() for task in asked if task.done()]
+        assert told.count(False) >= 20, "nobody is told before the time is over"
+        in_time = sum(await asyncio.gather(*asked))
+        assert 0 < in_time < 100
+        await one.all_settled()
+        with database.read() as session:
+            assert session.scalar(select(func.count()).select_from(TurnEffect)) == 110
+
+    rush(scenario)
+
+
+def test_who_is_waited_for_goes_before_those_who_gave_up_and_those_of_an_earlier_process(rush) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(one: Rush) -> None:
+        left_behind = [one.store(f"left {number}") for number in range(40)]
+        assert await one.dispatcher.recover() == len(left_behind)
+        gave_up = await asyncio.gather(*(one.ask(f"gave up {number}", TURN_S / 10) for number in range(40)))
+        assert not all(gave_up)
+        assert await one.ask("in time", 30)
+        assert one.open > 20
+        await one.all_settled()
+
+    rush(scenario)
+
+
+def test_messages_of_one_conversation_stay_in_order_however_late(rush) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(one: Rush) -> None:
+        conversation_id, asked = one.store(*(f"number {number}" for number in range(5)))
+        for turn_id in asked:
+            with pytest.raises(TimeoutError):
+                await one.dispatcher.answer(conversation_id, turn_id, 0)
+        await one.all_settled()
+        with database.read() as session:
+            settled = session.scalars(select(TurnEffect.turn_id).order_by(TurnEffect.settled_at)).all()
+        assert settled == asked
+
+    rush(scenario)

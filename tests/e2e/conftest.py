@@ -1,3 +1,0 @@
-from processes import Citizen, Stack, running
-
-__all__ = ["Citizen", "Stack", "running"]
