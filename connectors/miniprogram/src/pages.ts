@@ -1,4 +1,5 @@
 // The four main pages and the way between pages.
+import { say } from './conversation'
 
 export const MAIN = [
   { path: '/pages/conversation', label: '问答' },
@@ -15,6 +16,12 @@ export function go(path: (typeof MAIN)[number]['path']): void {
   // #ifndef MP-WEIXIN
   uni.reLaunch({ url: path })
   // #endif
+}
+
+/** Asks a question from anywhere: it is said in the conversation. */
+export function ask(question: string): void {
+  say(question)
+  go('/pages/conversation')
 }
 
 /** Opens a page above the present one. */

@@ -16,4 +16,16 @@ export interface Settings {
 
 export const settings = reactive<Settings>({ elder: false, aloud: false, privacy: null, ...load<Partial<Settings>>('settings') })
 
+const PHONE = /(^|\D)1[3-9]\d([ -]?)\d{4}\2\d{4}(?!\d)/
+
+/** Whether the citizen has agreed to the privacy notice as it is now. */
+export function consented(): boolean {
+  return settings.privacy === PRIVACY_VERSION
+}
+
+/** Whether words hold a mobile number that may not be sent before the citizen agreed. */
+export function needsConsent(words: string): boolean {
+  return PHONE.test(words) && !consented()
+}
+
 watch(settings, (now) => save('settings', now))
