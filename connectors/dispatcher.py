@@ -8,13 +8,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import structlog
 from sqlalchemy import func, select
 
 from bot import database, turns
+from bot.errors import NotFound
 from bot.models import Conversation, InboxMessage, OutboxMessage, TurnEffect
 from bot.replies import Reply
 from bot.settings import Settings
@@ -25,6 +28,8 @@ from index.acts import literal_act
 from index.assistant import Assistant
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 _RETRY_S = 5.0
 """How long a conversation rests whose turn could not be settled at all (the database does not answer)."""
@@ -68,14 +73,21 @@ class Notifier:
 
 
 class Dispatcher:
-    """Works off the inbox."""
+    """Works off the inbox.  Turns that somebody waits for go first: in a rush, those that come too late for that stand back."""
 
     def __init__(self, settings: Settings, rasa: RasaClient, assistant: Assistant, notifier: Notifier) -> None:
         self._rasa, self._assistant, self._notifier = rasa, assistant, notifier
-        self._slots = asyncio.Semaphore(settings.rasa_concurrency)
+        self._at_once = settings.rasa_concurrency
+        self._slots = asyncio.Semaphore(self._at_once)
+        self._late_at_once = max(1, self._at_once // 2)
+        self._late_slots = asyncio.Semaphore(self._late_at_once)
+        # Threads of their own: a turn does not queue behind the messages that come in meanwhile.
+        self._threads = ThreadPoolExecutor(self._at_once, thread_name_prefix="turn")
+        self._turn_s = 0.0  # how long a turn has taken lately
         self._waiters: dict[str, asyncio.Future[Settled]] = {}
         self._pending: set[str] = set()
         self._workers: dict[str, asyncio.Task[None]] = {}
+        self._late: set[str] = set()  # conversations at work whose citizens do not wait any more
 
     @contextlib.contextmanager
     def expect(self, turn_id: str) -> Iterator[None]:
@@ -86,14 +98,33 @@ class Dispatcher:
         finally:
             self._waiters.pop(turn_id, None)
 
-    async def answer(self, conversation_id: str, turn_id: str) -> Settled:
-        """Wait until the turn is settled.  Cancelling the wait does not cancel the turn.  Raises: TurnFailed."""
+    async def answer(self, conversation_id: str, turn_id: str, within_s: float | None = None) -> Settled:
+        """Wait until the turn is settled.  The end of the wait is not the end of the turn.
+
+        Args:
+            within_s: How long the caller waits; None is for ever.
+
+        Raises:
+            TimeoutError: it takes longer; at once where the turns ahead of it make that certain.
+            TurnFailed: it can't be settled now.
+        """
         expected = turn_id in self._waiters
         waiter = self._waiter(turn_id)
-        self.enqueue(conversation_id)
+        self.enqueue(conversation_id, late=within_s is not None and self._next_takes_s() > within_s)
+        if within_s is not None and conversation_id in self._late:
+            raise TimeoutError
+        try:
+            async with asyncio.timeout(within_s):
+                return await self._answer(turn_id, waiter, expected)
+        except TimeoutError:
+            if conversation_id in self._workers:
+                self._late.add(conversation_id)
+            raise
+
+    async def _answer(self, turn_id: str, waiter: asyncio.Future[Settled], expected: bool) -> Settled:
         if not expected:
             # A repeated message: its turn may have been settled before there was anybody to tell.
-            effect = await asyncio.to_thread(_effect, turn_id)
+            effect = await self._in_thread(_effect, turn_id)
             if effect is not None:
                 settled = Settled(effect.state, turns.replies_of(effect))
                 self._tell(turn_id, settled)  # others who came with the same message may wait as well
@@ -108,17 +139,24 @@ class Dispatcher:
             waiter.add_done_callback(lambda done: done.cancelled() or done.exception())
         return waiter
 
-    def enqueue(self, conversation_id: str) -> None:
-        """See to it that the conversation's open turns are worked off."""
+    def _next_takes_s(self) -> float:
+        """How long a new conversation's turn will take, going by the last ones; 0 where none is ahead of it."""
+        ahead = len(self._workers) - len(self._late) + min(len(self._late), self._late_at_once)
+        return (ahead / self._at_once + 1) * self._turn_s if ahead >= self._at_once else 0.0
+
+    def enqueue(self, conversation_id: str, *, late: bool = False) -> None:
+        """See to it that the conversation's open turns are worked off.  ``late``: nobody waits for them any more."""
         self._pending.add(conversation_id)
         if conversation_id not in self._workers:
+            if late:
+                self._late.add(conversation_id)
             self._workers[conversation_id] = asyncio.create_task(self._drain(conversation_id))
 
     async def recover(self) -> int:
         """Take up every message that has no effect yet; how many there are."""
         waiting = await asyncio.to_thread(_unsettled)
         for conversation_id, _ in waiting:
-            self.enqueue(conversation_id)
+            self.enqueue(conversation_id, late=True)
         return len(waiting)
 
     async def close(self) -> None:
@@ -126,16 +164,18 @@ class Dispatcher:
         for worker in list(self._workers.values()):
             worker.cancel()
         await asyncio.gather(*self._workers.values(), return_exceptions=True)
+        self._threads.shutdown(wait=False)
 
     async def _drain(self, conversation_id: str) -> None:
         try:
             while conversation_id in self._pending:
                 self._pending.discard(conversation_id)
                 more = True
-                while more and (found := await asyncio.to_thread(_earliest, conversation_id)) is not None:
-                    turn, sender, more = found
-                    await self._work(turn, sender)
-                    self._notifier.wake(conversation_id)
+                while more:
+                    late = conversation_id in self._late
+                    async with self._late_slots if late else contextlib.nullcontext(), self._slots:
+                        if late or conversation_id not in self._late:  # else it became late in the queue: back it goes
+                            more = await self._next(conversation_id)
         except TurnFailed:
             asyncio.get_running_loop().call_later(_RETRY_S, self.enqueue, conversation_id)
         except Exception:
@@ -143,13 +183,27 @@ class Dispatcher:
             asyncio.get_running_loop().call_later(_RETRY_S, self.enqueue, conversation_id)
         finally:
             self._workers.pop(conversation_id, None)
+            self._late.discard(conversation_id)
+
+    async def _next(self, conversation_id: str) -> bool:
+        """Settle the conversation's first open turn; whether another waits behind it."""
+        found = await self._in_thread(_earliest, conversation_id)
+        if found is None:
+            return False
+        turn, sender, more = found
+        await self._work(turn, sender)
+        self._notifier.wake(conversation_id)
+        return more
 
     async def _work(self, turn: Turn, sender: str) -> None:
         turn_id = turn.turn_id
         try:
             settled = await self._settle(turn, sender)
         except Exception as error:
-            log.exception("turn.failed", turn=turn_id)
+            if isinstance(error, NotFound):
+                log.info("turn.erased", turn=turn_id)  # the citizen erased the conversation meanwhile
+            else:
+                log.exception("turn.failed", turn=turn_id)
             failure = TurnFailed(str(error))
             self._tell(turn_id, failure)
             raise failure from error
@@ -167,33 +221,37 @@ class Dispatcher:
 
     async def _settle(self, turn: Turn, sender: str) -> Settled:
         """Rasa, then ourselves, then an apology with a ticket: one of them settles the turn."""
-        async with self._slots:
-            started = time.monotonic()
-            turn_id = turn.turn_id
-            reason = None
-            try:
-                await self._rasa.send(sender, turn.text, turn_id)
-            except RasaFailed as error:
-                reason = error.reason
-            effect = await asyncio.to_thread(_effect, turn_id)
-            if effect is None:
-                metrics.FALLBACKS.labels(reason or "empty").inc()
-                log.warning("turn.fallback", turn=turn_id, reason=reason or "empty")
-                effect = await asyncio.to_thread(self._fall_back, turn)
-            metrics.TURNS.labels(effect.engine).inc()
-            metrics.DECISIONS.labels(effect.decision).inc()
-            metrics.TURN_SECONDS.observe(time.monotonic() - started)
-            log.info(
-                "turn",
-                turn=turn_id,
-                engine=effect.engine,
-                act=effect.act,
-                decision=effect.decision,
-                qa=effect.qa_id,
-                confidence=effect.confidence,
-                ms=round((time.monotonic() - started) * 1000, 1),
-            )
+        started = time.monotonic()
+        turn_id = turn.turn_id
+        reason = None
+        try:
+            await self._rasa.send(sender, turn.text, turn_id)
+        except RasaFailed as error:
+            reason = error.reason
+        effect = await self._in_thread(_effect, turn_id)
+        if effect is None:
+            metrics.FALLBACKS.labels(reason or "empty").inc()
+            log.warning("turn.fallback", turn=turn_id, reason=reason or "empty")
+            effect = await self._in_thread(self._fall_back, turn)
+        took_s = time.monotonic() - started
+        self._turn_s += (took_s - self._turn_s) / 10
+        metrics.TURNS.labels(effect.engine).inc()
+        metrics.DECISIONS.labels(effect.decision).inc()
+        metrics.TURN_SECONDS.observe(took_s)
+        log.info(
+            "turn",
+            turn=turn_id,
+            engine=effect.engine,
+            act=effect.act,
+            decision=effect.decision,
+            qa=effect.qa_id,
+            confidence=effect.confidence,
+            ms=round(took_s * 1000, 1),
+        )
         return Settled(effect.state, turns.replies_of(effect))
+
+    async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
     def _fall_back(self, turn: Turn) -> TurnEffect:
         try:

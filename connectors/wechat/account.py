@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -25,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 GRACE = timedelta(seconds=6)
 """A turn's reply is left to the passive way for so long before it is pushed"""
+_RECEIVERS = 2
+"""Messages stored at a time"""
 _POLL_S = 1.0
 _REMEMBERED = 1000
 
@@ -46,6 +49,8 @@ class Account:
         self.api, self.verifier, self.centres = api, verifier, list(places)
         self._channels, self._template, self._grace = channels, template, grace
         self._greeted: OrderedDict[str, None] = OrderedDict()
+        # Threads of their own: in a rush, replies that are ready do not queue behind the messages that come in.
+        self.receivers = ThreadPoolExecutor(_RECEIVERS, thread_name_prefix="receive")
 
     async def greet(self, event_id: str, openid: str, words: str) -> None:
         """Greet a citizen who comes in, once.  It may be said for a minute only, so it is not kept for later."""
