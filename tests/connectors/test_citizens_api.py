@@ -165,7 +165,7 @@ def test_themes_hold_what_may_be_answered_here_and_now(http: TestClient) -> None
 
 def test_looking_through_the_themes_has_a_limit(http: TestClient) -> None:
     here = http.app.state.gateway  # type: ignore[attr-defined]
-    object.__setattr__(here, "calculations", PerMinute(2))
+    object.__setattr__(here, "lookups", PerMinute(2))
     answered = [http.get("/api/themes").status_code for _ in range(3)]
     assert answered == [200, 200, 429]
 
