@@ -20,9 +20,6 @@ log = structlog.get_logger(__name__)
 
 Say = Callable[[str], None]
 
-_BEHIND_THE_GATEWAY = 5
-"""Niceness of what computes answers: in a rush, what comes in is stored and acknowledged first"""
-
 
 def prepare(settings: Settings, say: Say) -> Path:
     """Bring everything up to date; what has not changed is skipped.
@@ -84,7 +81,6 @@ def services(settings: Settings, model: Path, env: Mapping[str, str] | None = No
             port_setting="YIHAODA_RASA_PORT",
             ready_url=f"{settings.rasa_url}/webhooks/rest/",
             cwd=ROOT,
-            nice=_BEHIND_THE_GATEWAY,
         ),
         Service(
             name="actions",
@@ -95,7 +91,6 @@ def services(settings: Settings, model: Path, env: Mapping[str, str] | None = No
             port_setting="YIHAODA_ACTION_PORT",
             ready_url=f"http://{local}:{settings.action_port}/health",
             cwd=ROOT,
-            nice=_BEHIND_THE_GATEWAY,
         ),
         Service(
             name="gateway",

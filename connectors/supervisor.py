@@ -59,7 +59,6 @@ class Service:
         host: Address it listens on.
         cwd: Working directory; ours where None.
         start_timeout_s: Not ready after so many seconds counts as a crash.
-        nice: 0 to 19: how far it stands back behind the others when cores are short.
     """
 
     name: str
@@ -72,7 +71,6 @@ class Service:
     host: str = "127.0.0.1"
     cwd: Path | None = None
     start_timeout_s: float = 300.0
-    nice: int = 0
 
 
 class _State(Enum):
@@ -162,10 +160,6 @@ class _Supervision:
                 one.process = None
                 return
             self._tell_watchdog(f"+{one.process.pid}")
-            if service.nice:
-                with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended already
-                    ours = os.getpriority(os.PRIO_PROCESS, 0)
-                    os.setpriority(os.PRIO_PROCESS, one.process.pid, ours + service.nice)
 
     def tick(self) -> None:
         """Look at every service once.  Raises SupervisorError when one cannot be started at all."""

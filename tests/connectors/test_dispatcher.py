@@ -17,7 +17,8 @@ from bot.settings import Settings
 from bot.turns import Outcome
 from connectors.dispatcher import Dispatcher, Notifier
 from connectors.rasa_client import RasaClient
-from index.assistant import get_assistant
+from index.assistant import Assistant
+from index.versions import IndexReader
 
 TURN_S = 0.05
 AT_ONCE = 2
@@ -29,7 +30,8 @@ class Rush:
     def __init__(self, settings: Settings, url: str) -> None:
         self.settings = settings.model_copy(update={"rasa_concurrency": AT_ONCE})
         self.rasa = RasaClient(url, timeout_s=30)
-        self.dispatcher = Dispatcher(self.settings, self.rasa, get_assistant(), Notifier())
+        assistant = Assistant(self.settings, IndexReader(self.settings))
+        self.dispatcher = Dispatcher(self.settings, self.rasa, assistant, Notifier())
 
     def store(self, *texts: str) -> tuple[str, list[str]]:
         """A new conversation's messages: its id and theirs."""

@@ -9,7 +9,6 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -106,15 +105,6 @@ def test_a_crashed_service_is_started_again_and_it_is_said(tmp_path: Path, mode:
         assert not any(lives(pid) for pid in first), "a helper process of the crashed service lives on"
     assert any("服务 one：意外退出（信号 SIGKILL），1 秒后重新启动" in line for line in told)
     assert not any(lives(pid) for pid in noted_pids(tmp_path))
-
-
-def test_a_service_that_stands_back_does_so_after_a_crash_too(tmp_path: Path) -> None:
-    one, two = a_service(tmp_path, "one"), replace(a_service(tmp_path, "two"), nice=5)
-    with start_in_background([one, two], log_dir=tmp_path / "logs") as handle:
-        handle.kill("two")
-        handle.wait_ready("two")
-        first, second = (psutil.Process(handle.pid(name)).nice() for name in ("one", "two"))
-    assert second - first == min(5, 19 - first)
 
 
 def test_delay_doubles_up_to_half_a_minute() -> None:
