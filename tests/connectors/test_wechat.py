@@ -90,6 +90,20 @@ def test_a_push_that_comes_again_makes_no_second_turn_and_no_second_reply(run) -
     run(scenario)
 
 
+def test_pushes_out_of_order_are_turns_of_their_own_each_once(run) -> None:  # type: ignore[no-untyped-def]
+    """WeChat tries the first message again when a later one is answered already: nothing is said twice, or of the other."""
+    other = "粮油购买凭证现在还需要吗"
+
+    async def scenario(one: Account) -> None:
+        later = await one.say("o1", other, number=8)
+        assert other in later and ASKED in await one.say("o1", ASKED, number=7)
+        assert await one.say("o1", other, number=8) == await one.say("o1", ASKED, number=7) == ""
+        await one.deliver()
+        assert one.fake.sent == [] and one.statuses() == {"delivered": 2}
+
+    run(scenario)
+
+
 def test_a_push_that_comes_again_because_our_reply_got_lost_gets_it_again(run, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     async def scenario(one: Account) -> None:
         first = await one.say("o1", ASKED, number=7)
