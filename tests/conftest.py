@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,11 +34,13 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settin
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """SQLAlchemy URL of a PostgreSQL server started for this run; its database ``template`` has our schema."""
     import pgserver
 
-    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    # Not among pytest's folders: under root the server is another user, and each run of pytest shuts their parent to others.
+    folder = tempfile.mkdtemp(prefix="postgres")
+    server = pgserver.get_server(folder, cleanup_mode="stop")
     uri = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
     _execute(uri, "CREATE DATABASE template")
     with pytest.MonkeyPatch.context() as patch:
@@ -47,6 +50,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         forget()
     yield uri
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
