@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from playwright.sync_api import Route, expect
+from processes import Stack
 
 from tests.web.visitor import Visitor
 
@@ -59,6 +60,21 @@ def test_a_reload_keeps_history_and_rating(visitor: Visitor) -> None:
     expect(visitor.log.get_by_text("护照多少钱", exact=True)).to_be_visible()
     expect(visitor.replies).to_have_count(1)
     expect(visitor.last.get_by_role("button", name="有用", exact=True)).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_long_history_is_there_to_its_end(visitor: Visitor, stack: Stack) -> None:
+    """The gateway gives it in pieces of 200 messages."""
+    page = visitor.open()
+    visitor.ask("身份证丢了咋补办")
+    opened = page.evaluate("JSON.parse(localStorage.getItem('yihaoda.session'))")
+    path = f"/api/conversations/{opened['id']}/messages"
+    with stack.http(headers={"Authorization": f"Bearer {opened['token']}"}) as http:
+        for number in range(110):
+            text = f"谢谢你{number}"
+            assert http.post(path, json={"message_id": f"m{number}", "text": text}).status_code == 200
+    page.reload()
+    expect(visitor.log.get_by_text("谢谢你109", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="看更早的")).to_be_visible()
 
 
 def test_nobody_reads_anothers_conversation(visit: Callable[..., Visitor]) -> None:

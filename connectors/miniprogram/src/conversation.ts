@@ -132,14 +132,15 @@ async function send(id: string): Promise<void> {
   if (!line || line.status === 'sent') return
   talk.problem = ''
   try {
-    const turned = await authorised(({ id: conversation, token }) =>
-      call('post', '/api/conversations/{conversation_id}/messages', {
+    const turned = await authorised(({ id: conversation, token }) => {
+      if (!find(id)) throw new ApiError(403, 'erased', '') // erased while it was on its way: it is not said again
+      return call('post', '/api/conversations/{conversation_id}/messages', {
         path: { conversation_id: conversation },
         body: { message_id: id, text: line.text },
         token,
         timeout: 40_000,
-      }),
-    )
+      })
+    })
     line.status = 'sent'
     talk.offline = false
     talk.awaiting = turned.deferred ? turned.turn_id : null
@@ -169,14 +170,17 @@ async function fetchNew(): Promise<void> {
     talk.lines = talk.lines.filter((line) => line.status !== 'sent') // the history brings what is sent
   }
   try {
-    const history = await call('get', '/api/conversations/{conversation_id}/messages', {
-      path: { conversation_id: session.id },
-      query: { after: seen },
-      token: session.token,
-    })
-    talk.state = history.state
-    talk.offline = false
-    for (const message of history.messages) take(message)
+    for (let more = true; more; ) {
+      const history = await call('get', '/api/conversations/{conversation_id}/messages', {
+        path: { conversation_id: session.id },
+        query: { after: seen },
+        token: session.token,
+      })
+      talk.state = history.state
+      talk.offline = false
+      for (const message of history.messages) take(message)
+      more = history.messages.length > 0 // a long history comes in pieces
+    }
   } catch (error) {
     if (!(error instanceof ApiError)) throw error
     if (error.offline) talk.offline = true
