@@ -21,7 +21,7 @@ from bot.masking import mask
 from bot.models import Conversation, InboxMessage
 from bot.replies import RegionView, Reply
 from connectors import catalogue, citizen_tickets, metrics
-from connectors.context import Body, Gateway, client_address, gateway
+from connectors.context import Body, Gateway, TheGateway, client_address
 from connectors.dispatcher import TurnFailed
 from index.assistant import rate
 
@@ -126,7 +126,6 @@ def _token(authorization: Annotated[str | None, Header()] = None) -> str:
 
 Token = Annotated[str, Depends(_token)]
 ConversationId = Annotated[str, Path(max_length=64)]
-TheGateway = Annotated[Gateway, Depends(gateway)]
 
 
 @router.post("/conversations", status_code=201)

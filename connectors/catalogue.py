@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, Field
 
 from bot import regions
 from bot.errors import NotFound, TooMany
 from bot.models import utcnow
 from bot.replies import CalculationReply, RegionView
-from connectors.context import Body, Gateway, client_address, gateway
+from connectors.context import Body, Gateway, TheGateway, client_address
 from index import themes
 from index.assistant import calculation_reply
 from index.calculators import CALCULATORS
@@ -19,7 +19,6 @@ from index.themes import Audience
 
 router = APIRouter()
 
-TheGateway = Annotated[Gateway, Depends(gateway)]
 
 HOTLINE = "12345"
 """政务服务便民热线, the same number in the whole country (国办发〔2020〕53号)"""

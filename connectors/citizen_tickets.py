@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import Field
 from sqlalchemy.orm import Session
 
@@ -14,12 +14,11 @@ from bot.errors import TooMany
 from bot.models import Ticket, utcnow
 from bot.replies import TicketStatusReply
 from bot.tickets import Satisfaction
-from connectors.context import Body, Gateway, client_address, gateway
+from connectors.context import Body, Gateway, TheGateway, client_address
 
 router = APIRouter()
 
 Number = Annotated[str, Path(max_length=32)]
-TheGateway = Annotated[Gateway, Depends(gateway)]
 
 
 class WithCode(Body):

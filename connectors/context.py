@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Depends, Request
 from pydantic import BaseModel, ConfigDict
 
 from bot.settings import Settings
@@ -65,3 +66,7 @@ def gateway(request: Request) -> Gateway:
     """The gateway that serves this request."""
     here: Gateway = request.app.state.gateway
     return here
+
+
+TheGateway = Annotated[Gateway, Depends(gateway)]
+"""A route's parameter: the gateway that serves it"""

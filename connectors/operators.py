@@ -16,9 +16,7 @@ from bot.errors import NotFound, Unauthorised
 from bot.masking import mask_phone
 from bot.models import Conversation, Ticket, TurnEffect, utcnow
 from bot.replies import TextReply
-from connectors.context import Gateway, gateway
-
-TheGateway = Annotated[Gateway, Depends(gateway)]
+from connectors.context import TheGateway
 
 
 def _operator(here: TheGateway, authorization: Annotated[str | None, Header()] = None) -> None:

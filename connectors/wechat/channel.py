@@ -16,7 +16,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from bot.errors import NotFound
 from connectors import metrics
-from connectors.context import Gateway, gateway
+from connectors.context import Gateway, TheGateway
 from connectors.dispatcher import TurnFailed
 from connectors.wechat import centres, inbox, outbox, render, words
 from connectors.wechat.account import Account
@@ -40,7 +40,6 @@ def wechat(request: Request) -> Account:
 
 
 TheAccount = Annotated[Account, Depends(wechat)]
-TheGateway = Annotated[Gateway, Depends(gateway)]
 
 
 @router.get("", response_class=Response)

@@ -16,7 +16,7 @@ from bot import conversations, database
 from bot.conversations import MINIPROGRAM
 from bot.errors import NotFound, TooMany
 from bot.models import utcnow
-from connectors.context import Body, Gateway, client_address, gateway
+from connectors.context import Body, Gateway, TheGateway, client_address, gateway
 from connectors.wechat import inbox, words
 from connectors.wechat.account import Account
 from connectors.wechat.channel import acknowledged, echo, failed, refused
@@ -62,7 +62,6 @@ def window(request: Request) -> Account:
 
 TheAccount = Annotated[Account, Depends(miniprogram)]
 TheWindow = Annotated[Account, Depends(window)]
-TheGateway = Annotated[Gateway, Depends(gateway)]
 
 
 @router.post("/api/login/miniprogram")
