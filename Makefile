@@ -2,7 +2,7 @@
 #
 # The work is in tools/setup.py, which any Python from 3.8 on can run; it makes .venv-rasa and .venv from requirements/,
 # and builds the citizens' client in connectors/miniprogram with Node.js.
-# ARGS passes arguments on (make test ARGS="-k ticket"), YIHAODA_PIP_ARGS an index or a proxy to pip.
+# ARGS passes arguments on (make test ARGS="-k ticket", ARGS="-n0 -s" for one process that shows what tests print), YIHAODA_PIP_ARGS an index or a proxy to pip.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -34,10 +34,10 @@ test-setup: ## 安装测试和检查所需的一切
 	@$(INSTALL) rasa app dev h5
 
 test: test-setup ## 运行测试（不含长时间的压力和模拟）
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n 2 $(ARGS)
 
 test-full: test-setup ## 运行全部测试，含压力、模拟和大数据量
-	@$(PY) -m pytest -m 'full or not full' $(ARGS)
+	@$(PY) -m pytest -n 2 -m 'full or not full' $(ARGS)
 
 lint: ## 检查代码：格式、规范、类型（含市民端和网关接口是否对得上）、分层
 	@$(INSTALL) app dev check

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from sqlalchemy import create_engine, text
 
@@ -16,10 +19,31 @@ from bot import database
 from bot.settings import Settings, get_settings
 
 sys.path.insert(0, str(Path(__file__).parent))
+os.environ.pop("COLUMNS", None)  # pytest-xdist sets it in its workers, and a console would keep to it for good
 
-from processes import citizen, forget, own_stack, prepared, rasa_model, stack
+from processes import citizen, fake_wechat, forget, own_stack, prepared, rasa_model, shared, stack
 
-__all__ = ["citizen", "forget", "own_stack", "prepared", "rasa_model", "stack"]
+__all__ = ["citizen", "fake_wechat", "forget", "own_stack", "prepared", "rasa_model", "shared", "stack"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Which tests one worker runs together (``pytest -n 2 --dist loadgroup``), the long groups first.
+
+    Those that share the stack, those that break one of their own, and else a file's, so that its fixtures are made once.
+    """
+    order = {"stack": 0, "own stack": 1}
+    groups = {}
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if "stack" in fixtures:
+            group = "stack"
+        elif "rasa_model" in fixtures:
+            group = "own stack"
+        else:
+            group = item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
+        groups[item] = order.get(group, 2)
+    items.sort(key=groups.__getitem__)
 
 
 @pytest.fixture
@@ -42,6 +66,10 @@ def postgres() -> Iterator[str]:
     folder = tempfile.mkdtemp(prefix="postgres")
     server = pgserver.get_server(folder, cleanup_mode="stop")
     uri = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    # It is thrown away at the end: what matters is how it answers, not whether it would survive a power cut.
+    for careless in ("fsync", "full_page_writes", "synchronous_commit"):
+        _execute(uri, f"ALTER SYSTEM SET {careless} = off")
+    _execute(uri, "SELECT pg_reload_conf()")
     _execute(uri, "CREATE DATABASE template")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("YIHAODA_DATABASE_URL", uri.replace("/postgres?", "/template?"))
@@ -49,6 +77,9 @@ def postgres() -> Iterator[str]:
         database.migrate()
         forget()
     yield uri
+    process = psutil.Process(server.get_pid())
+    os.kill(process.pid, signal.SIGQUIT)  # at once, without writing everything out first
+    process.wait(10)
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
 

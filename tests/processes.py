@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import filelock
 import httpx
 import pytest
 
@@ -19,6 +20,7 @@ from bot.settings import ROOT, Settings, get_settings
 from connectors.rasa_model import ensure_model
 from connectors.services import prepare, services
 from connectors.supervisor import Handle, free_ports, start_in_background
+from tests.connectors.wechat_api import FakeWeChat, serving
 
 CODE_TRIES = 40
 """Wrong query codes that the stack forgives; many tests come from one address"""
@@ -105,23 +107,35 @@ class Citizen:
 
 
 @pytest.fixture(scope="session")
-def rasa_model() -> Path:
-    """The trained model, from the cache if nothing has changed."""
-    return ensure_model(ROOT)
+def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder of this run, the same for all its workers."""
+    own = tmp_path_factory.getbasetemp()
+    return own if worker_id == "master" else own.parent
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory, rasa_model: Path) -> Path:
-    """A data folder with the starter knowledge and its index."""
-    folder = tmp_path_factory.mktemp("prepared")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("YIHAODA_DATA_DIR", str(folder))
-        patch.delenv("YIHAODA_DATABASE_URL", raising=False)
-        forget()
-        prepare(get_settings(), lambda line: None)
-        crypto.operator_token(get_settings())
-        crypto.get_cipher()
-        forget()
+def rasa_model(shared: Path) -> Path:
+    """The trained model, from the cache if nothing has changed."""
+    with filelock.FileLock(shared / "preparing.lock"):  # one worker trains, the others wait
+        return ensure_model(ROOT)
+
+
+@pytest.fixture(scope="session")
+def prepared(shared: Path) -> Path:
+    """A data folder with the starter knowledge and its index; made once, to be copied or read."""
+    folder = shared / "prepared"
+    with filelock.FileLock(shared / "preparing.lock"):
+        if not folder.exists():
+            draft = shared / "prepared.draft"
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("YIHAODA_DATA_DIR", str(draft))
+                patch.delenv("YIHAODA_DATABASE_URL", raising=False)
+                forget()
+                prepare(get_settings(), lambda line: None)
+                crypto.operator_token(get_settings())
+                crypto.get_cipher()
+                forget()
+            draft.rename(folder)
     return folder
 
 
@@ -163,8 +177,21 @@ def citizen(stack: Stack) -> Citizen:
     return Citizen(stack)
 
 
-@pytest.fixture(scope="module")
-def own_stack(prepared: Path, rasa_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack that a module's tests may break; only one runs at a time on a small machine."""
-    with running(prepared, rasa_model, tmp_path_factory.mktemp("own")) as one:
+WECHAT = {"wechat_app_id": "wx0123456789abcdef", "wechat_app_secret": "app-secret", "wechat_token": "push-token"}
+
+
+@pytest.fixture(scope="session")
+def fake_wechat() -> Iterator[FakeWeChat]:
+    """What stands in for WeChat's servers before ``own_stack``."""
+    with serving(FakeWeChat(WECHAT["wechat_app_id"], WECHAT["wechat_app_secret"])) as wechat:
+        yield wechat
+
+
+@pytest.fixture(scope="session")
+def own_stack(
+    prepared: Path, rasa_model: Path, tmp_path_factory: pytest.TempPathFactory, fake_wechat: FakeWeChat
+) -> Iterator[Stack]:
+    """A stack with an official account.  Tests may break it: each waits first until it is whole again."""
+    told = {**WECHAT, "wechat_api_url": fake_wechat.url}
+    with running(prepared, rasa_model, tmp_path_factory.mktemp("own"), **told) as one:
         yield one

@@ -15,6 +15,7 @@ from bot.models import QA
 from bot.settings import Settings
 from connectors.cli import main
 from connectors.rasa_client import neutral
+from connectors.supervisor import free_ports
 from index.bench import METHODS
 
 
@@ -105,7 +106,9 @@ def test_export_check_approve_and_pause(run, table: Path, tmp_path: Path) -> Non
     assert run("kb", "approve", "nothing", "--actor", "王")[0] == 1
 
 
-def test_asking_without_a_running_assistant_says_so(run) -> None:  # type: ignore[no-untyped-def]
+def test_asking_without_a_running_assistant_says_so(run, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("YIHAODA_PORT", str(free_ports(1)[0]))  # one may run on the usual port
+    forget()
     code, _, err = run("ask", "身份证丢了咋补办")
     assert code == 3 and "make run" in err
 

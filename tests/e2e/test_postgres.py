@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,10 +18,13 @@ from connectors.services import prepare
 
 
 @pytest.fixture(scope="module")
-def postgres_stack(postgres: str, rasa_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def postgres_stack(
+    postgres: str, prepared: Path, rasa_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
     _execute(postgres, "CREATE DATABASE e2e")
     url = postgres.replace("/postgres?", "/e2e?")
     folder = tmp_path_factory.mktemp("postgres")
+    shutil.copytree(prepared / "index", folder / "prepared" / "index")  # the same knowledge, so the same index
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("YIHAODA_DATA_DIR", str(folder / "prepared"))
         patch.setenv("YIHAODA_DATABASE_URL", url)

@@ -6,32 +6,21 @@ import asyncio
 import time
 import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 
 import aiohttp
 import pytest
-from processes import Stack, running
+from processes import WECHAT, Stack
 
 from connectors.wechat.push import signature
-from tests.connectors.wechat_api import FakeWeChat, serving
+from tests.connectors.wechat_api import FakeWeChat
 
-APP, SECRET, TOKEN = "wx0123456789abcdef", "app-secret", "push-token"
-
-
-@pytest.fixture(scope="module")
-def fake() -> Iterator[FakeWeChat]:
-    with serving(FakeWeChat(APP, SECRET)) as wechat:
-        yield wechat
+TOKEN = WECHAT["wechat_token"]
 
 
-@pytest.fixture(scope="module")
-def account(
-    prepared: Path, rasa_model: Path, tmp_path_factory: pytest.TempPathFactory, fake: FakeWeChat
-) -> Iterator[Stack]:
-    told = {"wechat_app_id": APP, "wechat_app_secret": SECRET, "wechat_token": TOKEN, "wechat_api_url": fake.url}
-    with running(prepared, rasa_model, tmp_path_factory.mktemp("wechat"), **told) as one:
-        yield one
+@pytest.fixture
+def account(own_stack: Stack) -> Stack:
+    own_stack.handle.wait_ready(timeout_s=120)
+    return own_stack
 
 
 def request(openid: str, text: str, number: int) -> tuple[dict[str, str], bytes]:
@@ -44,8 +33,8 @@ def request(openid: str, text: str, number: int) -> tuple[dict[str, str], bytes]
     return query, body.encode()
 
 
-def test_a_question_is_answered_through_rasa(account: Stack, fake: FakeWeChat) -> None:
-    fake.says("o1")
+def test_a_question_is_answered_through_rasa(account: Stack, fake_wechat: FakeWeChat) -> None:
+    fake_wechat.says("o1")
     query, body = request("o1", "身份证丢了咋补办", 1)
     with account.http() as http:
         before = http.get("/metrics").text
@@ -63,16 +52,16 @@ ACKNOWLEDGED_S = 4.5
 
 @pytest.mark.parametrize(("messages", "seconds"), [(40, 2.0), pytest.param(500, 5.0, marks=pytest.mark.full)])
 def test_a_burst_is_acknowledged_in_time_and_every_reply_arrives_once(
-    account: Stack, fake: FakeWeChat, messages: int, seconds: float
+    account: Stack, fake_wechat: FakeWeChat, messages: int, seconds: float
 ) -> None:
-    fake.sent.clear()
+    fake_wechat.sent.clear()
     took: list[float] = []
     passive: list[str] = []
 
     async def push(http: aiohttp.ClientSession, number: int) -> None:
         await asyncio.sleep(seconds * number / messages)
         openid = f"burst-{messages}-{number}"
-        fake.says(openid)
+        fake_wechat.says(openid)
         query, body = request(openid, "身份证丢了咋补办", 100_000 * messages + number)
         start = time.monotonic()
         async with http.post(f"{account.url}/wechat", params=query, data=body) as answered:
@@ -88,11 +77,11 @@ def test_a_burst_is_acknowledged_in_time_and_every_reply_arrives_once(
 
     asyncio.run(burst())
     until = time.monotonic() + 180
-    while len(passive) + len(fake.sent) < messages and time.monotonic() < until:
+    while len(passive) + len(fake_wechat.sent) < messages and time.monotonic() < until:
         time.sleep(0.5)
     time.sleep(3)  # whatever came twice would come now
-    got = Counter([*passive, *(openid for openid, _ in fake.sent)])
-    print(f"{messages} pushes: slowest {max(took):.2f} s, {len(passive)} in time, {len(fake.sent)} pushed")
+    got = Counter([*passive, *(openid for openid, _ in fake_wechat.sent)])
+    print(f"{messages} pushes: slowest {max(took):.2f} s, {len(passive)} in time, {len(fake_wechat.sent)} pushed")
     assert len(got) == messages and set(got.values()) == {1}
     if messages >= 500:
         assert max(took) < ACKNOWLEDGED_S

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+from conftest import forget
 
-from bot import database
 from bot.errors import InvalidInput
 from bot.settings import Settings
-from index import fit, knowledge_files, versions
+from index import fit, knowledge_files
 from index.evaluate import compare, counts, evaluate, figures, read_questions, refuse_overlap, save
 
 ROWS = [
@@ -21,11 +22,9 @@ ROWS = [
 
 
 @pytest.fixture
-def ready(settings: Settings) -> Settings:
-    database.migrate()
-    with database.write() as session:
-        knowledge_files.load_starter(session)
-    versions.publish(settings, versions.build(settings))
+def ready(settings: Settings, prepared: Path) -> Settings:
+    shutil.copytree(prepared, settings.data_dir)
+    forget()
     return settings
 
 

@@ -35,6 +35,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "model"
 
 
+@pytest.mark.full  # a calibration is fitted, which takes most of a minute
 def test_a_model_trained_on_the_spot_answers_by_a_calibration_of_its_own(sqlite_db: Settings, trained: Path) -> None:
     settings = sqlite_db.model_copy(update={"encoder": str(trained), "dense": True})
     with database.write() as session:

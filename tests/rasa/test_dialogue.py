@@ -6,19 +6,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
-
-from connectors.rasa_model import ensure_model
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAINING_DATA = ["nlu_data/nlu", "nlu_data/rules.yml", "nlu_data/stories.yml"]
 TEST_STORIES = ROOT / "nlu_data/tests/test_stories.yml"
-
-
-@pytest.fixture(scope="session")
-def model() -> Path:
-    return ensure_model(ROOT)
 
 
 def rasa(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -94,9 +86,9 @@ def test_data_hold_no_conflict() -> None:
     assert "No story structure conflicts found" in checked.stdout + checked.stderr
 
 
-def test_model_follows_every_test_story(model: Path, tmp_path: Path) -> None:
+def test_model_follows_every_test_story(rasa_model: Path, tmp_path: Path) -> None:
     tested = rasa(
-        "test", "core", "--model", model, "--stories", TEST_STORIES, "--e2e", "--fail-on-prediction-errors",
+        "test", "core", "--model", rasa_model, "--stories", TEST_STORIES, "--e2e", "--fail-on-prediction-errors",
         "--out", tmp_path,
     )  # fmt: skip
     assert tested.returncode == 0, tested.stdout[-3000:] + tested.stderr[-3000:]
@@ -105,7 +97,7 @@ def test_model_follows_every_test_story(model: Path, tmp_path: Path) -> None:
     assert report["conversation_accuracy"]["accuracy"] == 1.0
 
 
-def test_entities_and_neutral_texts(model: Path) -> None:
+def test_entities_and_neutral_texts(rasa_model: Path) -> None:
     from benchmarks.nlu_acts import parse
 
     expected = {

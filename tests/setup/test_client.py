@@ -102,6 +102,7 @@ def test_nothing_is_done_twice(project: Checkout) -> None:
     assert not project.client("mp-weixin").is_current(), "the mini-program is built whenever it is asked for"
 
 
+@pytest.mark.full
 def test_a_page_that_is_gone_is_built_again(project: Checkout) -> None:
     shutil.rmtree(project.folder / "dist" / "build" / "h5")
     assert not project.client("h5").is_current()
@@ -123,6 +124,7 @@ def test_a_field_that_the_gateway_does_not_have_fails_the_build_and_the_page_bef
     assert not project.client("h5").is_current()
 
 
+@pytest.mark.full
 def test_a_route_that_the_gateway_no_longer_has_fails_the_build(project: Checkout) -> None:
     openapi = project.root / "connectors" / "openapi.py"
     real = openapi.resolve()
@@ -144,6 +146,7 @@ def test_a_route_that_the_gateway_no_longer_has_fails_the_build(project: Checkou
         project.build("check")
 
 
+@pytest.mark.full
 def test_the_old_page_will_do_for_running_but_not_for_testing(
     project: Checkout, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -254,6 +254,7 @@ def test_a_cut_off_installation_begins_anew(project: Project) -> None:
     assert project.version_of("apple") == "1.0"
 
 
+@pytest.mark.full
 def test_an_environment_whose_python_is_gone_begins_anew(project: Project) -> None:
     project.install("app")
     for link in (project.venv / "bin").glob("python*"):
@@ -262,6 +263,7 @@ def test_an_environment_whose_python_is_gone_begins_anew(project: Project) -> No
     assert project.version_of("apple") == "1.0"
 
 
+@pytest.mark.full
 def test_a_moved_environment_begins_anew(project: Project, tmp_path: Path) -> None:
     project.install("app")
     moved = tmp_path / "moved"
