@@ -14,9 +14,17 @@ from pypinyin import lazy_pinyin
 from index import tokenize
 from index.terms import policy_terms
 
-_CONTROL = re.compile(r"[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060\ufeff\ufe0f]+")
+_CONTROL = re.compile(r"[\u0000-\u001f\u007f-\u009f]+")
+# What has no width parts nothing: 1<U+200B>0000 is one number, and so is a row of keycaps.
+_INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u20e3\ufe00-\ufe0f\ufeff]+")
+# Signs that are a number of their own (¹ ½ ① ⑴ ㈠ ㋀ 🄂): as plain digits they would run into the digits beside them.
+_SIGNS = re.compile(
+    "[\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u209c\u2150-\u218b\u2460-\u24ff\u2776-\u2793\u3192-\u319f"
+    "\u3220-\u325f\u3280-\u32cb\u3358-\u3370\u33e0-\u33fe\U0001f100-\U0001f10c]"
+)
 _SPACE = re.compile(r"\s+")
-_RUN = re.compile(r"(.)\1{3,}")
+# Never digits: 10000 is not 1000.
+_RUN = re.compile(r"([^\d零〇一二三四五六七八九十百千万亿wk])\1{3,}")
 _PICTURES = re.compile(r"[\u2190-\u2bff\U0001f000-\U0001faff\U000e0020-\U000e007f]+")
 """Arrows, signs and emoji: they ask nothing."""
 _MEANING = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffffa-z0-9]")
@@ -61,7 +69,8 @@ def _converter() -> opencc.OpenCC:
 
 
 def clean(text: str) -> str:
-    """Width, case, script and white space; keeps every word."""
+    """Width, case, script and white space; keeps every word and every number."""
+    text = _SIGNS.sub(r" \g<0> ", _INVISIBLE.sub("", text))
     text = _CONTROL.sub(" ", unicodedata.normalize("NFKC", text))
     text = _converter().convert(text).lower()
     return _RUN.sub(r"\1\1\1", _SPACE.sub(" ", text)).strip()
