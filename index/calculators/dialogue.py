@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -10,6 +11,7 @@ from typing import Any, Self
 from bot.errors import InvalidInput
 from index.calculators import CALCULATORS
 from index.calculators.form import Calculator, Field, Request, Result
+from index.numbers import NUMBER, tidy
 
 MAX_REFUSED = 2
 """After so many replies in a row that make no value, the calculation is given up."""
@@ -56,7 +58,7 @@ def begin(request: Request, *, today: date) -> Step:
 def advance(opened: Open, text: str, *, today: date) -> Step | None:
     """The next step, if ``text`` answers what was asked; None if it is something else, or was unclear too often."""
     calculator = CALCULATORS[opened.calculator]
-    asked = calculator.next_field(opened.inputs)
+    asked = calculator.next_field(opened.inputs, opened.hints)
     if asked is None:
         return None
     try:
@@ -78,7 +80,7 @@ def _told(asked: Field, text: str, hint: str | None, today: date) -> str:
 
 
 def _next(calculator: Calculator, opened: Open, today: date) -> Step:
-    missing = calculator.next_field(opened.inputs)
+    missing = calculator.next_field(opened.inputs, opened.hints)
     if missing is not None:
         return Step(calculator, opened, ask(missing))
     try:
@@ -95,5 +97,9 @@ def ask(one: Field) -> str:
 
 
 def _short(text: str) -> bool:
-    """Whether a text can be meant as one value: a longer one, or one that asks, is something new."""
-    return len(text.strip()) <= 12 and not any(sign in text for sign in "?？吗呢怎咋")
+    """Whether a text can be meant as one value: a longer one, or one that asks, is something new.
+
+    One that holds a number may be longer: 大概八千到一万之间吧不太固定.
+    """
+    most = 24 if re.search(NUMBER, tidy(text)) else 12
+    return len(text.strip()) <= most and not any(sign in text for sign in "?？吗呢怎咋")

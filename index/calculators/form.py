@@ -75,7 +75,7 @@ class Field:
         Args:
             text: as typed.
             today: in Beijing, by default.
-            hint: what was already understood in part: for a month, its year.
+            hint: what was already understood in part: for a month its year, for a day its month.
 
         Raises:
             InvalidInput: with a sentence that says what is expected.
@@ -93,7 +93,7 @@ class Field:
             case "month":
                 return reading.read_month(text, today=today, known_year=int(hint) if hint else None)
             case "date":
-                return reading.read_date(text, today=today)
+                return reading.read_date(text, today=today, known_month=_known_month(hint))
             case "bool":
                 return reading.read_yes(text)
             case "length":
@@ -103,7 +103,7 @@ class Field:
             case "hours":
                 return self._bounded(Decimal(0) if self._none(text) else _hours(text))
             case "number":
-                value = Decimal(0) if self._none(text) else reading.read_number(text)
+                value = Decimal(0) if self._none(text) else reading.read_number(text, self.unit)
                 if self.whole and value != value.to_integral_value():
                     raise InvalidInput(f"{self.label}要是整数。")
                 return self._bounded(value)
@@ -143,6 +143,11 @@ class Field:
         return say_length(value) if self.kind == "length" else f"{plain(value)}{self.unit}"
 
 
+def _known_month(hint: str | None) -> Month | None:
+    year, _, month = (hint or "").partition("-")
+    return Month(int(year), int(month)) if month else None
+
+
 def _hours(text: str) -> Decimal:
     """Hours of work; a day is eight of them (2天, 半天, 一天半)."""
     said = tidy(text)
@@ -150,8 +155,8 @@ def _hours(text: str) -> Decimal:
         return Decimal(WORKING_HOURS_A_DAY) / 2
     for unit, factor in (("天", WORKING_HOURS_A_DAY), ("日", WORKING_HOURS_A_DAY)):
         if unit in said:
-            return reading.read_number(said.replace(f"{unit}半", f"半{unit}")) * factor
-    return reading.read_number(said)
+            return reading.read_number(said, "天") * factor
+    return reading.read_number(said, "小时")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,9 +230,13 @@ class Calculator:
                 return one
         raise InvalidInput(f"{self.title}没有“{name}”这一项。")
 
-    def next_field(self, inputs: Mapping[str, object]) -> Field | None:
-        """What to ask next: the first field that is needed, or worth asking, and not in the inputs; a skipped one counts as told."""
-        return next((one for one in self.fields if one.name not in inputs and (one.ask or not one.optional)), None)
+    def next_field(self, inputs: Mapping[str, object], hints: Mapping[str, str] = {}) -> Field | None:
+        """What to ask next: the first field that is needed, worth asking or told in part, and not in the inputs.
+
+        A skipped one counts as told.
+        """
+        missing = (one for one in self.fields if one.name not in inputs)
+        return next((one for one in missing if one.ask or not one.optional or one.name in hints), None)
 
     def compute(self, inputs: Mapping[str, object], *, today: date | None = None) -> Result:
         """Work it out.
@@ -262,7 +271,8 @@ class Request:
     Attributes:
         calculator: its id.
         inputs: what the question tells, as texts that the fields read; can be kept as JSON.
-        hints: what it tells in part: the year of a month; to be passed to :meth:`Field.parse`.
+        hints: what it tells in part: the year of a month, the month of a day, or nothing but that it matters (""); to be
+            passed to :meth:`Field.parse`.
     """
 
     calculator: str

@@ -14,88 +14,114 @@ from datetime import date
 from decimal import Decimal
 
 from bot.errors import InvalidInput
-from index.numbers import DIGITS, HAN, NUMBER, number, tidy
+from index.numbers import ALONE, BEFORE, DIGITS, HAN, NUMBER, number, tidy
 
 # --- numbers ---------------------------------------------------------------------------------------------------------
 
+_OF_UNIT = {
+    "天": "天|日",
+    "小时": "个?(?:小时|钟头)|h",
+    "个月": "个?月",
+    "年": "年|年度",
+    "月": "月份?",
+}
+"""What may follow a number of a unit; where another follows, another thing is meant."""
+_OF_UNIT[""] = "|".join(_OF_UNIT.values())
 
-def read_number(text: str) -> Decimal:
-    """A bare number with or without a counting word (5天, 三个, 8小时).
+
+def read_number(text: str, unit: str = "") -> Decimal:
+    """A bare number with or without its unit or a counting word (5天, 三个, 8小时).
+
+    Args:
+        text: the whole reply.
+        unit: what is counted, if known; 5天 are no months.
 
     Raises:
-        InvalidInput: there is none, or it is vague.
+        InvalidInput: there is none, or it is vague, or of something else.
     """
+    said = tidy(text).rstrip("。.!！了吧的")
     match = re.fullmatch(
-        rf"(?:共|一共|大概|大约|约|就)?(?P<n>{NUMBER})(?P<half>个?半)?(?:个|天|日|小时|钟头|次|年|月|号|个月|孩子|h)*",
-        tidy(text),
+        rf"(?:共|一共|总共|大概|大约|约|就|是|有|休了|已休)?(?P<n>{NUMBER})(?P<half>个?半)?(?:{_OF_UNIT.get(unit, unit)}|[个次])?(?P<after>{'半' if unit else '(?!)'})?",
+        said,
     )
     value = number(match["n"]) if match else None
-    if match is None or value is None:
-        raise InvalidInput(f"“{_shown(text)}”我没看懂，请直接发一个数字，比如 5。")
-    return value + Decimal("0.5") if match["half"] else value
+    if match is None or value is None or (match["half"] and match["after"]):
+        wanted = f"请直接发一个数字，比如 5{unit}" if unit else "请直接发一个数字，比如 5"
+        raise InvalidInput(f"“{_shown(text)}”我没看懂，{wanted}。")
+    return value + Decimal("0.5") if match["half"] or match["after"] else value
 
 
 # --- money -----------------------------------------------------------------------------------------------------------
 
-_VAGUE_TAIL = re.compile(r"^[几多来余]")
+YUAN = r"(?:元整?|块钱?|圆整?|rmb|人民币)"
+"""The unit of an amount, in a regular expression"""
+_PER_MONTH = r"(?:(?:/|一|每)个?月)"
+_VAGUE_TAIL = r"[几多来余]|以上|以下|以内|以外|开外|出头|不到|不止|起"
 
 
 def read_money(text: str) -> Decimal:
     """An amount in yuan: 8000, 8000元, 八千五, 1.2万, 15k, 月薪一万二.
 
     Raises:
-        InvalidInput: there is no single amount in it, or it is vague (七八千, 一万多).
+        InvalidInput: there is no single amount in it, or it is vague (七八千, 一万多, 8000到9000).
     """
-    said = re.sub(r"[一每]个?月", "", tidy(text))
-    amounts = [match for match in re.finditer(NUMBER, said) if number(match[0]) is not None or len(match[0]) > 1]
-    if len(amounts) == 1 and "-" not in said[: amounts[0].start()] and "负" not in said:
-        match = amounts[0]
-        value = number(match[0])
-        if value is not None and not _VAGUE_TAIL.match(said[match.end() :]):
-            rest = said[match.end() :]
-            if re.match(r"^(?:年|个?月$|岁|天|%|个(?!月)|[a-z])", rest) is None:
-                return value.quantize(Decimal("0.01"))
-    if re.search(r"[-负]", said):
+    said = re.sub(rf"(?<=[\d{HAN}元块钱kw]){_PER_MONTH}|^[一每]个?月", "", tidy(text))
+    if re.match(r"-|负", said):
         raise InvalidInput("金额不能是负数，请发一个大于或等于 0 的数。")
+    amounts = [match for match in re.finditer(NUMBER, said) if number(match[0]) is not None or len(match[0]) > 1]
+    if len(amounts) == 1 and not re.search(r"-|负", said[: amounts[0].start()]):
+        value = number(amounts[0][0])
+        before, rest = said[: amounts[0].start()], said[amounts[0].end() :]
+        vague = re.match(rf"{_VAGUE_TAIL}|年|个?月$|岁|天|%|个(?!月)|小时|(?!rmb)[a-z\d]|[ ,.'’_]\d", rest)
+        if value is not None and not vague and not re.search(r"不到|不足|将近|接近|超过|[a-z\d]$|上$|近$", before):
+            return value.quantize(Decimal("0.01"))
     raise InvalidInput(f"“{_shown(text)}”我没看懂是多少钱，请发一个准确的数，比如 8500 或 1.2万。")
 
 
 LEAST_AMOUNT = 500
 """Below it an amount in a question is no month's wage."""
 
-_MONEY = re.compile(
-    rf"(?P<n>{NUMBER})(?:元|块钱|块)?(?!\d|[{HAN}]|[几多来余]|年|个?半?月|岁|天|小时|钟头|号|日|%|个(?!税|人所得)|倍|点|人|次|级|档|/|\.)"
-)
+_MONEY = rf"(?P<n>{NUMBER}){YUAN}?(?:{_PER_MONTH}(?!零|[\d{HAN}]))?{ALONE}(?!{_VAGUE_TAIL}|年|个?半?月(?!薪|工资|收入)|岁|天|小时|钟头|号|日|%|个(?!税|人所得)|倍|点|人|次|级|档|/|\.|[a-mo-z])"
 
 
 def find_money(text: str, cue: str) -> Decimal | None:
-    """The amount in yuan that directly follows a cue (工资, 月薪…); None if there is none or it is vague.
+    """The amount in yuan that directly follows a cue (工资, 月薪…); None if there is none, if it is vague, or if there are several.
 
     Args:
         text: tidy text.
         cue: regular expression of what stands before the amount.
     """
-    for match in re.finditer(
-        rf"(?:{cue})(?:是|有|为|差不多|大概|大约|平均|才|只有|就|都|[:,，=]|一共|总共)*{_MONEY.pattern}", text
-    ):
-        value = number(match["n"])
-        if value is not None and value >= LEAST_AMOUNT:
-            return value.quantize(Decimal("0.01"))
-    return None
+    return _amount(
+        text, rf"(?:{cue})(?:是|有|为|差不多|大概|大约|平均|才|只有|就|都|[:,，=¥]|一共|总共|现在|目前)*(?>{_MONEY})"
+    )
 
 
 def find_money_before(text: str, mark: str) -> Decimal | None:
-    """The amount in yuan right before a mark: 一万块工资; None if there is none or it is vague.
+    """The amount in yuan right before a mark: 一万块工资; None if there is none, if it is vague, or if there are several.
 
     Args:
         text: tidy text.
         mark: regular expression of what stands behind the amount.
     """
-    for match in re.finditer(rf"(?P<n>{NUMBER})(?:元|块钱|块)?的?(?:{mark})", text):
-        value = number(match["n"])
-        if value is not None and value >= LEAST_AMOUNT:
-            return value.quantize(Decimal("0.01"))
-    return None
+    return _amount(text, rf"{BEFORE}(?P<n>{NUMBER}){YUAN}?的?(?:{mark})")
+
+
+def tells_money(text: str, cue: str) -> bool:
+    """Whether an amount follows a cue, certain or not (月薪八九千, 月薪8000到一万): one that is uncertain is to be asked for.
+
+    Args:
+        text: tidy text.
+        cue: regular expression of what stands before the amount.
+    """
+    return bool(
+        re.search(rf"(?:{cue})[是有为约近快:,，=¥大概将差不多平均到超过]*(?:\d|[{HAN}][、到]?[{HAN}]*[千万])", text)
+    )
+
+
+def _amount(text: str, pattern: str) -> Decimal | None:
+    found = {number(match["n"]) for match in re.finditer(pattern, text)}
+    amounts = {value.quantize(Decimal("0.01")) for value in found if value is not None and value >= LEAST_AMOUNT}
+    return amounts.pop() if len(amounts) == 1 and None not in found else None
 
 
 # --- lengths of time -------------------------------------------------------------------------------------------------
@@ -110,7 +136,10 @@ _LENGTH = re.compile(
 _BEFORE_VAGUE = re.compile(
     r"(?:快|将近|接近|近|还差|差|不到|不满|没满|未满|不足|没到|超过|几|好几|上|大于|小于|十|个)$"
 )
-_AFTER_VAGUE = re.compile(r"^(?:左右|上下|以上|以下|以内|之内|多|来|几|不到|出头|前|内|后|以后|之前|之后)")
+_AFTER_VAGUE = re.compile(
+    r"^(?:左右|上下|以上|以下|以内|之内|多|来|几|不到|出头|前|内|后|以后|之前|之后)"
+    rf"|^(?:[~\-—–/、]|到|至|或者?){NUMBER}"
+)
 
 
 @dataclass(frozen=True)
@@ -137,7 +166,7 @@ def _length(match: re.Match[str]) -> Length | None:
         return None
     assert years is not None and months is not None and days is not None
     assert months_only is not None and month_days is not None and days_only is not None
-    if years > 70 or re.match(r"0\d", match["years"] or match["onlymonths"] or ""):
+    if years > 70 or re.match(r"[0零〇][\d一二三四五六七八九]", match["years"] or match["onlymonths"] or ""):
         return None  # a calendar year: 2019年, 08年
     if years and months >= 12:
         return None
@@ -186,12 +215,17 @@ def read_length(text: str, *, exact: bool, today: date) -> Decimal:
         InvalidInput: there is no length of time in it, or it is vague.
     """
     said = tidy(text)
-    since = re.search(r"从|至今|到现在|到今|入职|开始|进厂|来的", said)
-    if since and (start := find_month(said, today=today)) is not None:
-        months = Month.of(today).index - start.index
-        if months < 0:
+    if re.search(r"从|至今|到现在|到今|入职|开始|进厂|来的", said) and (start := find_month(said, today=today)) is not None:
+        day = find_date(said, today=today)
+        if (day or date(start.year, start.month, 1)) > today:
             raise InvalidInput("开始的时间在今天之后，请再看一下。")
-        return Decimal(months)
+        if day is not None:
+            return elapsed(day, today)
+        months = Decimal(Month.of(today).index - start.index)
+        if exact and months % 6 == 0:
+            # On which side of a half year it lies is for the day to say.
+            raise InvalidInput(f"还要知道是哪一天，请把日期发全，比如 {start.chinese}15日到现在。")
+        return months
     canonical = re.fullmatch(r"(\d+(?:\.\d+)?)m", said)
     if canonical:
         return Decimal(canonical[1])
@@ -250,9 +284,11 @@ class Month:
 
 _HAN_DIGIT = "零〇一二三四五六七八九"
 _HAN_MONTH = "十[一二]|[一二三四五六七八九十]"
+MONTH = rf"0?[1-9]|1[0-2]|{_HAN_MONTH}"
+"""The number of a month, in a regular expression"""
 _YEAR = rf"(?<![\d{_HAN_DIGIT}])(?P<year>(?:19|20)\d\d|\d\d|[一二][九零〇][{_HAN_DIGIT}]{{2}}|[{_HAN_DIGIT}]{{2}})"
 _MONTH_WORDS = re.compile(
-    rf"{_YEAR}年(?:的|属[鼠牛虎兔龙蛇马羊猴鸡狗猪]的?)?(?P<month>0?[1-9]|1[0-2]|{_HAN_MONTH})月份?"
+    rf"{_YEAR}年(?:的|属[鼠牛虎兔龙蛇马羊猴鸡狗猪]的?)?(?P<month>{MONTH})月份?"
 )
 _MONTH_FIGURES = re.compile(
     r"(?<![\d.\-/])(?P<year>(?:19|20)\d\d)[-./](?P<month>0?[1-9]|1[0-2])(?:[-./](?:\d{1,2}))?(?![\d.\-/])"
@@ -323,7 +359,7 @@ def read_month(text: str, *, today: date, known_year: int | None = None) -> Mont
         return _month(short, today)
     if known_year is not None and (
         alone := re.fullmatch(
-            rf"(?P<m>0?[1-9]|1[0-2]|{_HAN_MONTH})(?:月份?)?(?:出?生)?的?(?:人|吧|呀|啊)?", said.removeprefix("是")
+            rf"(?P<m>{MONTH})(?:月份?)?(?:出?生)?的?(?:人|吧|呀|啊)?", said.removeprefix("是")
         )
     ):
         value = number(alone["m"])
@@ -338,51 +374,93 @@ def read_month(text: str, *, today: date, known_year: int | None = None) -> Mont
 
 
 _DATE = re.compile(
-    rf"(?:(?P<year>(?:19|20)?\d\d|[一二][九零〇][{_HAN_DIGIT}]{{2}}|今|去|前|明)年)?(?P<month>0?[1-9]|1[0-2]|{_HAN_MONTH})月"
-    rf"(?P<day>\d{{1,2}}|[一二三]?十[一二三四五六七八九]?|[一二三四五六七八九]|末|底|初)(?:日|号)?"
+    rf"(?<![\d{HAN}])(?:(?P<year>(?:19|20)?\d\d|[一二][九零〇][{_HAN_DIGIT}]{{2}}|今|去|前|明)年的?)?(?P<month>{MONTH})月"
+    rf"(?P<day>\d{{1,2}}|[一二三]?十[一二三四五六七八九]?|[一二三四五六七八九]|末|底)(?![\d{HAN}])(?:日|号)?"
 )
 _DATE_FIGURES = re.compile(
-    r"(?P<year>(?:19|20)\d\d)[-./](?P<month>\d{1,2})[-./](?P<day>\d{1,2})|(?P<block>(?:19|20)\d{6})"
+    r"(?<![\d.\-/])(?P<year>(?:19|20)\d\d)(?P<between>[-./])(?P<month>\d{1,2})(?P=between)(?P<day>\d{1,2})(?![\d.\-/])"
+    r"|(?<!\d)(?P<block>(?:19|20)\d{6})(?!\d)"
 )
+_RELATIVE = {"今": 0, "去": -1, "前": -2, "明": 1}
 
 
-def read_date(text: str, *, today: date) -> date:
+def _day(match: re.Match[str], today: date) -> date:
+    """The day of a match of one of the two patterns.  Raises: ValueError: the calendar has none; its text names it."""
+    parts = match.groupdict()
+    if block := parts.get("block"):
+        year, month, day = int(block[:4]), int(block[4:6]), int(block[6:])
+    else:
+        told = parts["year"]
+        year = today.year + _RELATIVE.get(told or "今", 0) if told in (None, *_RELATIVE) else _calendar_year(told, today)
+        month = int(number(parts["month"]) or 0)
+        if parts["day"] in ("末", "底"):
+            return date(year, month, calendar.monthrange(year, month)[1])
+        day = int(number(parts["day"]) or 0)
+    try:
+        return date(year, month, day)
+    except ValueError:
+        raise ValueError(f"{year}年{month}月{day}日") from None
+
+
+def find_date(text: str, *, today: date, then: str = "", before: str = "") -> date | None:
+    """The one day that a text names (2026年7月1日, 2026-7-1, 今年6月底); None if none, several, or one that no calendar has.
+
+    Args:
+        text: tidy text.
+        today: a day without a year is in its year.
+        then: regular expression of what has to follow it (入职).
+        before: regular expression of what may stand before it instead (入职日期是).
+    """
+    found = set()
+    for pattern in (_DATE, _DATE_FIGURES):
+        for match in pattern.finditer(text):
+            led = bool(before) and re.search(rf"(?:{before})$", text[: match.start()]) is not None
+            if not led and re.match(then, text[match.end() :]) is None:
+                continue
+            try:
+                found.add(_day(match, today))
+            except ValueError:
+                return None
+    return found.pop() if len(found) == 1 else None
+
+
+def read_date(text: str, *, today: date, known_month: Month | None = None) -> date:
     """A day: 2026年3月15日, 2026-3-15, 20260315, 三月十五号 (of this year), 去年12月1号, 6月底, 今天.
 
+    Args:
+        text: the whole reply.
+        today: a day without a year is in its year.
+        known_month: told before; then the day alone is enough (15号).
+
     Raises:
-        InvalidInput: there is no such day in it, or the calendar has no such day.
+        InvalidInput: there is no such day in it, there are several, or the calendar has no such day.
     """
     said = tidy(text)
     if said in ("今天", "今日"):
         return today
-    if (match := _DATE_FIGURES.search(said)) is not None:
-        block = match["block"]
-        year, month, day = (
-            (int(block[:4]), int(block[4:6]), int(block[6:]))
-            if block
-            else (int(match["year"]), int(match["month"]), int(match["day"]))
-        )
-    elif (match := _DATE.search(said)) is not None:
-        relative = {"今": 0, "去": -1, "前": -2, "明": 1}
-        told = match["year"]
-        year = (
-            today.year
-            if told is None
-            else today.year + relative[told]
-            if told in relative
-            else _calendar_year(told, today)
-        )
-        month = int(number(match["month"]) or 0)
-        if match["day"] in ("末", "底"):
-            day = calendar.monthrange(year, month)[1]
-        else:
-            day = 1 if match["day"] == "初" else int(number(match["day"]) or 0)
-    else:
-        raise InvalidInput(f"“{_shown(text)}”我没看懂是哪一天，请这样发：{today.year}年3月15日。")
     try:
-        return date(year, month, day)
-    except ValueError:
-        raise InvalidInput(f"日历上没有{year}年{month}月{day}日，请再看一下。") from None
+        days = {_day(match, today) for pattern in (_DATE, _DATE_FIGURES) for match in pattern.finditer(said)}
+        if len(days) == 1:
+            return days.pop()
+        if known_month is not None and (alone := re.fullmatch(rf"(?:是|就是)?(?P<d>{NUMBER})[日号]?(?:的|吧)?", said)):
+            day = number(alone["d"])
+            if day is not None and day == day.to_integral_value() and 1 <= day <= 31:
+                return date(known_month.year, known_month.month, int(day))
+    except ValueError as error:
+        shown = str(error) if "年" in str(error) else f"{known_month.chinese}{said}" if known_month else said
+        raise InvalidInput(f"日历上没有{shown}，请再看一下。") from None
+    raise InvalidInput(f"“{_shown(text)}”我没看懂是哪一天，请这样发：{today.year}年3月15日。")
+
+
+def elapsed(start: date, end: date) -> Decimal:
+    """The months from a day to another: full ones, and a thirtieth for each day more."""
+    months = (end.year - start.year) * 12 + end.month - start.month
+    last = calendar.monthrange(end.year, end.month)[1]
+    if end.day < min(start.day, last):
+        months -= 1
+    turn = Month.of(start).plus(months)
+    since = date(turn.year, turn.month, min(start.day, calendar.monthrange(turn.year, turn.month)[1]))
+    return (months + Decimal(min((end - since).days, 29)) / 30).quantize(Decimal("0.01"))
 
 
 # --- yes and no, and nothing -----------------------------------------------------------------------------------------

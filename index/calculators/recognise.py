@@ -15,14 +15,26 @@ from decimal import Decimal
 from bot.errors import InvalidInput
 from index.calculators.form import WORKING_HOURS_A_DAY, Calculator, Request, as_length, plain
 from index.calculators.income_tax import ANNUAL_TAX, BONUS_TAX, MONTHLY_TAX
-from index.calculators.leave import ANNUAL_LEAVE, LEAVE_PAY
+from index.calculators.leave import ANNUAL_LEAVE, LEAVE_PAY, full_days
 from index.calculators.overtime import OVERTIME
-from index.calculators.reading import Length, Month, find_length, find_money, find_money_before, find_month, find_year
+from index.calculators.reading import (
+    MONTH,
+    YUAN,
+    Length,
+    Month,
+    elapsed,
+    find_date,
+    find_length,
+    find_money,
+    find_money_before,
+    find_month,
+    find_year,
+    tells_money,
+)
 from index.calculators.retirement import RETIREMENT
 from index.calculators.severance import SEVERANCE
 from index.calculators.unemployment import UNEMPLOYMENT
-from index.normalise import clean
-from index.numbers import NUMBER, number
+from index.numbers import BEFORE, HAN, NUMBER, number, tidy
 
 MOST_CHARACTERS = 200
 """A longer text is a story, not a sum."""
@@ -50,7 +62,7 @@ def recognise(text: str, today: date) -> Request | None:
     """
     if len(text) > MOST_CHARACTERS:
         return None
-    said = re.sub(r"(?<!\d)\s+|\s+(?!\d)", "", clean(text))
+    said = tidy(text)
     for reader in _READERS:
         found = reader(said, today)
         if found is None:
@@ -83,7 +95,7 @@ _RETIRE_WHEN = re.compile(
 )
 _RETIRE_VETO = re.compile(
     r"(?:退休金|养老金|退休工资).{0,8}(?:多少|怎么|咋|几|领|发|涨|调|能拿)|退休证|退休人员|(?<!延迟)退休后|退休了|已经?退休|退休手续|退休档案|丧葬|抚恤|返聘|退役|退伍|"
-    r"病退|内退|特殊工种|公积金|教师资格|护照|身份证|高龄|老年证|社保卡|结婚|迁户|户口|失业|高温|井下|高空作业|有毒|准备金|劳工|本公司|我们公司"
+    r"(?:还|才|就|能|可以|可|够|怎么|咋|给)[^,，。退]{0,4}(?:领|拿)(?!证)|(?:领|拿)(?:到|取)?(?:养老|退休)|补(?:缴|交|齐|够)|一次性[^,，。]{0,2}[缴交补]|[缴交]不[够满到]|没(?:有)?[缴交][够满]|没到(?:15|十五|20|二十)|不[够满](?:15|十五|20|二十)|断[缴交]|居民养老|城乡居民|还(?:差|少|缺)[^,，。]{0,4}年(?:社保|没[交缴]|养老)|能退休吗|转(?:成|到)?居民|病退|内退|特殊工种|公积金|教师资格|护照|身份证|高龄|老年证|社保卡|结婚|迁户|户口|失业|高温|井下|高空作业|有毒|准备金|劳工|本公司|我们公司"
 )
 _BIRTH_MARK = re.compile(
     r"生(?!活|病|意|产岗)|出生|的(?:男|女)|属[鼠牛虎兔龙蛇马羊猴鸡狗猪]|年的|年[^,，。]{0,6}月的?|身份证|[男女]|我|俺|他|她|爸|妈|老公|老婆|爱人"
@@ -200,16 +212,24 @@ _LEAVE_DAYS = re.compile(r"几天|多少天?|好多天|几多天|怎么算|咋�
 _LEAVE_VETO = re.compile(
     r"不到|不满|没满|未满|差|快|事假|婚假|产假|病假|丧假|陪产|探亲|育儿假|不给|不让|不批|作废|清零|跨年|公务员|春节|拒绝|抵|转让|提前休|试用期|能不能分|连着|必须|年终奖|加班费|那年|年中|当年"
 )
-# Part of a year with an employer: the day is needed, and the question seldom tells it.
-_PART_YEAR = re.compile(r"今年[^,，。]{0,8}(?:入职|进|换|跳|来|离)|刚(?:入职|换|跳|来)|离职|辞职|折算")
+# Part of a year with an employer: then the day is needed.
+_JOINS = r"(?:就|才|刚|正式|新)*(?:入职|进(?:的|了)?(?:这|新|公司|单位|厂)|来(?:的|了)?(?:这|新|公司|单位|厂)|换(?:的|了)?新?(?:工作|公司|单位)|跳槽|调入|到岗|报到)"
+_LEAVES = r"(?:就|才|要|正式|办|被)*(?:离职|辞职|辞退|辞的|离开|走的|裁)"
+_JOINED_NOW = re.compile(rf"今年[^,，。]{{0,8}}{_JOINS}|刚{_JOINS}")
+_LEFT = re.compile("离职|辞职")
 _WORKED = r"(?:工龄|工作|上班|上了|干了|参加工作|累计工作|累计|总工龄|做了|干|打工|社保交|社保缴|司龄|工作经验)(?:已经|都|一共|总共|加起来|了|有|满|累计|是|年限)*"
+_TAKEN = re.compile(
+    rf"(?<![没未能可以])(?<!去年)(?:已经?|用|请|都|今年)*休(?:了|过|掉)?(?:年假|年休假)?(?P<days>{NUMBER}天半?)?(?![假息])"
+)
+_REST_OF_LEAVE = re.compile(r"休(?:了|过|掉)?[^,，。]{0,4}天.{0,4}(?:还剩|剩|还有).{0,4}(?:几|多少)天")
+"""已休3天，还剩几天 speaks of leave, where no other kind of it is named."""
 
 
 def _leave(said: str, today: date) -> Found | None:
-    if not _LEAVE.search(said) or _LEAVE_VETO.search(said):
+    if not (_LEAVE.search(said) or _REST_OF_LEAVE.search(said)) or _LEAVE_VETO.search(said):
         return None
     untaken = re.search(
-        rf"(?:(?P<a>{NUMBER})天(?:的)?(?:带薪)?年(?:休)?假?(?:都|一天)?(?:没|未)|(?:没|未|剩|还剩)(?:有)?(?:休|休完|下|用|余)?(?:的)?(?:年假|年休假)?(?:有|了)?(?P<b>{NUMBER})天|"
+        rf"(?:{BEFORE}(?P<a>{NUMBER})天(?:的)?(?:带薪)?年(?:休)?假?(?:都|一天)?(?:没|未)|(?:没|未|剩|还剩)(?:有)?(?:休|休完|下|用|余)?(?:的)?(?:年假|年休假)?(?:有|了)?(?P<b>{NUMBER})天(?!半)|"
         rf"(?:年假|年休假)(?:还有|剩了?|还剩|有)(?P<c>{NUMBER})天(?:没|未))",
         said,
     )
@@ -220,17 +240,53 @@ def _leave(said: str, today: date) -> Found | None:
     ):
         days = number(next(one for one in untaken.groups() if one is not None))
         wage = None if _TAKE_HOME.search(said) else find_money(said, _WAGE)
-        if days is not None and days > 0 and wage is not None:
-            return LEAVE_PAY, {"days": plain(days), "wage": plain(wage)}, {}
-        return None
+        if days is None or days <= 0 or (wage is None and not tells_money(said, _WAGE)):
+            return None
+        return LEAVE_PAY, {"days": plain(days)} | ({} if wage is None else {"wage": plain(wage)}), {}
     if not _LEAVE_DAYS.search(said) or re.search(r"多少(?:钱|工资|块)|几倍|赔|补偿", said):
         return None
-    if _PART_YEAR.search(said):
+    inputs: dict[str, str] = {}
+    hints: dict[str, str] = {}
+    worked = find_length(said, _WORKED)
+    began = None if worked else _since(said, today, _BEGAN_TO_WORK)
+    if worked is not None:
+        inputs["worked"] = as_length(worked.months)
+    elif began is not None and not (began.more and full_days(began.months - 1) != full_days(began.months)):
+        inputs["worked"] = as_length(began.months)
+    left, left_month = _event(said, _LEAVES, r"离职(?:时间|日期|日)?(?:是|为|在|:)?", today)
+    joined, joined_month = _event(said, _JOINS, r"入职(?:时间|日期|日)?(?:是|为|在|:)?", today)
+    if not (inputs or began or left or left_month or joined or joined_month):
         return None
-    worked = find_length(said, _WORKED) or _since(said, today)
-    if worked is None:
-        return None
-    return ANNUAL_LEAVE, {"worked": as_length(worked.months)}, {}
+    year = left.year if left else left_month.year if left_month else today.year
+    if left:
+        inputs["left"] = left.isoformat()
+    elif left_month or _LEFT.search(said):
+        hints["left"] = str(left_month or "")
+    if joined and joined.year == year:
+        inputs["joined"] = joined.isoformat()
+    elif joined_month and joined_month.year == year:
+        hints["joined"] = str(joined_month)
+    elif joined is None and joined_month is None and _JOINED_NOW.search(said):
+        hints["joined"] = ""
+    if (taken := _TAKEN.search(said)) and "去年" not in said[max(0, taken.start() - 6) : taken.start()]:
+        if taken["days"]:
+            inputs["taken"] = taken["days"]
+        elif re.match(r"[\d几一二两三四五]", said[taken.end() :]):
+            hints["taken"] = ""
+    return ANNUAL_LEAVE, inputs, hints
+
+
+def _event(said: str, verb: str, noun: str, today: date) -> tuple[date | None, Month | None]:
+    """The day on which something happened (2026年7月1日入职, 离职日期是6月30日), or at least its month."""
+    if day := find_date(said, today=today, then=verb, before=noun):
+        return day, None
+    if month := find_month(said, today=today, then=rf"份?{verb}"):
+        return None, month
+    if match := re.search(rf"(?P<year>[今去前]年)?(?<![\d{HAN}年])(?P<month>{MONTH})月份?{verb}", said):
+        value = number(match["month"])
+        back = {"去年": 1, "前年": 2}.get(match["year"] or "", 0)
+        return None, None if value is None else Month(today.year - back, int(value))
+    return None, None
 
 
 # --- severance -------------------------------------------------------------------------------------------------------
@@ -268,13 +324,13 @@ def _severance(said: str, today: date) -> Found | None:
     if not _SEVER.search(said) or not _SEVER_ASK.search(said) or not _HOW_MUCH.search(said) or _SEVER_VETO.search(said):
         return None
     inputs: dict[str, str] = {}
-    service = find_length(said, _SERVICE) or _since(said, today) or _length_before(said, r"(?:的)?(?:老员工|工龄|司龄)")
+    service = find_length(said, _SERVICE) or _since(said, today, _BEGAN) or _length_before(said, r"(?:的)?(?:老员工|工龄|司龄)")
     wage = None if _TAKE_HOME.search(said) or _PART_WAGE.search(said) else find_money(said, _WAGE)
     if service is not None and not service.more:
         inputs["service"] = as_length(service.months)
     if wage is not None:
         inputs["wage"] = plain(wage)
-    if not inputs and service is None:
+    if not inputs and service is None and not tells_money(said, _WAGE):
         return None
     told = [reason for reason, words in _REASONS if re.search(words, said)]
     if len(told) == 1:
@@ -282,18 +338,27 @@ def _severance(said: str, today: date) -> Found | None:
     return SEVERANCE, inputs, {}
 
 
-_BEGAN = r"份?(?:\d{1,2}[日号])?(?:就|才)?(?:入职|进厂|进的?(?:这|公司|单位|厂)|来的|来(?:这|公司|单位|厂)|参加工作|开始(?:上班|工作|干)|工作|上班)"
+_BEGAN_TO_WORK = r"份?(?:\d{1,2}[日号])?(?:就|才)?(?:参加工作|开始(?:上班|工作|干)|工作|上班)"
+_BEGAN = rf"(?:{_BEGAN_TO_WORK}|份?(?:\d{{1,2}}[日号])?(?:就|才)?(?:入职|进厂|进的?(?:这|公司|单位|厂)|来的|来(?:这|公司|单位|厂)))"
+_ENDED = re.compile(
+    r"(?:去|前)年[^,，。]{0,6}(?:离|辞|裁|走|到期|开除|倒闭|解)|上个?月[^,，。]{0,6}(?:离|辞|裁|走|到期|开除|倒闭|解)|"
+    r"(?:月|号|日|底|初)份?(?:离职|被|裁|辞退|到期|走|倒闭)"
+)
 
 
-def _since(said: str, today: date) -> Length | None:
-    """The time since a month in which somebody began: 2019年3月入职, 从18年7月干到现在."""
-    start = find_month(said, today=today, then=_BEGAN) or find_month(
-        said, today=today, then=r"份?.{0,8}(?:到现在|至今|到今)"
-    )
-    if start is None or re.search(r"(?:月|号|日)(?:离职|被裁|辞退|到期|走)", said):
+def _since(said: str, today: date, began: str) -> Length | None:
+    """The time since a month or day in which somebody began: 2019年3月入职, 从18年7月干到现在; None where it has ended.
+
+    ``more`` is set where only the day would tell on which side of a half year it lies.
+    """
+    until_now = r"份?.{0,8}(?:到现在|至今|到今)"
+    start = find_month(said, today=today, then=began) or find_month(said, today=today, then=until_now)
+    if start is None or _ENDED.search(said) or len(re.findall(rf"(?<!\d)(?:{MONTH})月(?!薪)", said)) > 1:
         return None
+    if day := find_date(said, today=today, then=f"{began}|{until_now}"):
+        return Length(elapsed(day, today)) if day < today else None
     months = Month.of(today).index - start.index
-    return Length(Decimal(months)) if months > 0 else None
+    return Length(Decimal(months), more=months % 6 == 0) if months > 0 else None
 
 
 # --- income tax ------------------------------------------------------------------------------------------------------
@@ -323,24 +388,29 @@ def _tax(said: str, today: date) -> Found | None:
     extra = find_money(said, _BONUS_CUE)
     wage = find_money(said, _WAGE) or find_money_before(said, r"月?工资|月薪|薪水")
     if _BONUS.search(said):
-        if extra is None:
+        if extra is not None:
+            inputs["bonus"] = plain(extra)
+        elif not tells_money(said, _BONUS_CUE):
             return None
-        inputs["bonus"] = plain(extra)
         if wage is not None and wage != extra:
             inputs["wage"] = plain(wage)
         return BONUS_TAX, inputs, {}
     year = find_money(said, _YEAR_CUE)
-    if year is not None and year >= 3000:
-        inputs["wages"] = plain(year)
+    if (year is not None and year >= 3000) or (year is None and tells_money(said, _YEAR_CUE)):
+        if year is not None:
+            inputs["wages"] = plain(year)
         withheld = find_money(said, _WITHHELD_CUE)
         if withheld is not None:
             inputs["withheld"] = plain(withheld)
         return ANNUAL_TAX, inputs, {}
-    if wage is None or re.search(r"年|退税|补税|汇算", said):
+    if re.search(r"年|退税|补税|汇算", said) or (
+        wage is None and not tells_money(said, _WAGE) and not re.search(rf"[\d千万]{YUAN}?的?(?:工资|月薪)", said)
+    ):
         return None
-    inputs["wage"] = plain(wage)
+    if wage is not None:
+        inputs["wage"] = plain(wage)
     social = find_money(said, _SOCIAL_CUE)
-    if social is not None and social < wage:
+    if social is not None and (wage is None or social < wage):
         inputs["social"] = plain(social)
     if month := re.search(rf"(?<![\d个])(?P<m>{NUMBER})月份?(?:要|该|会|能|的?工资|扣|交)", said):
         value = number(month["m"])
@@ -359,7 +429,7 @@ _OVERTIME_VETO = re.compile(
 )
 _EVERY = re.compile(r"每天|每周|天天|每个?(?:周|星期|礼拜)|一天(?:加班|要加)|日均|经常")
 _KINDS: tuple[tuple[str, str], ...] = (
-    ("weekday", r"(?:工作日|平时|平日|下班后|周一到周五|晚上)"),
+    ("weekday", r"(?:工作日|平时|平日|下班后|周一到周五|(?<![六日天末])晚上)"),
     ("restday", r"(?:周末|休息日|双休日?|周[六日]|星期[六日天]|礼拜[六日天])"),
     (
         "holiday",
@@ -373,25 +443,40 @@ def _overtime(said: str, today: date) -> Found | None:
         return None
     if not re.search(r"多少|怎么算|咋算|算|几多|好多|该给|应该给|能拿", said) or re.search(r"几倍|百分之", said):
         return None
-    inputs: dict[str, str] = {}
     wage = None if _TAKE_HOME.search(said) else find_money(said, _WAGE)
-    if not _EVERY.search(said):
-        for kind, words in _KINDS:
-            amounts = [
-                value * (WORKING_HOURS_A_DAY if "天" in match["unit"] or "日" in match["unit"] else 1)
-                for match in re.finditer(
-                    rf"{words}[^,，。;；\d一二两三四五六七八九十半]{{0,8}}(?P<n>{NUMBER})个?(?P<unit>整天|天|小时|钟头)(?!多|来|半|左右)",
-                    said,
-                )
-                if (value := number(match["n"])) is not None
-            ]
-            if len(amounts) == 1:
-                inputs[kind] = plain(amounts[0])
-    if inputs:
-        inputs = {kind: inputs.get(kind, "0") for kind, _ in _KINDS}
+    hours = {} if _EVERY.search(said) else _hours_told(said)
+    inputs: dict[str, str] = {}
+    if hours:
+        # What is not spoken of is none; what is spoken of without a certain figure is asked for.
+        spoken = {kind: re.search(words, said) for kind, words in _KINDS}
+        inputs = {kind: hours.get(kind, "0") for kind, _ in _KINDS if kind in hours or not spoken[kind]}
     if wage is not None:
         inputs["wage"] = plain(wage)
-    return (OVERTIME, inputs, {}) if inputs else None
+    return (OVERTIME, inputs, {}) if inputs or tells_money(said, _WAGE) else None
+
+
+def _hours_told(said: str) -> dict[str, str]:
+    """The hours of each kind of day that a text tells for certain: not 周六周日各8小时, 三个周末每次8小时, 周六和国庆当天8小时."""
+    anyday = "|".join(words for _, words in _KINDS)
+    claims: dict[int, set[str]] = {}
+    amounts: dict[str, list[tuple[int, Decimal]]] = {}
+    for kind, words in _KINDS:
+        for match in re.finditer(
+            rf"(?:{words})(?P<between>[^,，。;；\d一二两三四五六七八九十半]{{0,8}})(?P<n>{NUMBER})个?(?P<unit>整天|天|小时|钟头)(?!多|来|半|左右)",
+            said,
+        ):
+            place, value = match.start("n"), number(match["n"])
+            claims.setdefault(place, set()).add(kind)
+            several = re.search(rf"{anyday}|各|都|分别|每|[、和跟与]", match["between"].replace("晚上", "")) or re.search(
+                rf"[\d{HAN}几]个$|(?:{anyday})[、和跟与,，]?$", said[: match.start()]
+            )
+            if value is not None and not several:
+                amounts.setdefault(kind, []).append(
+                    (place, value * (WORKING_HOURS_A_DAY if match["unit"] in ("整天", "天") else 1))
+                )
+    return {
+        kind: plain(told[0][1]) for kind, told in amounts.items() if len(told) == 1 and claims[told[0][0]] == {kind}
+    }
 
 
 _READERS: tuple[Callable[[str, date], Found | None], ...] = (
