@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Literal
@@ -139,6 +139,21 @@ class Field:
             raise InvalidInput(f"{self.label}不会超过{self._say(self.most)}，请再看一下。")
         return value
 
+    def say(self, value: Value) -> str:
+        """A value with its name, as part of a sentence: 月工资10,000元."""
+        match value:
+            case bool():
+                return f"{self.label}：{'是' if value else '否'}"
+            case Month():
+                said = value.chinese
+            case date():
+                said = f"{value.year}年{value.month}月{value.day}日"
+            case Decimal():
+                said = _grouped(value) if self.kind == "money" else self._say(value)
+            case str():
+                return next(choice.label for choice in self.choices if choice.value == value)
+        return f"{self.label}{said}"
+
     def _say(self, value: Decimal) -> str:
         return say_length(value) if self.kind == "length" else f"{plain(value)}{self.unit}"
 
@@ -165,6 +180,7 @@ class Result:
 
     Attributes:
         headline: the figure first, one sentence.
+        basis: the inputs that it was worked out from, one sentence, so that a misreading is seen.
         points: what belongs to it, a line each.
         steps: how it was worked out, a line each, ready to be shown.
         sources: the rules it rests on.
@@ -172,14 +188,15 @@ class Result:
     """
 
     headline: str
+    basis: str = ""
     points: tuple[str, ...] = ()
     steps: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
     caveats: tuple[str, ...] = ()
 
     def to_answer_text(self) -> str:
-        """The headline, the points and as many caveats as fit into :data:`ANSWER_LENGTH` characters."""
-        text = "\n".join((self.headline, *self.points))
+        """The headline, the basis, the points and as many caveats as fit into :data:`ANSWER_LENGTH` characters."""
+        text = "\n".join(filter(None, (self.headline, self.basis, *self.points)))
         for place, caveat in enumerate(self.caveats):
             longer = text + ("\n注意：" if place == 0 else "") + caveat
             if len(longer) > ANSWER_LENGTH:
@@ -252,16 +269,17 @@ class Calculator:
         for name in inputs:
             self.field_named(name)
         values: dict[str, Value | None] = {}
+        told: list[str] = []
         for one in self.fields:
             raw = inputs.get(one.name)
-            told = "" if raw is None else as_text(raw)
-            if not told.strip() and one.default is not None:
-                told = one.default
-            value = one.parse(told, today=today)
-            values[one.name] = (
-                one.parse(one.default, today=today) if value is None and one.default is not None else value
-            )
-        return self.formula(self.inputs(**values), today)
+            text = "" if raw is None else as_text(raw)
+            value = one.parse(text, today=today) if text.strip() or not one.optional else None
+            default = None if one.default is None else one.parse(one.default, today=today)
+            if value is not None and value != default:
+                told.append(one.say(value))
+            values[one.name] = default if value is None else value
+        result = self.formula(self.inputs(**values), today)
+        return replace(result, basis=f"按{'、'.join(told)}计算。")
 
 
 @dataclass(frozen=True)
@@ -317,6 +335,11 @@ def plain(value: Decimal | int) -> str:
     return str(int(value)) if value == value.to_integral_value() else f"{value.normalize():f}"
 
 
+def _grouped(amount: Decimal) -> str:
+    """An amount with its thousands apart, so that a digit too few is seen: 10,000元, 3,500.50元."""
+    return f"{to_fen(amount):,}".removesuffix(".00") + "元"
+
+
 def yuan(amount: Decimal) -> str:
     """An amount: 8000元, 4597.70元."""
     amount = to_fen(amount)
@@ -329,7 +352,8 @@ def say_length(months: Decimal | int) -> str:
     years, rest = divmod(int(months), 12)
     text = (f"{years}年" if years else "") + (f"{rest}个月" if rest else "")
     if months != int(months):
-        return f"{text}零{plain((months - int(months)) * 30 // 1)}天" if text else f"{plain(months * 30 // 1)}天"
+        days = ((months - int(months)) * 30).to_integral_value(ROUND_HALF_UP)
+        return f"{text}零{days}天" if text else f"{days}天"
     return text or "0个月"
 
 

@@ -62,7 +62,7 @@ class Leave(Result):
 
     full: int
     days: int
-    untaken: int
+    untaken: Decimal | int
     excluded: bool
 
 
@@ -85,8 +85,8 @@ def leave(inputs: LeaveInputs, today: date) -> Leave:
     full = full_days(inputs.worked)
     steps = [f"累计工作{say_length(inputs.worked)}：全年{full}天（满1年5天，满10年10天，满20年15天）。"]
     days = full
+    year = (joined or left or today).year
     if full and (joined or left):
-        year = (joined or left or today).year
         first = joined or date(year, 1, 1)
         last = left or date(year, 12, 31)
         calendar_days = (last - first).days + 1
@@ -100,7 +100,7 @@ def leave(inputs: LeaveInputs, today: date) -> Leave:
     if reason:
         days = 0
         steps.append(f"{reason}：不享受当年的年休假。")
-    untaken = max(days - int(inputs.taken), 0)
+    untaken = _untaken(days, inputs.taken)
     if inputs.taken:
         steps.append(f"已休{plain(inputs.taken)}天，剩{untaken}天。")
 
@@ -110,10 +110,10 @@ def leave(inputs: LeaveInputs, today: date) -> Leave:
         headline, points = f"当年没有年休假：{reason}。", []
     else:
         partial = days != full or joined or left
-        headline = f"今年在本单位的年休假是{days}天。" if partial else f"每年{days}天年休假。"
+        when = "今年" if year == today.year else f"{year}年"
+        headline = f"{when}在本单位的年休假是{days}天。" if partial else f"每年{days}天年休假。"
         points = [
-            f"累计工作{say_length(inputs.worked)}，全年{full}天"
-            + ("，按在职天数折算。" if partial else "；法定节假日、周末不计在内。")
+            f"全年{full}天，按在职天数折算。" if partial else "法定节假日、周末不计在内。"
         ]
         if inputs.taken:
             points.append(f"已休{plain(inputs.taken)}天，还剩{untaken}天。")
@@ -138,6 +138,12 @@ def leave(inputs: LeaveInputs, today: date) -> Leave:
         untaken=untaken,
         excluded=reason is not None,
     )
+
+
+def _untaken(days: int, taken: Decimal) -> Decimal | int:
+    """What is left of so many days; half days are taken too."""
+    left = max(days - taken, Decimal(0))
+    return int(left) if left == left.to_integral_value() else left.normalize()
 
 
 def _exclusion(inputs: LeaveInputs, full: int) -> str | None:
@@ -239,7 +245,7 @@ ANNUAL_LEAVE = Calculator(
             kind="length",
             most=Decimal(60 * 12),
         ),
-        Field(name="joined", label="今年入职的日期", question="今年哪天进的这家单位？不是今年进的就说“跳过”。", kind="date", optional=True),
+        Field(name="joined", label="入职日期", question="今年哪天进的这家单位？不是今年进的就说“跳过”。", kind="date", optional=True),
         Field(name="left", label="离职日期", question="哪天离职？没有离职就说“跳过”。", kind="date", optional=True),
         Field(name="taken", label="已休天数", question="今年已经休了几天年假？没有就说“没有”。", kind="number", optional=True, default="0", unit="天", most=Decimal(366)),
         Field(name="sick_months", label="当年病假月数", question="今年病假一共几个月？没有就说“没有”。", kind="number", optional=True, default="0", unit="个月", most=Decimal(12)),
