@@ -422,10 +422,31 @@ def query_code_in(text: str) -> str | None:
     return codes[0] if len(codes) == 1 else None
 
 
+_NUMERIC = r"[\d.,，:：\-/零〇一二两三四五六七八九十百千万亿幺]"
+
+
+def beginning(text: str, most: int) -> str:
+    """The first so many characters at most; a number that would be cut in two is left out whole."""
+    if len(text) <= most:
+        return text
+    head = text[:most]
+    number = re.search(f"(?<!{_NUMERIC}){_NUMERIC}{{1,{_LONGEST}}}$", head) if re.match(_NUMERIC, text[most]) else None
+    return head[: number.start()] if number else head
+
+
+def ending(text: str, most: int) -> str:
+    """The last so many characters at most; a number that would be cut in two is left out whole."""
+    return beginning(text[::-1], most)[::-1]
+
+
+_LONGEST = 32
+"""Longer than any number: what goes on for longer is cut anywhere."""
+
+
 def plain(text: str) -> str:
     """Half-width, lower case, without spaces, Chinese punctuation as its plain counterpart."""
     normal = unicodedata.normalize("NFKC", text).lower()
-    return re.sub(r"[\s\u200b-\u200f\ufeff]+", "", normal).translate(_PUNCTUATION)
+    return re.sub(r"[\s\u200b-\u200f\u20e3\ufe00-\ufe0f\ufeff]+", "", normal).translate(_PUNCTUATION)
 
 
 _PUNCTUATION = str.maketrans({"。": "。", "、": ",", "；": ",", ";": ",", "…": ",", "“": "", "”": "", '"': "", "'": ""})

@@ -119,7 +119,7 @@ def start(
     if content is None or not _enough(content):
         return FormStep(draft, ASK_CONTENT)
     place = find_region(content) if find_region else None
-    return _next(replace(draft, content=content.strip()[:CONTENT_CHARS], region=place or region))
+    return _next(replace(draft, content=guards.beginning(content.strip(), CONTENT_CHARS), region=place or region))
 
 
 def advance(draft: Draft, message: str, *, find_region: FindRegion) -> FormStep:
@@ -161,7 +161,7 @@ def _content(draft: Draft, message: str, said: str, find_region: FindRegion) -> 
             return FormStep(None, GIVEN_UP, cancelled=True)
         return FormStep(replace(draft, tries=1), MORE_CONTENT)
     place = find_region(message)
-    return _next(replace(draft, content=message[:CONTENT_CHARS], region=place or draft.region))
+    return _next(replace(draft, content=guards.beginning(message, CONTENT_CHARS), region=place or draft.region))
 
 
 def _region(draft: Draft, message: str, said: str, find_region: FindRegion) -> FormStep:
@@ -172,7 +172,7 @@ def _region(draft: Draft, message: str, said: str, find_region: FindRegion) -> F
     if not draft.tries:
         return FormStep(replace(draft, tries=1), REGION_AGAIN)
     # Words that are no region may still say where it is.
-    content = f"{draft.content}\n地点：{message[:100]}"[:CONTENT_CHARS]
+    content = guards.beginning(f"{draft.content}\n地点：{guards.beginning(message, 100)}", CONTENT_CHARS)
     return _next(replace(draft, content=content), after="region")
 
 
@@ -199,7 +199,7 @@ def _confirm(draft: Draft, message: str, said: str, find_region: FindRegion) -> 
         return _back(draft, "content", ASK_CONTENT)
     if guards.is_no(message) or not _enough(message):
         return FormStep(draft, WHAT_IS_WRONG)
-    return _next(replace(draft, content=f"{draft.content}\n补充：{message}"[:CONTENT_CHARS]))
+    return _next(replace(draft, content=guards.beginning(f"{draft.content}\n补充：{message}", CONTENT_CHARS)))
 
 
 def _back(draft: Draft, step: Step, text: str) -> FormStep:

@@ -33,6 +33,9 @@ _ORDER = re.compile(
 _ASKS = re.compile(
     r"怎么|咋|如何|哪|吗|么|多久|多少|什么|啥|能不能|可不可以|是不是|[?？]|(?:部门|电话|渠道|流程|号码)$"
 )
+_AROUND = " \n\t\u3000,，。:：;；!！"
+_LEAD = 40
+"""The order itself (您好，请你们帮我投诉一下) is shorter."""
 _KINDS = {"投诉": "投诉", "举报": "举报", "建议": "建议", "求助": "求助"}
 
 
@@ -52,13 +55,19 @@ def literal_act(text: str) -> str | None:
 
 
 def order(text: str) -> tuple[str, str] | None:
-    """(kind, content) of an explicit order to register something (帮我投诉…), or None: a question about it is a question."""
+    """(kind, content) of an explicit order to register something (帮我投诉…), or None: a question about it is a question.
+
+    The content is as it was typed: it becomes the ticket's.
+    """
     match = _ORDER.match(clean(text))
     if match is None:
         return None
-    content = match["content"].strip(" ,，。:：;；!！")
+    content = match["content"].strip(_AROUND)
     if _ASKS.search(content):
         return None
+    content = next(
+        (text[start:] for start in range(min(len(text), _LEAD)) if clean(text[start:]).strip(_AROUND) == content), content
+    ).strip(_AROUND)
     kind = next((name for word, name in _KINDS.items() if word in match["kind"]), "投诉")
     return kind, content
 
@@ -67,7 +76,7 @@ _NEXT = re.compile(
     r"[?？!！。；;\n]+"
     r"|(?<=\S)[,，、\s]*(?:另外|还有(?:就是|一?个(?:问题|事)?|一件事)?|顺便|顺带|再(?:问|请教|咨询)(?:一下|下|个)?|"
     r"我?[还也]?想再?(?:问|请教|咨询)(?:一下|下)?|第[二三四](?:个(?:问题)?)?|其次)[,，、:：\s]*"
-    r"|(?:^|(?<=[\s,，]))[1-9一二三四][.．、)）]\s*"
+    r"|(?:^|(?<=[\s,，]))[1-9一二三四][.．、)）](?!\d)\s*"
 )
 _WONDERS = re.compile(
     r"怎么|咋|如何|哪|吗|么|多久|多少|几|什么|啥|谁|呢|(.)不\1|是不是|有没有|可以不|[不没]$|[不没](?=[,，\s])"

@@ -146,7 +146,7 @@ class Assistant:
         return self._ticket(work, work.text if work.text.strip() else wording.NO_WORDS, wording.TICKET_BROKEN)
 
     def _begin(self, turn: Turn) -> _Work:
-        text = turn.text[: self._settings.message_chars]
+        text = guards.beginning(turn.text, self._settings.message_chars)
         return _Work(turn, text, turn.context.model_copy(deep=True), utcnow())
 
     # --- conversation before retrieval -------------------------------------------------------------------------------
@@ -450,7 +450,7 @@ class Assistant:
         work.explain |= _explained(loaded, finding, answer_at, clarify_at)
         if needs := self._needs_region(work, finding, clarify_at):
             return needs
-        said = f"{memory.last_question} {query.text}"[-_CARRIED:] if finding.before else finding.query.text
+        said = guards.ending(f"{memory.last_question} {query.text}", _CARRIED) if finding.before else finding.query.text
         memory.last_question, memory.pending_question = said, None
         first = finding.first
         if first is not None and finding.probability >= answer_at:

@@ -340,3 +340,20 @@ def test_any_text_is_read_without_an_error(text: str) -> None:
     guards.none_of_these(text)
     assert guards.option_number(text) in {None, -1, *range(1, 10)}
     assert guards.ticket_number_in(text) is None or len(guards.ticket_number_in(text) or "") == 14
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "kept"),
+    [
+        ("电话13800001111", 6, "电话"),
+        ("电话13800001111", 13, "电话13800001111"),
+        ("欠我10,000元", 5, "欠我"),
+        ("欠我一万二千元", 4, "欠我"),
+        ("欠我10000元还不还", 8, "欠我10000元"),
+        ("9" * 50, 40, "9" * 40),
+        ("短", 5, "短"),
+    ],
+)
+def test_a_text_is_not_cut_inside_a_number(text: str, most: int, kept: str) -> None:
+    assert guards.beginning(text, most) == kept
+    assert guards.ending(text[::-1], most) == kept[::-1]

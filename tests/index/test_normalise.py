@@ -139,3 +139,46 @@ def test_an_order_to_register_something_is_told_from_a_question(text: str, order
 def test_elliptic_questions() -> None:
     assert all(elliptic(text) for text in ("那能领多久", "要带啥", "多少钱", "农村户口呢", "如果丢了怎么办"))
     assert not elliptic("身份证丢了怎么补办")
+
+
+@pytest.mark.parametrize(
+    ("text", "content"),
+    [
+        ("帮我投诉，拖欠工资10000元，电话13800001111", "拖欠工资10000元，电话13800001111"),
+        ("我要举报　车牌湘A88888乱停车！\n第二天还在", "车牌湘A88888乱停车！\n第二天还在"),
+        ("請幫我投訴 物業亂收費３０００００元", "物業亂收費３０００００元"),
+    ],
+)
+def test_what_is_to_be_registered_stays_as_it_was_typed(text: str, content: str) -> None:
+    ordered = order(text)
+    assert ordered is not None and ordered[1] == content
+
+
+@pytest.mark.parametrize(
+    ("typed", "cleaned"),
+    [
+        ("月薪10000元", "月薪10000元"),
+        ("电话13800001111", "电话13800001111"),
+        ("五零零零零零元", "五零零零零零元"),
+        ("1️⃣0️⃣0️⃣0️⃣0️⃣", "10000"),
+        ("1\u200b0000", "10000"),
+        ("10000¹", "10000 1"),
+        ("①10000", "1 10000"),
+        ("3½年", "3 1⁄2 年"),
+        ("１００００", "10000"),
+        ("兩萬伍仟", "两万伍仟"),
+    ],
+)
+def test_no_number_is_changed(typed: str, cleaned: str) -> None:
+    assert clean(typed) == cleaned
+
+
+@given(st.text(alphabet="0123456789", min_size=1, max_size=40), st.sampled_from(["月薪{}元", "{}", "电话 {}！！！！！", "🙏{}🙏", "請問{}？"]))  # fmt: skip
+def test_digits_come_out_as_they_went_in(digits: str, frame: str) -> None:
+    for text in (frame.format(digits), frame.format(digits.translate({48 + n: 0xFF10 + n for n in range(10)}))):
+        assert "".join(filter(str.isdigit, clean(text))) == digits
+        assert "".join(filter(str.isdigit, normalise(text).text)) == digits
+
+
+def test_a_number_is_no_list() -> None:
+    assert questions("月薪 1.5万，要交多少税？五险一金怎么扣？") == ["月薪 1.5万，要交多少税", "五险一金怎么扣"]
