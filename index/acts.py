@@ -66,7 +66,8 @@ def order(text: str) -> tuple[str, str] | None:
     if _ASKS.search(content):
         return None
     content = next(
-        (text[start:] for start in range(min(len(text), _LEAD)) if clean(text[start:]).strip(_AROUND) == content), content
+        (text[start:] for start in range(min(len(text), _LEAD)) if clean(text[start:]).strip(_AROUND) == content),
+        content,
     ).strip(_AROUND)
     kind = next((name for word, name in _KINDS.items() if word in match["kind"]), "投诉")
     return kind, content

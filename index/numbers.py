@@ -28,7 +28,7 @@ NUMBER = rf"(?:(?>(?:{_ARABIC}|[{_ALL_HAN}])(?:[{_ALL_HAN}]|(?<=[\d{_ALL_HAN}])[
 
 COUNTED = r"(?:年|个|月|天|日|号|岁|周|小时|钟头|点|倍|%|n|人|次|级|档)"
 """What makes a number after another one a figure of its own: 10000 3年."""
-ALONE = rf"(?![\d{_ALL_HAN}])(?![ ,.、。'’_]\d[\d,.]*+(?!{COUNTED}))(?!(?:[~\-–—/]|到|至|或者?){NUMBER})"
+ALONE = rf"(?![\d{_ALL_HAN}])(?![ ,.、。'’_]\d++(?:[,.]\d++)*+(?!{COUNTED}))(?!(?:[~\-–—/]|到|至|或者?){NUMBER})"
 """After a number: it does not go on (10,0000, 1 0000), and is not the beginning of a span (8000-10000)."""
 BEFORE = rf"(?<![\d{_ALL_HAN}.~\-–—/到至或])(?<!\d[ ,、'’_])"
 """Before a number: it did not begin earlier."""

@@ -112,9 +112,7 @@ def leave(inputs: LeaveInputs, today: date) -> Leave:
         partial = days != full or joined or left
         when = "今年" if year == today.year else f"{year}年"
         headline = f"{when}在本单位的年休假是{days}天。" if partial else f"每年{days}天年休假。"
-        points = [
-            f"全年{full}天，按在职天数折算。" if partial else "法定节假日、周末不计在内。"
-        ]
+        points = [f"全年{full}天，按在职天数折算。" if partial else "法定节假日、周末不计在内。"]
         if inputs.taken:
             points.append(f"已休{plain(inputs.taken)}天，还剩{untaken}天。")
         if left and untaken:

@@ -215,7 +215,10 @@ def read_length(text: str, *, exact: bool, today: date) -> Decimal:
         InvalidInput: there is no length of time in it, or it is vague.
     """
     said = tidy(text)
-    if re.search(r"从|至今|到现在|到今|入职|开始|进厂|来的", said) and (start := find_month(said, today=today)) is not None:
+    if (
+        re.search(r"从|至今|到现在|到今|入职|开始|进厂|来的", said)
+        and (start := find_month(said, today=today)) is not None
+    ):
         day = find_date(said, today=today)
         if (day or date(start.year, start.month, 1)) > today:
             raise InvalidInput("开始的时间在今天之后，请再看一下。")
@@ -287,9 +290,7 @@ _HAN_MONTH = "十[一二]|[一二三四五六七八九十]"
 MONTH = rf"0?[1-9]|1[0-2]|{_HAN_MONTH}"
 """The number of a month, in a regular expression"""
 _YEAR = rf"(?<![\d{_HAN_DIGIT}])(?P<year>(?:19|20)\d\d|\d\d|[一二][九零〇][{_HAN_DIGIT}]{{2}}|[{_HAN_DIGIT}]{{2}})"
-_MONTH_WORDS = re.compile(
-    rf"{_YEAR}年(?:的|属[鼠牛虎兔龙蛇马羊猴鸡狗猪]的?)?(?P<month>{MONTH})月份?"
-)
+_MONTH_WORDS = re.compile(rf"{_YEAR}年(?:的|属[鼠牛虎兔龙蛇马羊猴鸡狗猪]的?)?(?P<month>{MONTH})月份?")
 _MONTH_FIGURES = re.compile(
     r"(?<![\d.\-/])(?P<year>(?:19|20)\d\d)[-./](?P<month>0?[1-9]|1[0-2])(?:[-./](?:\d{1,2}))?(?![\d.\-/])"
 )
@@ -358,9 +359,7 @@ def read_month(text: str, *, today: date, known_year: int | None = None) -> Mont
     if short := _MONTH_SHORT.fullmatch(said.removesuffix("生").removesuffix("出")):
         return _month(short, today)
     if known_year is not None and (
-        alone := re.fullmatch(
-            rf"(?P<m>{MONTH})(?:月份?)?(?:出?生)?的?(?:人|吧|呀|啊)?", said.removeprefix("是")
-        )
+        alone := re.fullmatch(rf"(?P<m>{MONTH})(?:月份?)?(?:出?生)?的?(?:人|吧|呀|啊)?", said.removeprefix("是"))
     ):
         value = number(alone["m"])
         assert value is not None
@@ -391,7 +390,9 @@ def _day(match: re.Match[str], today: date) -> date:
         year, month, day = int(block[:4]), int(block[4:6]), int(block[6:])
     else:
         told = parts["year"]
-        year = today.year + _RELATIVE.get(told or "今", 0) if told in (None, *_RELATIVE) else _calendar_year(told, today)
+        year = (
+            today.year + _RELATIVE.get(told or "今", 0) if told in (None, *_RELATIVE) else _calendar_year(told, today)
+        )
         month = int(number(parts["month"]) or 0)
         if parts["day"] in ("末", "底"):
             return date(year, month, calendar.monthrange(year, month)[1])

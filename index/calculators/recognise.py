@@ -34,7 +34,7 @@ from index.calculators.reading import (
 from index.calculators.retirement import RETIREMENT
 from index.calculators.severance import SEVERANCE
 from index.calculators.unemployment import UNEMPLOYMENT
-from index.numbers import BEFORE, HAN, NUMBER, number, tidy
+from index.numbers import HAN, NUMBER, number, tidy
 
 MOST_CHARACTERS = 200
 """A longer text is a story, not a sum."""
@@ -229,7 +229,7 @@ def _leave(said: str, today: date) -> Found | None:
     if not (_LEAVE.search(said) or _REST_OF_LEAVE.search(said)) or _LEAVE_VETO.search(said):
         return None
     untaken = re.search(
-        rf"(?:{BEFORE}(?P<a>{NUMBER})天(?:的)?(?:带薪)?年(?:休)?假?(?:都|一天)?(?:没|未)|(?:没|未|剩|还剩)(?:有)?(?:休|休完|下|用|余)?(?:的)?(?:年假|年休假)?(?:有|了)?(?P<b>{NUMBER})天(?!半)|"
+        rf"(?:(?<![\d{HAN}.~\-–—/到至或])(?<!(?<!\d\d)\d[ ,、'’_])(?P<a>{NUMBER})天(?:的)?(?:带薪)?年(?:休)?假?(?:都|一天)?(?:没|未)|(?:没|未|剩|还剩)(?:有)?(?:休|休完|下|用|余)?(?:的)?(?:年假|年休假)?(?:有|了)?(?P<b>{NUMBER})天(?!半)|"
         rf"(?:年假|年休假)(?:还有|剩了?|还剩|有)(?P<c>{NUMBER})天(?:没|未))",
         said,
     )
@@ -324,7 +324,11 @@ def _severance(said: str, today: date) -> Found | None:
     if not _SEVER.search(said) or not _SEVER_ASK.search(said) or not _HOW_MUCH.search(said) or _SEVER_VETO.search(said):
         return None
     inputs: dict[str, str] = {}
-    service = find_length(said, _SERVICE) or _since(said, today, _BEGAN) or _length_before(said, r"(?:的)?(?:老员工|工龄|司龄)")
+    service = (
+        find_length(said, _SERVICE)
+        or _since(said, today, _BEGAN)
+        or _length_before(said, r"(?:的)?(?:老员工|工龄|司龄)")
+    )
     wage = None if _TAKE_HOME.search(said) or _PART_WAGE.search(said) else find_money(said, _WAGE)
     if service is not None and not service.more:
         inputs["service"] = as_length(service.months)
@@ -370,7 +374,7 @@ _TAX_ASK = re.compile(
     r"多少|几多|好多|怎么算|咋算|咋个算|算(?:一?算|一?下)|几个?点|要不要|用不用|要(?:交|缴|扣|上)税|要交|要缴|交不交|吗|需要交|该交|该扣|到手"
 )
 _TAX_VETO = re.compile(
-    r"房产|买房|卖房|二手房|契税|增值税|车船|购置税|租金|出租|房租收入|个体|个体户|小规模|企业|开公司|办公司|公司一年|开厂|公司(?:要|得)?(?:交|缴)|营业执照|开店|开票|发票|经营|中奖|彩票|股票|股权|分红|转让|赠与|继承|遗产|"
+    r"房产|买房|卖房|二手房|契税|增值税|车船|购置税|租金|出租|房租[^,，。]{0,4}(?:收入|[\d一二三四五六七八九十][万千]?(?:元|块)?(?:要|交|得|怎))|公司的?年(?!终|底)|个体|个体户|小规模|企业|开公司|办公司|公司一年|开厂|公司(?:要|得)?(?:交|缴)|营业执照|开店|开票|发票|经营|中奖|彩票|股票|股权|分红|转让|赠与|继承|遗产|"
     r"外国人|非居民|退休金|养老金|失业金|补偿金|赔偿金|稿费|稿酬|利息|印花|关税|烟酒|公积金(?:要|提)|超过|以上|以下|起征|免征额|多少(?:钱)?(?:开始|以上|起)|才(?:要|开始)?(?:交|扣|缴)|"
     r"专项附加扣除(?:怎么|咋|是|标准|多少)|能扣多少|可以扣多少|扣除标准|抵扣多少|抵多少|外卖|骑手|跑腿|网约车|滴滴|主播|结婚|补税了?\d|日薪|劳务|兼职|两份|两家|经济补偿|生育津贴|加班"
 )
@@ -467,9 +471,9 @@ def _hours_told(said: str) -> dict[str, str]:
         ):
             place, value = match.start("n"), number(match["n"])
             claims.setdefault(place, set()).add(kind)
-            several = re.search(rf"{anyday}|各|都|分别|每|[、和跟与]", match["between"].replace("晚上", "")) or re.search(
-                rf"[\d{HAN}几]个$|(?:{anyday})[、和跟与,，]?$", said[: match.start()]
-            )
+            several = re.search(
+                rf"{anyday}|各|都|分别|每|[、和跟与]", match["between"].replace("晚上", "")
+            ) or re.search(rf"[\d{HAN}几]个$|(?:{anyday})[、和跟与,，]?$", said[: match.start()])
             if value is not None and not several:
                 amounts.setdefault(kind, []).append(
                     (place, value * (WORKING_HOURS_A_DAY if match["unit"] in ("整天", "天") else 1))

@@ -187,7 +187,9 @@ def test_dates(text: str, day: str) -> None:
     assert str(read_date(text, today=TODAY)) == day
 
 
-@pytest.mark.parametrize("text", [
+@pytest.mark.parametrize(
+    "text",
+    [
         "2026年2月30日",
         "2026-13-01",
         "明天吧",
