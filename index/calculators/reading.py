@@ -10,7 +10,7 @@ from __future__ import annotations
 import calendar
 import re
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from bot.errors import InvalidInput
@@ -222,8 +222,10 @@ def read_length(text: str, *, exact: bool, today: date) -> Decimal:
         day = find_date(said, today=today)
         if (day or date(start.year, start.month, 1)) > today:
             raise InvalidInput("开始的时间在今天之后，请再看一下。")
-        if day is not None:
+        if day is not None and not (exact and near_half_year(day, today)):
             return elapsed(day, today)
+        if day is not None:
+            raise InvalidInput("正好在满半年的前后，请说清做满了几年几个月，比如 6年 或 6年零1天。")
         months = Decimal(Month.of(today).index - start.index)
         if exact and months % 6 == 0:
             # On which side of a half year it lies is for the day to say.
@@ -462,6 +464,16 @@ def elapsed(start: date, end: date) -> Decimal:
     turn = Month.of(start).plus(months)
     since = date(turn.year, turn.month, min(start.day, calendar.monthrange(turn.year, turn.month)[1]))
     return (months + Decimal(min((end - since).days, 29)) / 30).quantize(Decimal("0.01"))
+
+
+def near_half_year(start: date, today: date) -> bool:
+    """Whether a day earlier or later puts the time since a day on the other side of a half year."""
+
+    def side(end: date) -> tuple[Decimal, bool]:
+        halves, rest = divmod(elapsed(start, end), 6)
+        return halves, rest == 0
+
+    return start < today and side(today - timedelta(days=1)) != side(today + timedelta(days=1))
 
 
 # --- yes and no, and nothing -----------------------------------------------------------------------------------------

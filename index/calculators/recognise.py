@@ -23,6 +23,7 @@ from index.calculators.reading import (
     Length,
     Month,
     elapsed,
+    near_half_year,
     find_date,
     find_length,
     find_money,
@@ -135,7 +136,7 @@ def _retirement(said: str, today: date) -> Found | None:
     category = _category(said)
     if category and not _CHANGED.search(said):
         inputs["category"] = category
-    paid = find_length(said, r"(?:养老保险|养老|社保|保险)?(?:已经|一共|总共)?(?:交了?|缴了?|缴费|交够|交满|工龄)")
+    paid = find_length(said, r"(?:养老保险|养老|社保|保险)?(?:已经|一共|总共)?(?:交了?|缴了?|缴费|交够|交满)")
     if paid is not None and not paid.more:
         inputs["paid"] = as_length(paid.months)
     return RETIREMENT, inputs, hints
@@ -215,11 +216,12 @@ _LEAVE_VETO = re.compile(
 # Part of a year with an employer: then the day is needed.
 _JOINS = r"(?:就|才|刚|正式|新)*(?:入职|进(?:的|了)?(?:这|新|公司|单位|厂)|来(?:的|了)?(?:这|新|公司|单位|厂)|换(?:的|了)?新?(?:工作|公司|单位)|跳槽|调入|到岗|报到)"
 _LEAVES = r"(?:就|才|要|正式|办|被)*(?:离职|辞职|辞退|辞的|离开|走的|裁)"
-_JOINED_NOW = re.compile(rf"今年[^,，。]{{0,8}}{_JOINS}|刚{_JOINS}")
+_JOINED_NOW = rf"今年[^,，。]{{0,8}}{_JOINS}|刚{_JOINS}"
 _LEFT = re.compile("离职|辞职")
 _WORKED = r"(?:工龄|工作|上班|上了|干了|参加工作|累计工作|累计|总工龄|做了|干|打工|社保交|社保缴|司龄|工作经验)(?:已经|都|一共|总共|加起来|了|有|满|累计|是|年限)*"
+_UNTAKEN = re.compile(rf"(?:{NUMBER}|几)天半?[^,，。]{{0,4}}年(?:休)?假?[^,，。]{{0,3}}(?:没|未).{{0,12}}(?:钱|工资|折现|元)")
 _TAKEN = re.compile(
-    rf"(?<![没未能可以])(?<!去年)(?:已经?|用|请|都|今年)*休(?:了|过|掉)?(?:年假|年休假)?(?P<days>{NUMBER}天半?)?(?![假息])"
+    rf"(?<![没未能可以])(?<!去年)(?:已经?|用|请|都|今年)*休(?:了|过|掉)?(?:年假|年休假)?(?P<days>{NUMBER}天半?(?!零|又|\d))?(?![假息])"
 )
 _REST_OF_LEAVE = re.compile(r"休(?:了|过|掉)?[^,，。]{0,4}天.{0,4}(?:还剩|剩|还有).{0,4}(?:几|多少)天")
 """已休3天，还剩几天 speaks of leave, where no other kind of it is named."""
@@ -244,7 +246,9 @@ def _leave(said: str, today: date) -> Found | None:
             return None
         return LEAVE_PAY, {"days": plain(days)} | ({} if wage is None else {"wage": plain(wage)}), {}
     if not _LEAVE_DAYS.search(said) or re.search(r"多少(?:钱|工资|块)|几倍|赔|补偿", said):
-        return None
+        # 剩5天半: what the days are worth, and they are to be asked for.
+        wage = find_money(said, _WAGE) if _UNTAKEN.search(said) and not _TAKE_HOME.search(said) else None
+        return None if wage is None else (LEAVE_PAY, {"wage": plain(wage)}, {})
     inputs: dict[str, str] = {}
     hints: dict[str, str] = {}
     worked = find_length(said, _WORKED)
@@ -266,7 +270,9 @@ def _leave(said: str, today: date) -> Found | None:
         inputs["joined"] = joined.isoformat()
     elif joined_month and joined_month.year == year:
         hints["joined"] = str(joined_month)
-    elif joined is None and joined_month is None and _JOINED_NOW.search(said):
+    elif joined is None and joined_month is None and re.search(
+        rf"{_JOINED_NOW}|[月日号\d]{_JOINS}|{today.year}年{_JOINS}", said
+    ):
         hints["joined"] = ""
     if (taken := _TAKEN.search(said)) and "去年" not in said[max(0, taken.start() - 6) : taken.start()]:
         if taken["days"]:
@@ -360,7 +366,7 @@ def _since(said: str, today: date, began: str) -> Length | None:
     if start is None or _ENDED.search(said) or len(re.findall(rf"(?<!\d)(?:{MONTH})月(?!薪)", said)) > 1:
         return None
     if day := find_date(said, today=today, then=f"{began}|{until_now}"):
-        return Length(elapsed(day, today)) if day < today else None
+        return Length(elapsed(day, today), more=near_half_year(day, today)) if day < today else None
     months = Month.of(today).index - start.index
     return Length(Decimal(months), more=months % 6 == 0) if months > 0 else None
 
@@ -376,12 +382,13 @@ _TAX_ASK = re.compile(
 _TAX_VETO = re.compile(
     r"房产|买房|卖房|二手房|契税|增值税|车船|购置税|租金|出租|房租[^,，。]{0,4}(?:收入|[\d一二三四五六七八九十][万千]?(?:元|块)?(?:要|交|得|怎))|公司的?年(?!终|底)|个体|个体户|小规模|企业|开公司|办公司|公司一年|开厂|公司(?:要|得)?(?:交|缴)|营业执照|开店|开票|发票|经营|中奖|彩票|股票|股权|分红|转让|赠与|继承|遗产|"
     r"外国人|非居民|退休金|养老金|失业金|补偿金|赔偿金|稿费|稿酬|利息|印花|关税|烟酒|公积金(?:要|提)|超过|以上|以下|起征|免征额|多少(?:钱)?(?:开始|以上|起)|才(?:要|开始)?(?:交|扣|缴)|"
-    r"专项附加扣除(?:怎么|咋|是|标准|多少)|能扣多少|可以扣多少|扣除标准|抵扣多少|抵多少|外卖|骑手|跑腿|网约车|滴滴|主播|结婚|补税了?\d|日薪|劳务|兼职|两份|两家|经济补偿|生育津贴|加班"
+    r"专项附加扣除(?:怎么|咋|是|标准|多少)|能扣多少|可以扣多少|扣除标准|抵扣多少|抵多少|外卖|骑手|跑腿|网约车|滴滴|主播|结婚|补税了?\d|日薪|劳务|兼职|两份|两家|经济补偿|生育津贴|加班|入职|跳槽|换(?:了|个)?(?:新)?工作|刚(?:上班|工作|毕业)|离职"
 )
 _BONUS = re.compile(r"年终奖?|全年一次性奖金|年底奖金|十三薪|13薪|年底双薪|年终(?:奖金|分红)?")
 _BONUS_CUE = r"(?:年终奖金?|全年一次性奖金|年底奖金|年终|十三薪|13薪|年底双薪)(?:发了?|拿了?|给了?|到账|税前|金额)*"
 _YEAR_CUE = r"(?:年薪|年收入|全年(?:工资|收入|一共|总共)?|一年(?:工资|收入|一共|总共|能)?(?:挣|赚|拿|下来)?|去年(?:工资|收入|一共|全年|总共|一年)*(?:挣了?|赚了?|拿了?|工资|收入)?)(?:收入|工资)?"
-_SOCIAL_CUE = r"(?:五险一金|五险|社保|三险一金|公积金和社保|社保公积金|社保和公积金|社保加公积金|险金)(?:个人)?(?:每月|部分|一个?月|一共|自己)?(?:扣掉?|交|缴|缴费)?(?:了|去)?"
+# Not 社保 or 五险 alone: the housing fund belongs to it.
+_SOCIAL_CUE = r"(?:五险一金|三险一金|公积金[和、加]?社保|社保[和、加]?公积金|险金)(?:个人)?(?:每月|部分|一个?月|一共|自己)?(?:扣掉?|交|缴|缴费)?(?:了|去)?"
 _WITHHELD_CUE = r"(?:已经|预)?(?:扣|交|缴|预缴|预扣)了?(?:个税|税|个人所得税)(?:一共|总共|了)*"
 
 
@@ -403,6 +410,8 @@ def _tax(said: str, today: date) -> Found | None:
     if (year is not None and year >= 3000) or (year is None and tells_money(said, _YEAR_CUE)):
         if year is not None:
             inputs["wages"] = plain(year)
+        if (told := _tax_year(said, today)) is not None:
+            inputs["year"] = str(told)
         withheld = find_money(said, _WITHHELD_CUE)
         if withheld is not None:
             inputs["withheld"] = plain(withheld)
@@ -421,6 +430,13 @@ def _tax(said: str, today: date) -> Found | None:
         if value is not None and 1 <= value <= 12:
             inputs["month"] = plain(value)
     return MONTHLY_TAX, inputs, {}
+
+
+def _tax_year(said: str, today: date) -> int | None:
+    """The year of an income: 2024年收入, 前年的工资; None where it is not told, or is last year."""
+    if match := re.search(r"(?<!\d)(?P<year>20\d\d|[前今])年(?:度|的|我|全年|一年|总|汇算)*(?:工资|收入|年薪|个税|挣|赚)", said):
+        return {"前": today.year - 2, "今": today.year}.get(match["year"]) or int(match["year"])
+    return None
 
 
 _TAKE_HOME_INCOME = re.compile(r"(?:到手|税后|实发|打到卡)(?:工资|收入|拿|是|有)*[\d一二两三四五六七八九]")
@@ -466,7 +482,8 @@ def _hours_told(said: str) -> dict[str, str]:
     amounts: dict[str, list[tuple[int, Decimal]]] = {}
     for kind, words in _KINDS:
         for match in re.finditer(
-            rf"(?:{words})(?P<between>[^,，。;；\d一二两三四五六七八九十半]{{0,8}})(?P<n>{NUMBER})个?(?P<unit>整天|天|小时|钟头)(?!多|来|半|左右)",
+            rf"(?:{words})(?P<between>[^,，。;；\d一二两三四五六七八九十半]{{0,8}})(?P<n>{NUMBER})个?(?P<unit>整天|天|小时|钟头)"
+            rf"(?!多|来|几|半|左右|上下|以上|不到|[零又]?{NUMBER}(?:分|刻|个?小时|个?钟))",
             said,
         ):
             place, value = match.start("n"), number(match["n"])
