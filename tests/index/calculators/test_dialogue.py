@@ -84,3 +84,23 @@ def test_each_calculator_asks_until_it_has_a_result_or_says_what_is_wrong(calcul
             return
         opened = step.open
     pytest.fail("no result")
+
+
+@pytest.mark.parametrize(
+    ("question", "replies", "words"),
+    [
+        ("2026年7月入职，累计工作12年，今年年假多少天", ["1号"], ["年休假是5天", "2026年7月1日"]),
+        ("今年刚换的工作，累计工作12年，今年年假多少天", ["七月一号"], ["年休假是5天"]),
+        ("工作20年，准备离职，年假还剩几天", ["6月31号", "6月30号"], ["年休假是7天", "2026年6月30日"]),
+        ("工作20年，准备离职，年假还剩几天", ["跳过"], ["每年15天"]),
+        ("月薪八九千扣多少税", ["八千到九千之间吧，不太固定的", "8888", "没有", "没有"], ["税前月工资8,888元"]),
+        ("2019年5月入职，现在被裁，月薪10000，赔多少", ["2019年5月入职", "2019年5月15日入职"], ["8个月工资，80000元"]),
+    ],
+)
+def test_what_was_told_in_part_is_asked_and_completed(question: str, replies: list[str], words: list[str]) -> None:
+    now: Step | None = started(question)
+    for text in replies:
+        assert now is not None and now.result is None, now
+        now = replied(now, text)
+    assert now is not None and now.result is not None, now
+    assert all(word in now.result.to_answer_text() for word in words), now.result.to_answer_text()

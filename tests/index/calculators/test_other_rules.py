@@ -116,6 +116,13 @@ def test_part_of_a_year(worked: int, joined: str | None, left: str | None, taken
     assert (figures["days"], figures["untaken"]) == (days, untaken)
 
 
+@pytest.mark.parametrize(("taken", "untaken"), [("2.5", "4.5"), ("两天半", "4.5"), ("3", 4), ("8", 0), ("6.5", "0.5")])
+def test_half_days_are_taken_too(taken: str, untaken: str | int) -> None:
+    result = compute("annual_leave", worked="20年", left="2026-06-30", taken=taken)
+    assert (result.figures()["days"], result.figures()["untaken"]) == (7, untaken)
+    assert f"还剩{untaken}天" in result.to_answer_text()
+
+
 @pytest.mark.parametrize(
     ("worked", "more", "excluded"),
     [

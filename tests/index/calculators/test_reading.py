@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from bot.errors import InvalidInput
 from index.calculators import CALCULATORS
 from index.calculators.form import Field, as_length, as_text
-from index.calculators.reading import read_date, read_length, read_money, read_month, read_number, read_yes
+from index.calculators.reading import (
+    Month,
+    elapsed,
+    read_date,
+    read_length,
+    read_money,
+    read_month,
+    read_number,
+    read_yes,
+)
 from index.numbers import number
 from index.numbers import tidy as tidied
 
@@ -320,3 +329,87 @@ def test_a_monstrous_amount_is_refused_or_read(text: str) -> None:
 @given(st.integers(1, 700))
 def test_a_length_is_read_back(months: int) -> None:
     assert read_length(as_length(D(months)), exact=True, today=TODAY) == months
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1万2千5", 12500), ("2万五", 25000), ("壹万贰仟叁佰", 12300), ("5仟", 5000), ("五〇〇〇", 5000), ("一零零零零", 10000), ("兩萬五", 25000), ("1️⃣0️⃣0️⃣0️⃣0️⃣", 10000),
+     ("1\u200b0000", 10000), ("1万0500", 10500), ("一百十五", 115), ("12万3", 123000)],
+)  # fmt: skip
+def test_more_numbers(text: str, value: int) -> None:
+    assert number(text) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["1万50", "1.5万2", "10.000", "二零百", "一万零", "零五", "三四五", "一千千", "10,00", "1 0000", "五零零k5", "一万零零五"]
+)  # fmt: skip
+def test_what_may_be_a_slip_is_no_number(text: str) -> None:
+    assert number(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["10 000", "1 0000", "1,0000", "10,00", "10.000", "1OOOO", "10O00", "1000O", "1½万", "8千~1万", "10000²", "8000或9000", "将近一万", "不到8000", "一万以上", "1万50", "八九千"],
+)  # fmt: skip
+def test_an_amount_that_may_be_another_is_asked_again(text: str) -> None:
+    with pytest.raises(InvalidInput, match="多少钱"):
+        read_money(text)
+
+
+@pytest.mark.parametrize(
+    ("calculator", "name", "text", "value"),
+    [
+        ("annual_leave", "taken", "5天", "5"),
+        ("annual_leave", "taken", "两天半", "2.5"),
+        ("annual_leave", "taken", "休了3天了", "3"),
+        ("annual_leave", "taken", "1个月", None),
+        ("annual_leave", "sick_months", "2个月", "2"),
+        ("annual_leave", "sick_months", "一个半月", "1.5"),
+        ("annual_leave", "sick_months", "5天", None),
+        ("unemployment", "unused", "5天", None),
+        ("unemployment", "unused", "5个月", "5"),
+        ("monthly_tax", "month", "8月份", "8"),
+        ("monthly_tax", "month", "8年", None),
+        ("overtime", "restday", "2天3小时", None),
+        ("overtime", "restday", "8小时30分", None),
+        ("overtime", "restday", "两天半", "20"),
+    ],
+)
+def test_a_count_of_something_else_is_asked_again(calculator: str, name: str, text: str, value: str | None) -> None:
+    field = CALCULATORS[calculator].field_named(name)
+    if value is None:
+        with pytest.raises(InvalidInput):
+            field.parse(text, today=TODAY)
+    else:
+        assert field.parse(text, today=TODAY) == D(value)
+
+
+@pytest.mark.parametrize(("text", "day"), [("1号", "2026-07-01"), ("15", "2026-07-15"), ("三十一日", "2026-07-31"), ("8月2日", "2026-08-02"), ("32号", None), ("月中", None)])  # fmt: skip
+def test_a_day_alone_is_enough_when_the_month_is_known(text: str, day: str | None) -> None:
+    field = CALCULATORS["annual_leave"].field_named("joined")
+    if day is None:
+        with pytest.raises(InvalidInput):
+            field.parse(text, today=TODAY, hint="2026-07")
+    else:
+        assert str(field.parse(text, today=TODAY, hint="2026-07")) == day
+
+
+@pytest.mark.parametrize(
+    ("text", "months"),
+    [("2019年3月15日入职", "92.2"), ("2020年11月25日到现在", "71.9"), ("从2019年5月到现在", None), ("2020年11月21日入职", None), ("2026年12月入职", None)],
+)  # fmt: skip
+def test_the_time_since_a_beginning(text: str, months: str | None) -> None:
+    if months is None:
+        with pytest.raises(InvalidInput):
+            read_length(text, exact=True, today=TODAY)
+    else:
+        assert read_length(text, exact=True, today=TODAY) == D(months)
+
+
+@given(st.dates(date(1990, 1, 1), date(2026, 11, 20)))
+def test_elapsed_months_never_fall_and_full_ones_are_whole(start: date) -> None:
+    months = elapsed(start, TODAY)
+    assert months > 0 and elapsed(start, TODAY + timedelta(days=1)) >= months
+    later = Month.of(start).plus(int(months))
+    assert (later.year, later.month) <= (TODAY.year, TODAY.month)
+    assert (months == int(months)) == (start.day == TODAY.day)

@@ -355,3 +355,62 @@ def test_no_text_breaks_it(text: str) -> None:
     request = recognise(text, TODAY)
     if request is not None:
         assert set(request.inputs) <= {field.name for field in CALCULATORS[request.calculator].fields}
+
+
+ASKED_FOR: list[tuple[str, str, dict[str, str], dict[str, str]]] = [
+    # An amount that can be read in two ways
+    ("月薪八九千扣多少税", "monthly_tax", {}, {}),
+    ("月薪8000-10000扣多少税", "monthly_tax", {}, {}),
+    ("月薪8000到一万扣多少税", "monthly_tax", {}, {}),
+    ("8000-10000块工资扣多少个税", "monthly_tax", {}, {}),
+    ("月薪1,0000扣多少税", "monthly_tax", {}, {}),
+    ("月薪1000O扣多少税", "monthly_tax", {}, {}),
+    ("月薪10000¹扣多少税", "monthly_tax", {}, {}),
+    ("月薪10 000扣多少税", "monthly_tax", {}, {}),
+    ("以前月薪8000，现在月薪10000，扣多少税", "monthly_tax", {}, {}),
+    ("月薪20000，社保1500公积金2400，个税多少", "monthly_tax", {"wage": "20000"}, {}),
+    ("年终奖3万-5万扣多少税", "bonus_tax", {}, {}),
+    ("年薪二三十万扣多少税", "annual_tax", {}, {}),
+    ("月薪八九千,5天年假没休,补多少钱", "leave_pay", {"days": "5"}, {}),
+    ("月薪6000,剩5天半年假没休,补多少钱", "leave_pay", {"wage": "6000"}, {}),
+    # Hours of two kinds of day, or of several days
+    ("月薪6000，周六周日各加班8小时，加班费多少", "overtime", {"wage": "6000"}, {}),
+    ("月薪8000，连续3个周六加班8小时，加班费多少", "overtime", {"wage": "8000"}, {}),
+    ("周六和国庆当天加班8小时，月薪8000，加班费多少", "overtime", {"wage": "8000"}, {}),
+    ("周六加班8小时30分钟，月薪8000，加班费多少", "overtime", {"wage": "8000"}, {}),
+    ("周六加班三四个小时，平时加班5小时，月薪8000,加班费多少", "overtime", {"wage": "8000", "weekday": "5", "holiday": "0"}, {}),
+    ("周六晚上加班8小时，月薪8000，加班费多少", "overtime", {"wage": "8000", "weekday": "0", "restday": "8", "holiday": "0"}, {}),
+    # A day that is told in part, or that no calendar has
+    ("2026年7月入职，累计工作12年，今年年假多少天", "annual_leave", {"worked": "144个月"}, {"joined": "2026-07"}),
+    ("今年刚换的工作，累计工作12年，今年年假多少天", "annual_leave", {"worked": "144个月"}, {"joined": ""}),
+    ("2026年2月29日入职，累计工作12年，今年年假多少天", "annual_leave", {"worked": "144个月"}, {"joined": ""}),
+    ("工作20年，准备离职，年假还剩几天", "annual_leave", {"worked": "240个月"}, {"left": ""}),
+    ("工作12年，2019年7月1日入职，今年年假多少天", "annual_leave", {"worked": "144个月"}, {}),
+    ("2019年7月1日入职，今年年假多少天", "annual_leave", {}, {}),
+    ("2016年11月参加工作，年假几天", "annual_leave", {}, {}),
+    ("工作20年，6月30日离职，休了两天半，年假还剩几天", "annual_leave", {"worked": "240个月", "left": "2026-06-30", "taken": "两天半"}, {}),
+    # A time that ends nobody knows when, or on the border of a half year
+    ("2019年3月入职，去年被裁，月薪10000，赔多少", "severance", {"wage": "10000"}, {}),
+    ("2019年3月入职，6月30日被裁，月薪10000，赔多少", "severance", {"wage": "10000"}, {}),
+    ("2019年5月入职，现在被裁，月薪10000，赔多少", "severance", {"wage": "10000"}, {}),
+    ("2020年11月21日入职，现在被裁，月薪10000，赔多少", "severance", {"wage": "10000"}, {}),
+    ("2020年10月25日入职，现在被裁，月薪10000，赔多少", "severance", {"service": "72.9个月", "wage": "10000"}, {}),
+    ("干了3到5年被辞退，月薪10000，赔多少", "severance", {"wage": "10000"}, {}),
+    ("干了5年或6年被辞退，月薪10000，赔多少", "severance", {"wage": "10000"}, {}),
+    ("2024年收入15万要交多少税", "annual_tax", {"wages": "150000", "year": "2024"}, {}),
+]  # fmt: skip
+"""What the question tells for certain, and what it tells in part: the rest is asked for"""
+
+
+@pytest.mark.parametrize(("text", "calculator", "inputs", "hints"), ASKED_FOR, ids=[one[0] for one in ASKED_FOR])
+def test_what_is_uncertain_is_asked_for(
+    text: str, calculator: str, inputs: dict[str, str], hints: dict[str, str]
+) -> None:
+    request = recognise(text, TODAY)
+    assert request is not None
+    assert (request.calculator, dict(request.inputs), dict(request.hints)) == (calculator, inputs, hints)
+
+
+@pytest.mark.parametrize("text", ["5月入职，月薪20000，8月扣多少个税", "月薪6000,5、6天年假没休,补多少钱"])
+def test_what_a_calculator_cannot_know_is_left_to_the_answers(text: str) -> None:
+    assert recognise(text, TODAY) is None
