@@ -471,7 +471,7 @@ MONTHLY_TAX = Calculator(
         _ADDITIONAL,
         _money("other", "其他扣除（每月）", "每月有年金、个人养老金等其他扣除吗？没有就说“没有”。", optional=True, default="0"),
         Field(
-            name="month", label="第几个月", question="想知道哪个月的？", kind="number", optional=True, unit="月", least=Decimal(1),
+            name="month", label="月份", question="想知道哪个月的？", kind="number", optional=True, unit="月", least=Decimal(1),
             most=Decimal(12), whole=True,
         ),
     ),

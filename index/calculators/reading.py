@@ -65,7 +65,7 @@ def read_money(text: str) -> Decimal:
     Raises:
         InvalidInput: there is no single amount in it, or it is vague (七八千, 一万多, 8000到9000).
     """
-    said = re.sub(rf"(?<=[\d{HAN}元块钱kw]){_PER_MONTH}|^[一每]个?月", "", tidy(text))
+    said = re.sub(rf"(?<=[\d百千万元块钱kw]){_PER_MONTH}|^[一每]个?月", "", tidy(text))
     if re.match(r"-|负", said):
         raise InvalidInput("金额不能是负数，请发一个大于或等于 0 的数。")
     amounts = [match for match in re.finditer(NUMBER, said) if number(match[0]) is not None or len(match[0]) > 1]

@@ -23,13 +23,13 @@ from index.calculators.reading import (
     Length,
     Month,
     elapsed,
-    near_half_year,
     find_date,
     find_length,
     find_money,
     find_money_before,
     find_month,
     find_year,
+    near_half_year,
     tells_money,
 )
 from index.calculators.retirement import RETIREMENT
@@ -63,7 +63,8 @@ def recognise(text: str, today: date) -> Request | None:
     """
     if len(text) > MOST_CHARACTERS:
         return None
-    said = tidy(text)
+    # 五千一个月 is 五千 a month, not 五千一.
+    said = re.sub(r"(?<=[\d百千万kw元块钱])[一每]个?月(?!零|又|\d)", "/月", tidy(text))
     for reader in _READERS:
         found = reader(said, today)
         if found is None:
@@ -71,6 +72,17 @@ def recognise(text: str, today: date) -> Request | None:
         calculator, inputs, hints = found
         return Request(calculator.id, _valid(calculator, inputs, today), hints)
     return None
+
+
+_OTHER_MONTHLY = re.compile(r"房贷|房租|车贷|贷款|社保|公积金|五险|补贴|津贴|扣(?!多少|税|个税)|生活费|抚养费")
+
+
+def _wage(said: str) -> Decimal | None:
+    """The month's wage, after its name, before it, or with nothing but 一个月 (12k一个月)."""
+    wage = find_money(said, _WAGE) or find_money_before(said, r"月?工资|月薪|薪水")
+    if wage is not None or tells_money(said, _WAGE) or _OTHER_MONTHLY.search(said):
+        return wage
+    return find_money_before(said, "/月")
 
 
 def _valid(calculator: Calculator, inputs: dict[str, str], today: date) -> dict[str, str]:
@@ -219,7 +231,9 @@ _LEAVES = r"(?:就|才|要|正式|办|被)*(?:离职|辞职|辞退|辞的|离开
 _JOINED_NOW = rf"今年[^,，。]{{0,8}}{_JOINS}|刚{_JOINS}"
 _LEFT = re.compile("离职|辞职")
 _WORKED = r"(?:工龄|工作|上班|上了|干了|参加工作|累计工作|累计|总工龄|做了|干|打工|社保交|社保缴|司龄|工作经验)(?:已经|都|一共|总共|加起来|了|有|满|累计|是|年限)*"
-_UNTAKEN = re.compile(rf"(?:{NUMBER}|几)天半?[^,，。]{{0,4}}年(?:休)?假?[^,，。]{{0,3}}(?:没|未).{{0,12}}(?:钱|工资|折现|元)")
+_UNTAKEN = re.compile(
+    rf"(?:{NUMBER}|几)天半?[^,，。]{{0,4}}年(?:休)?假?[^,，。]{{0,3}}(?:没|未).{{0,12}}(?:钱|工资|折现|元)"
+)
 _TAKEN = re.compile(
     rf"(?<![没未能可以])(?<!去年)(?:已经?|用|请|都|今年)*休(?:了|过|掉)?(?:年假|年休假)?(?P<days>{NUMBER}天半?(?!零|又|\d))?(?![假息])"
 )
@@ -241,13 +255,13 @@ def _leave(said: str, today: date) -> Found | None:
         and re.search(r"钱|工资|补|赔|块|折现|元", said)
     ):
         days = number(next(one for one in untaken.groups() if one is not None))
-        wage = None if _TAKE_HOME.search(said) else find_money(said, _WAGE)
+        wage = None if _TAKE_HOME.search(said) else _wage(said)
         if days is None or days <= 0 or (wage is None and not tells_money(said, _WAGE)):
             return None
         return LEAVE_PAY, {"days": plain(days)} | ({} if wage is None else {"wage": plain(wage)}), {}
     if not _LEAVE_DAYS.search(said) or re.search(r"多少(?:钱|工资|块)|几倍|赔|补偿", said):
         # 剩5天半: what the days are worth, and they are to be asked for.
-        wage = find_money(said, _WAGE) if _UNTAKEN.search(said) and not _TAKE_HOME.search(said) else None
+        wage = _wage(said) if _UNTAKEN.search(said) and not _TAKE_HOME.search(said) else None
         return None if wage is None else (LEAVE_PAY, {"wage": plain(wage)}, {})
     inputs: dict[str, str] = {}
     hints: dict[str, str] = {}
@@ -270,8 +284,10 @@ def _leave(said: str, today: date) -> Found | None:
         inputs["joined"] = joined.isoformat()
     elif joined_month and joined_month.year == year:
         hints["joined"] = str(joined_month)
-    elif joined is None and joined_month is None and re.search(
-        rf"{_JOINED_NOW}|[月日号\d]{_JOINS}|{today.year}年{_JOINS}", said
+    elif (
+        joined is None
+        and joined_month is None
+        and re.search(rf"{_JOINED_NOW}|[月日号\d]{_JOINS}|{today.year}年{_JOINS}", said)
     ):
         hints["joined"] = ""
     if (taken := _TAKEN.search(said)) and "去年" not in said[max(0, taken.start() - 6) : taken.start()]:
@@ -335,7 +351,7 @@ def _severance(said: str, today: date) -> Found | None:
         or _since(said, today, _BEGAN)
         or _length_before(said, r"(?:的)?(?:老员工|工龄|司龄)")
     )
-    wage = None if _TAKE_HOME.search(said) or _PART_WAGE.search(said) else find_money(said, _WAGE)
+    wage = None if _TAKE_HOME.search(said) or _PART_WAGE.search(said) else _wage(said)
     if service is not None and not service.more:
         inputs["service"] = as_length(service.months)
     if wage is not None:
@@ -397,7 +413,7 @@ def _tax(said: str, today: date) -> Found | None:
         return None
     inputs: dict[str, str] = {}
     extra = find_money(said, _BONUS_CUE)
-    wage = find_money(said, _WAGE) or find_money_before(said, r"月?工资|月薪|薪水")
+    wage = _wage(said)
     if _BONUS.search(said):
         if extra is not None:
             inputs["bonus"] = plain(extra)
@@ -434,7 +450,9 @@ def _tax(said: str, today: date) -> Found | None:
 
 def _tax_year(said: str, today: date) -> int | None:
     """The year of an income: 2024年收入, 前年的工资; None where it is not told, or is last year."""
-    if match := re.search(r"(?<!\d)(?P<year>20\d\d|[前今])年(?:度|的|我|全年|一年|总|汇算)*(?:工资|收入|年薪|个税|挣|赚)", said):
+    if match := re.search(
+        r"(?<!\d)(?P<year>20\d\d|[前今])年(?:度|的|我|全年|一年|总|汇算)*(?:工资|收入|年薪|个税|挣|赚)", said
+    ):
         return {"前": today.year - 2, "今": today.year}.get(match["year"]) or int(match["year"])
     return None
 
@@ -463,7 +481,7 @@ def _overtime(said: str, today: date) -> Found | None:
         return None
     if not re.search(r"多少|怎么算|咋算|算|几多|好多|该给|应该给|能拿", said) or re.search(r"几倍|百分之", said):
         return None
-    wage = None if _TAKE_HOME.search(said) else find_money(said, _WAGE)
+    wage = None if _TAKE_HOME.search(said) else _wage(said)
     hours = {} if _EVERY.search(said) else _hours_told(said)
     inputs: dict[str, str] = {}
     if hours:

@@ -79,6 +79,9 @@ POSITIVE: list[tuple[str, str, dict[str, str]]] = [
     ("我和公司签了三年劳动合同,已经工作一年两个月了,现在裁员,应该给我多少赔偿", "severance", {"service": "14个月"}),
     ("底薪12600,任职两年半,公司裁员我应该得多少赔偿", "severance", {"service": "30个月"}),
     ("我在厂里做了9年,现在要搬迁不要我了,该赔几个月", "severance", {"service": "108个月"}),
+    ("公司裁员，我12k一个月，干了6年，该赔多少", "severance", {"service": "72个月", "wage": "12000"}),
+    ("干了3年，五千一个月，被辞退赔多少", "severance", {"service": "36个月", "wage": "5000"}),
+    ("干了3年，工资8000元一个月，被辞退赔多少", "severance", {"service": "36个月", "wage": "8000"}),
     # income tax
     ("月薪一万五扣多少税", "monthly_tax", {"wage": "15000"}),
     ("工资8000要交多少个税", "monthly_tax", {"wage": "8000"}),
