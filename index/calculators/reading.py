@@ -114,7 +114,10 @@ def tells_money(text: str, cue: str) -> bool:
         cue: regular expression of what stands before the amount.
     """
     return bool(
-        re.search(rf"(?:{cue})[是有为约近快:,，=¥大概将差不多平均到超过]*(?:\d|[{HAN}][、到]?[{HAN}]*[千万])", text)
+        re.search(
+            rf"(?:{cue})(?:是|有|为|才|就|只有|大概|大约|约|差不多|平均|将?近|快|[:,，=¥])*(?:\d|[{HAN}][、到]?[{HAN}]*[千万])",
+            text,
+        )
     )
 
 

@@ -38,6 +38,7 @@ POSITIVE: list[tuple[str, str, dict[str, str]]] = [
     ("帮我算算退休时间,男,1973年7月", "retirement", {"birth": "1973-07", "category": "male"}),
     ("1976年3月生,1995年7月参加工作,女工人,啥时候退休", "retirement", {"birth": "1976-03", "category": "female_50"}),
     ("退体年龄改了以后71年女工人哪年退", "retirement", {"category": "female_50"}),
+    ("七二年男，新政策下多少岁零几个月能领退休金", "retirement", {"category": "male"}),
     # unemployment
     ("交了7年失业保险能领几个月", "unemployment", {"paid": "84个月"}),
     ("失业保险交了三年半,失业金能领多久", "unemployment", {"paid": "42个月"}),
@@ -61,6 +62,7 @@ POSITIVE: list[tuple[str, str, dict[str, str]]] = [
     ("月薪6000,有5天年假没休,公司该补多少钱", "leave_pay", {"days": "5", "wage": "6000"}),
     ("工资8700,年假还剩3天没休,折算多少工资", "leave_pay", {"days": "3", "wage": "8700"}),
     ("没休的年假有十天,月工资一万,算下来补多少钱", "leave_pay", {"days": "10", "wage": "10000"}),
+    ("干了十八年,年假休几天", "annual_leave", {"worked": "216个月"}),
     # severance
     ("工资八千裁员赔多少 干了六年半", "severance", {"service": "78个月", "wage": "8000"}),
     ("我在公司干了5年,月薪1.2万,被辞退能赔多少钱", "severance", {"service": "60个月", "wage": "12000"}),
@@ -123,6 +125,8 @@ POSITIVE: list[tuple[str, str, dict[str, str]]] = [
 ]  # fmt: skip
 
 NEGATIVE = """\
+年收入不到六万还用交个税吗
+年收入超过六万要交个税吗
 退休年龄是多少
 延迟退休是怎么回事
 男的几岁退休
