@@ -51,7 +51,11 @@ def asked(seed: int) -> Iterator[Asked]:
 
 
 @pytest.mark.parametrize(
-    ("seed", "count"), [pytest.param(1, 200, id="200"), pytest.param(2, 5000, id="5000", marks=pytest.mark.full)]
+    ("seed", "count"),
+    [
+        pytest.param(0, 200, id="200"),
+        *(pytest.param(seed, 1000, id=f"{seed} of 10 times 1000", marks=pytest.mark.full) for seed in range(1, 11)),
+    ],
 )
 def test_every_figure_is_right_through_the_whole_stack(stack: Stack, seed: int, count: int) -> None:
     questions = list(islice(asked(seed), count))
