@@ -28,9 +28,9 @@ NUMBER = rf"(?:(?>(?:{_ARABIC}|[{_ALL_HAN}])(?:[{_ALL_HAN}]|(?<=[\d{_ALL_HAN}])[
 
 COUNTED = r"(?:年|个|月|天|日|号|岁|周|小时|钟头|点|倍|%|n|人|次|级|档)"
 """What makes a number after another one a figure of its own: 10000 3年."""
-ALONE = rf"(?![\d{_ALL_HAN}])(?![ ,.、。'’_]\d++(?:[,.]\d++)*+(?!{COUNTED}))(?!(?:[~\-–—/]|到|至|或者?){NUMBER})"
+ALONE = rf"(?![\d{_ALL_HAN}])(?![ ,.、。'’_]\d++(?:[,.]\d++)*+(?!{COUNTED}))(?! {NUMBER}(?!{COUNTED}))(?!(?:[~\-–—/]|到|至|或者?){NUMBER})"
 """After a number: it does not go on (10,0000, 1 0000), and is not the beginning of a span (8000-10000)."""
-BEFORE = rf"(?<![\d{_ALL_HAN}.~\-–—/到至或])(?<!\d[ ,、'’_])"
+BEFORE = rf"(?<![\d{_ALL_HAN}kw.~\-–—/到至或])(?<!\d[ ,、'’_])"
 """Before a number: it did not begin earlier."""
 
 _DECIMAL_HAN = re.compile(r"(?P<head>[零一二三四五六七八九十]+)点(?P<tail>[零一二三四五六七八九]+)(?P<unit>[万千])?")
@@ -40,8 +40,8 @@ _MOST_CHARACTERS = 16
 
 
 def tidy(text: str) -> str:
-    """Half width, lower case, simplified, and no white space except between two digits, where it separates."""
-    return re.sub(r"(?<!\d)\s+|\s+(?!\d)", "", clean(text))
+    """Half width, lower case, simplified, and no white space except between two digits, Chinese ones too, where it separates."""
+    return re.sub(rf"(?<![\d{_ALL_HAN}kw])\s+|\s+(?![\d{_ALL_HAN}])", "", clean(text))
 
 
 def number(text: str) -> Decimal | None:

@@ -55,7 +55,7 @@ def read_number(text: str, unit: str = "") -> Decimal:
 
 YUAN = r"(?:元整?|块钱?|圆整?|rmb|人民币)"
 """The unit of an amount, in a regular expression"""
-_PER_MONTH = r"(?:(?:/|一|每)个?月)"
+_PER_MONTH = r"(?:(?:/|每)个?|一个)月"
 _VAGUE_TAIL = r"[几多来余]|以上|以下|以内|以外|开外|出头|不到|不止|起"
 
 
@@ -84,26 +84,32 @@ LEAST_AMOUNT = 500
 _MONEY = rf"(?P<n>{NUMBER}){YUAN}?(?:{_PER_MONTH}(?!零|[\d{HAN}]))?{ALONE}(?!{_VAGUE_TAIL}|年|个?半?月(?!薪|工资|收入)|岁|天|小时|钟头|号|日|%|个(?!税|人所得)|倍|点|人|次|级|档|/|\.|[a-mo-z])"
 
 
-def find_money(text: str, cue: str) -> Decimal | None:
-    """The amount in yuan that directly follows a cue (工资, 月薪…); None if there is none, if it is vague, or if there are several.
+def find_amounts(text: str, cue: str) -> set[Decimal | None]:
+    """The different amounts in yuan that directly follow a cue (工资, 月薪…), None among them for one that is vague.
 
     Args:
         text: tidy text.
         cue: regular expression of what stands before the amount.
     """
-    return _amount(
+    return _amounts(
         text, rf"(?:{cue})(?:是|有|为|差不多|大概|大约|平均|才|只有|就|都|[:,，=¥]|一共|总共|现在|目前)*(?>{_MONEY})"
     )
 
 
-def find_money_before(text: str, mark: str) -> Decimal | None:
-    """The amount in yuan right before a mark: 一万块工资; None if there is none, if it is vague, or if there are several.
+def find_amounts_before(text: str, mark: str) -> set[Decimal | None]:
+    """The different amounts in yuan right before a mark: 一万块工资; None among them for one that is vague.
 
     Args:
         text: tidy text.
         mark: regular expression of what stands behind the amount.
     """
-    return _amount(text, rf"{BEFORE}(?P<n>{NUMBER}){YUAN}?的?(?:{mark})")
+    return _amounts(text, rf"{BEFORE}(?P<n>{NUMBER}){YUAN}?的?(?:{mark})")
+
+
+def find_money(text: str, cue: str) -> Decimal | None:
+    """The one amount in yuan that directly follows a cue; None if there is none, if it is vague, or if there are several."""
+    found = find_amounts(text, cue)
+    return found.pop() if len(found) == 1 else None
 
 
 def tells_money(text: str, cue: str) -> bool:
@@ -121,10 +127,9 @@ def tells_money(text: str, cue: str) -> bool:
     )
 
 
-def _amount(text: str, pattern: str) -> Decimal | None:
-    found = {number(match["n"]) for match in re.finditer(pattern, text)}
-    amounts = {value.quantize(Decimal("0.01")) for value in found if value is not None and value >= LEAST_AMOUNT}
-    return amounts.pop() if len(amounts) == 1 and None not in found else None
+def _amounts(text: str, pattern: str) -> set[Decimal | None]:
+    values = {number(match["n"]) for match in re.finditer(pattern, text)}
+    return {value and value.quantize(Decimal("0.01")) for value in values if value is None or value >= LEAST_AMOUNT}
 
 
 # --- lengths of time -------------------------------------------------------------------------------------------------
@@ -196,6 +201,8 @@ def find_length(text: str, cue: str) -> Length | None:
             continue
         if found["months"] and "个" not in found[0]:
             continue  # 12年3月 can be a date
+        if found["months"] in ("一", "1") and re.match(rf"[¥是有挣拿]?{NUMBER}", text[found.end() :]):
+            continue  # 十年一个月6000: ten years at 6000 a month
         if re.match(
             r"[年月]?(?:\d|[一二三四五六七八九十]+)?[月号]?(?:出生|入职|进厂|来的|进来|生)", text[found.end() :]
         ):

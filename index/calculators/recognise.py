@@ -23,10 +23,11 @@ from index.calculators.reading import (
     Length,
     Month,
     elapsed,
+    find_amounts,
+    find_amounts_before,
     find_date,
     find_length,
     find_money,
-    find_money_before,
     find_month,
     find_year,
     near_half_year,
@@ -43,7 +44,7 @@ MOST_CHARACTERS = 200
 Found = tuple[Calculator, dict[str, str], dict[str, str]]
 
 _WAGE = (
-    r"(?:税前)?(?:月工资|月薪|底薪|基本工资|平均工资|工资条上|工资|薪水|薪资|月入|月收入|税前|应发|每个?月(?:挣|赚|拿|发|开)?|一个?月(?:挣|赚|拿|发|开)?|"
+    r"(?:税前)?(?:月工资|月薪|底薪|基本工资|平均工资|工资条上|工资|薪水|薪资|月入|月收入|税前|应发|(?<![金保险贷租扣交缴还付])[每一]个?月(?:挣|赚|拿|发|开)?|"
     r"挣|赚|工钱)(?:每个?月|一个月|每月|税前|应发|收入)?"
 )
 # Only a part of what severance is reckoned on.
@@ -64,7 +65,9 @@ def recognise(text: str, today: date) -> Request | None:
     if len(text) > MOST_CHARACTERS:
         return None
     # 五千一个月 is 五千 a month, not 五千一.
-    said = re.sub(r"(?<=[\d百千万kw元块钱])[一每]个?月(?!零|又|\d)", "/月", tidy(text))
+    said = re.sub(r"(?<=[\d百千万kw元块钱])(?:一个|每个?)月(?!零|又|\d)", "/月", tidy(text))
+    # Nor is 8000五 a number in 月薪8000五险一金1000.
+    said = re.sub("[三五六]险[一二]金", "险金", said)
     for reader in _READERS:
         found = reader(said, today)
         if found is None:
@@ -74,15 +77,15 @@ def recognise(text: str, today: date) -> Request | None:
     return None
 
 
-_OTHER_MONTHLY = re.compile(r"房贷|房租|车贷|贷款|社保|公积金|五险|补贴|津贴|扣(?!多少|税|个税)|生活费|抚养费")
+_OTHER_MONTHLY = re.compile(r"房贷|房租|车贷|贷款|社保|公积金|五险|险金|补贴|津贴|扣(?!多少|税|个税)|生活费|抚养费")
 
 
 def _wage(said: str) -> Decimal | None:
-    """The month's wage, after its name, before it, or with nothing but 一个月 (12k一个月)."""
-    wage = find_money(said, _WAGE) or find_money_before(said, r"月?工资|月薪|薪水")
-    if wage is not None or tells_money(said, _WAGE) or _OTHER_MONTHLY.search(said):
-        return wage
-    return find_money_before(said, "/月")
+    """The month's wage, after its name, before it, or with nothing but 一个月 (12k一个月); None if it is told in two ways."""
+    told = find_amounts(said, _WAGE) | find_amounts_before(said, rf"(?:月?工资|月薪|薪水)(?![是有为:=]?(?!(?:{MONTH})月){NUMBER})")
+    if not told and not tells_money(said, _WAGE) and not _OTHER_MONTHLY.search(said):
+        told = find_amounts_before(said, "/月")
+    return told.pop() if len(told) == 1 else None
 
 
 def _valid(calculator: Calculator, inputs: dict[str, str], today: date) -> dict[str, str]:

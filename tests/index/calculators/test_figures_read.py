@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
@@ -214,3 +215,61 @@ def test_every_calculator_repeats_every_input(calculator: Any) -> None:
             if field.default is None or value != field.parse(field.default, today=TODAY):
                 assert field.say(value) in result.basis
         assert result.basis in result.to_answer_text()
+
+
+# --- several figures in one question ---------------------------------------------------------------------------------
+
+
+def questions(draw: random.Random, count: int) -> Iterator[tuple[str, dict[str, object]]]:
+    """Questions with several figures, in any order and any writing, and what they tell."""
+    values = writings.amounts(draw.randrange(10**6), 1_000_000)
+
+    def way(ways: dict[str, str]) -> str:
+        return draw.choice(list(ways.values()))
+
+    def together(*parts: str) -> str:
+        # A comma between two bare numbers (500，612) makes them one, for people too.
+        first, *others = draw.sample(parts, len(parts))
+        for part in others:
+            bare = re.match(r"[\d￥]", part) and re.search(r"\d\W*$", first)
+            first += (draw.choice(["。", "；"]) if bare else draw.choice([" ", "，", ",", "。"])) + part
+        return first
+
+    for _ in range(count):
+        wage, bonus = next(values), next(values)
+        months, taken, unused, day = draw.randint(12, 480), draw.randint(1, 5), draw.randint(1, 20), TODAY.replace(month=draw.randint(1, 12), day=draw.randint(1, 28))  # fmt: skip
+        length = way(writings.of_length(months)).removeprefix("整")
+        paid = draw.choice([one for one in (500, 1000, 1111, 2222, 4400) if one < wage] or [500])
+        hours, more = draw.randint(1, 30), draw.randint(1, 30)
+        month = draw.randint(1, 12)
+        money = draw.choice(["月薪{}", "工资{}", "一个月{}", "{}块工资", "月工资是{}"]).format(
+            way(writings.of_amount(wage))
+        )
+        yield together(money, f"在厂里干了{length}", "被辞退") + "，赔多少", {"wage": wage, "service": months}
+        yield together(money, draw.choice(["五险一金扣{}", "社保公积金{}", "三险一金每月{}"]).format(way(writings.of_amount(paid)))) + f"，{month}月份要扣多少个税", {"wage": wage, "social": paid, "month": month}  # fmt: skip
+        yield together(money, f"年终奖{way(writings.of_amount(bonus))}") + "，交多少税", {"wage": wage, "bonus": bonus}
+        yield together(money, f"周六加班{hours}小时", f"平时晚上加班{writings.spoken(more)}个小时") + "，加班费多少", {"wage": wage, "restday": hours, "weekday": more, "holiday": 0}  # fmt: skip
+        yield together(money, f"{writings.spoken(taken)}天年假没休") + "，补多少钱", {"wage": wage, "days": taken}
+        yield together(f"累计工作{length}", f"{way(writings.of_day(day))}离职", f"休了{writings.spoken(taken)}天") + "，年假还剩几天", {"worked": months, "left": day, "taken": taken}  # fmt: skip
+        yield (
+            together(f"失业保险交了{length}", f"上次还剩{unused}个月") + "，失业金能领几个月",
+            {"paid": months, "unused": unused},
+        )
+
+
+@pytest.mark.parametrize(
+    "count", [pytest.param(40, id="a sample"), pytest.param(2000, id="all", marks=pytest.mark.full)]
+)
+def test_of_several_figures_each_is_read_right_or_asked_for(count: int) -> None:
+    read = told_at_all = 0
+    for question, truth in questions(random.Random(20), count):
+        request = recognise(question, TODAY)
+        if request is None:
+            continue
+        told_at_all += len(truth)
+        calculator = CALCULATORS[request.calculator]
+        for name, text in request.inputs.items():
+            assert calculator.field_named(name).parse(text, today=TODAY) == truth[name], (question, name)
+            read += 1
+    # Asking is always safe; asking always is of no use.
+    assert read > 0.85 * told_at_all > 0
