@@ -84,7 +84,7 @@ def leave(inputs: LeaveInputs, today: date) -> Leave:
         raise InvalidInput("入职和离职不在同一年：只算离职那一年，请不要填入职日期。")
     full = full_days(inputs.worked)
     steps = [f"累计工作{say_length(inputs.worked)}：全年{full}天（满1年5天，满10年10天，满20年15天）。"]
-    days = full
+    days, earned = full, Decimal(full)
     year = (joined or left or today).year
     if full and (joined or left):
         first = joined or date(year, 1, 1)
@@ -92,15 +92,15 @@ def leave(inputs: LeaveInputs, today: date) -> Leave:
         calendar_days = (last - first).days + 1
         days = min(full, calendar_days * full // 365)
         what = "剩余" if joined and not left else "已过"
-        exact = Decimal(calendar_days * full) / 365
+        earned = min(Decimal(calendar_days * full) / 365, Decimal(full))
         steps.append(
-            f"当年在本单位{what}{calendar_days}天：{calendar_days}÷365×{full}＝{exact:.2f}，不足1整天的部分不算，得{days}天。"
+            f"当年在本单位{what}{calendar_days}天：{calendar_days}÷365×{full}＝{earned:.2f}，不足1整天的部分不算，得{days}天。"
         )
     reason = _exclusion(inputs, full)
     if reason:
         days = 0
         steps.append(f"{reason}：不享受当年的年休假。")
-    untaken = _untaken(days, inputs.taken)
+    untaken = _untaken(earned if left and days else Decimal(days), inputs.taken, left=left is not None)
     if inputs.taken:
         steps.append(f"已休{plain(inputs.taken)}天，剩{untaken}天。")
 
@@ -138,10 +138,10 @@ def leave(inputs: LeaveInputs, today: date) -> Leave:
     )
 
 
-def _untaken(days: int, taken: Decimal) -> Decimal | int:
-    """What is left of so many days; half days are taken too."""
-    left = max(days - taken, Decimal(0))
-    return int(left) if left == left.to_integral_value() else left.normalize()
+def _untaken(earned: Decimal, taken: Decimal, *, left: bool) -> Decimal | int:
+    """What is left; half days are taken too, and whoever leaves gets whole days only (办法 第十二条)."""
+    rest = max(earned - taken, Decimal(0))
+    return int(rest) if left or rest == rest.to_integral_value() else rest.normalize()
 
 
 def _exclusion(inputs: LeaveInputs, full: int) -> str | None:

@@ -82,7 +82,9 @@ _OTHER_MONTHLY = re.compile(r"房贷|房租|车贷|贷款|社保|公积金|五�
 
 def _wage(said: str) -> Decimal | None:
     """The month's wage, after its name, before it, or with nothing but 一个月 (12k一个月); None if it is told in two ways."""
-    told = find_amounts(said, _WAGE) | find_amounts_before(said, rf"(?:月?工资|月薪|薪水)(?![是有为:=]?(?!(?:{MONTH})月){NUMBER})")
+    told = find_amounts(said, _WAGE) | find_amounts_before(
+        said, rf"(?:月?工资|月薪|薪水)(?![是有为:=]?(?!(?:{MONTH})月){NUMBER})"
+    )
     if not told and not tells_money(said, _WAGE) and not _OTHER_MONTHLY.search(said):
         told = find_amounts_before(said, "/月")
     return told.pop() if len(told) == 1 else None

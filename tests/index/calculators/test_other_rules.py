@@ -116,10 +116,20 @@ def test_part_of_a_year(worked: int, joined: str | None, left: str | None, taken
     assert (figures["days"], figures["untaken"]) == (days, untaken)
 
 
-@pytest.mark.parametrize(("taken", "untaken"), [("2.5", "4.5"), ("两天半", "4.5"), ("3", 4), ("8", 0), ("6.5", "0.5")])
-def test_half_days_are_taken_too(taken: str, untaken: str | int) -> None:
-    result = compute("annual_leave", worked="20年", left="2026-06-30", taken=taken)
-    assert (result.figures()["days"], result.figures()["untaken"]) == (7, untaken)
+@pytest.mark.parametrize(
+    ("left", "days", "taken", "untaken"),
+    [
+        ("2026-06-30", 7, "3", 4),  # 181 / 365 × 15 = 7.44
+        ("2026-06-30", 7, "2.5", 4),  # 4.94: less than a whole day doesn't count
+        ("2026-06-30", 7, "6.5", 0),
+        ("2026-06-30", 7, "8", 0),
+        (None, 15, "两天半", "12.5"),
+        (None, 15, "3", 12),
+    ],
+)
+def test_half_days_are_taken_too(left: str | None, days: int, taken: str, untaken: str | int) -> None:
+    result = compute("annual_leave", worked="20年", left=left, taken=taken)
+    assert (result.figures()["days"], result.figures()["untaken"]) == (days, untaken)
     assert f"还剩{untaken}天" in result.to_answer_text()
 
 
