@@ -310,6 +310,10 @@ _MONTH_FIGURES = re.compile(
 _MONTH_BLOCK = re.compile(r"(?<!\d)(?P<year>19\d\d|20\d\d)(?P<month>0[1-9]|1[0-2])(?:[0-2]\d|3[01])?(?!\d)")
 _MONTH_SHORT = re.compile(r"(?P<year>\d\d)[-./](?P<month>0?[1-9]|1[0-2])")
 _YEAR_ONLY = re.compile(rf"{_YEAR}年")
+_OR = r"(?:或者?|还是|到|至|[、~\-—–])"
+_MONTHS = re.compile(rf"月份?{_OR}(?:{MONTH})月")
+_DAYS = re.compile(rf"(?:月\d{{1,2}}|月[一二三四五六七八九十]{{1,3}}|[日号]){_OR}[\d{HAN}]")
+"""More than one of them: 3月或4月, 29或30号"""
 _LUNAR = re.compile(r"农历|阴历|旧历|腊月|正月|冬月|闰")
 
 
@@ -335,7 +339,7 @@ def find_month(text: str, *, today: date, then: str = "") -> Month | None:
         today: two-digit years are not after its year.
         then: regular expression of what has to follow it (出生, 入职).
     """
-    if _LUNAR.search(text):
+    if _LUNAR.search(text) or _MONTHS.search(text):
         return None
     found = {
         _month(match, today)
@@ -425,6 +429,8 @@ def find_date(text: str, *, today: date, then: str = "", before: str = "") -> da
         then: regular expression of what has to follow it (入职).
         before: regular expression of what may stand before it instead (入职日期是).
     """
+    if _DAYS.search(text):
+        return None
     found = set()
     for pattern in (_DATE, _DATE_FIGURES):
         for match in pattern.finditer(text):
@@ -454,7 +460,7 @@ def read_date(text: str, *, today: date, known_month: Month | None = None) -> da
         return today
     try:
         days = {_day(match, today) for pattern in (_DATE, _DATE_FIGURES) for match in pattern.finditer(said)}
-        if len(days) == 1:
+        if len(days) == 1 and not _DAYS.search(said):
             return days.pop()
         if known_month is not None and (alone := re.fullmatch(rf"(?:是|就是)?(?P<d>{NUMBER})[日号]?(?:的|吧)?", said)):
             day = number(alone["d"])
