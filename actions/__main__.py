@@ -13,7 +13,9 @@ import structlog
 from rasa_sdk.endpoint import create_app
 from rasa_sdk.executor import ActionExecutor
 
+from bot import logs
 from bot.errors import YihaodaError
+from bot.settings import get_settings
 from index.assistant import get_assistant
 
 log = structlog.get_logger(__name__)
@@ -24,9 +26,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="一号答的动作服务")
     parser.add_argument("--port", type=int, required=True)
     port = parser.parse_args().port
+    logs.configure(get_settings().log_level)
     executor = Executor()
     executor.register_package("actions")
     app = create_app(executor, cors_origins=None)
+    logs.configure(
+        get_settings().log_level
+    )  # once more: what was set up meanwhile may have brought handlers of its own
     app.register_listener(_warm_up, "before_server_start")
     app.run("127.0.0.1", port, single_process=True, access_log=False, motd=False)
 

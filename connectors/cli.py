@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import logging
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-import structlog
 import typer
 from rich.console import Console
 from rich.text import Text
 
 from bot import backup as backups
-from bot import database
+from bot import database, logs
 from bot.errors import YihaodaError
 from bot.models import Ticket
 from bot.settings import get_settings
@@ -248,11 +245,7 @@ class _Failure(YihaodaError):
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command; expected failures end with one sentence on standard error and an exit code."""
-    # What the libraries below log is for the services' log files; here only trouble is worth a line.
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    logs.configure_command()
     _guarded(lambda: app(argv, prog_name="yihaoda"))
 
 

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bot import crypto, database, retention
+from bot import crypto, database, logs, retention
 from bot.errors import (
     Forbidden,
     IllegalMove,
@@ -26,7 +26,7 @@ from bot.errors import (
 )
 from bot.models import utcnow
 from bot.settings import get_settings
-from connectors import api, logs, metrics, operators, page
+from connectors import api, metrics, operators, page
 from connectors.api import error_response
 from connectors.context import Gateway, PerMinute
 from connectors.dispatcher import Dispatcher, Notifier, TurnFailed, depths

@@ -8,6 +8,8 @@ processes end with it.  A small watchdog process, told of every group through a 
 having done so ourselves (kill -9): the pipe then closes.  This needs nothing that only Linux has.
 """
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import os
@@ -24,6 +26,10 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from connectors.log_files import Capture, LogFile
 
 FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 30.0
@@ -34,8 +40,9 @@ POLL_S = 0.2
 PROBE_EVERY_S = 0.5
 PROBE_TIMEOUT_S = 2.0
 PROGRESS_EVERY_S = 10.0
-KEPT_LOGS = 3
-LAST_LINES = 20
+CAPTURE_S = 2.0  # for the last lines of a service that has ended
+LOG_BYTES = 20_000_000
+KEPT_LOGS = 10
 
 Say = Callable[[str], None]
 
@@ -85,7 +92,8 @@ class _Running:
     """A service and what became of it so far."""
 
     service: Service
-    log: Path
+    log: LogFile
+    capture: Capture | None = None
     state: _State = _State.DOWN
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
@@ -103,17 +111,20 @@ class _Running:
 class _Supervision:
     """The running services.  Every change is made under one lock; `tick` is called a few times a second."""
 
-    def __init__(self, services: Sequence[Service], log_dir: Path, say: Say, grace_s: float) -> None:
+    def __init__(
+        self, services: Sequence[Service], log_dir: Path, say: Say, grace_s: float, log_bytes: int, kept_logs: int
+    ) -> None:
+        from connectors.log_files import LogFile  # here, because the watchdog runs this file on its own
+
         names = [service.name for service in services]
         if len(set(names)) != len(names):
             raise ValueError(f"service names are not unique: {names}")
-        log_dir.mkdir(parents=True, exist_ok=True)
         self.lock = threading.RLock()
         self.ended = threading.Event()
         self.failure = ""  # why it ended by itself
-        self.running = {s.name: _Running(s, log_dir / f"{s.name}.log") for s in services}
+        self.running = {s.name: _Running(s, LogFile(log_dir / f"{s.name}.log", log_bytes, kept_logs)) for s in services}
         self.grace_s = grace_s
-        self._say = say
+        self._say = _unfailing(say)
         self._watchdog: subprocess.Popen[bytes] | None = None
         self._began = time.monotonic()
         self._next_progress = self._began + PROGRESS_EVERY_S
@@ -133,30 +144,31 @@ class _Supervision:
             start_new_session=True,
         )
         for one in self.running.values():
-            _rotate(one.log)
             self.start(one)
 
     def start(self, one: _Running) -> None:
-        """Start a service that is not running."""
-        with self.lock, one.log.open("ab") as log:
+        """Start a service that is not running.  Where that fails, or its log does, `tick` sees to what follows."""
+        from connectors.log_files import Capture
+
+        with self.lock:
             service = one.service
-            log.write(f"===== {time.strftime('%Y-%m-%d %H:%M:%S')} 启动 =====\n".encode())
-            log.flush()
+            one.log.write(f"===== {time.strftime('%Y-%m-%d %H:%M:%S')} 启动 =====")
             one.started_at = time.monotonic()
             one.next_probe = one.started_at
             one.state = _State.STARTING
             try:
-                one.process = subprocess.Popen(
-                    list(service.command),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    env={**os.environ, "PYTHONUNBUFFERED": "1", **service.env},
-                    cwd=service.cwd,
-                    start_new_session=True,
-                )
+                with Capture(one.log) as one.capture:
+                    one.process = subprocess.Popen(
+                        list(service.command),
+                        stdin=subprocess.DEVNULL,
+                        stdout=one.capture.descriptor,
+                        stderr=subprocess.STDOUT,
+                        env={**os.environ, "PYTHONUNBUFFERED": "1", **service.env},
+                        cwd=service.cwd,
+                        start_new_session=True,
+                    )
             except OSError as error:
-                log.write(f"{error}\n".encode())
+                one.log.write(str(error))
                 one.process = None
                 return
             self._tell_watchdog(f"+{one.process.pid}")
@@ -209,11 +221,8 @@ class _Supervision:
             self._watchdog = None
 
     def last_lines(self, one: _Running) -> str:
-        """The end of a service's log, indented."""
-        with one.log.open("rb") as log:
-            log.seek(max(0, one.log.stat().st_size - 20_000))
-            lines = log.read().decode("utf-8", "replace").splitlines()
-        return "\n".join("    " + line for line in lines[-LAST_LINES:])
+        """The end of a service's log, indented; from memory, since there may be no file (disk full)."""
+        return "\n".join("    " + line for line in list(one.log.last))
 
     def _see_whether_ready(self, one: _Running, now: float) -> None:
         if now >= one.next_probe:
@@ -234,12 +243,12 @@ class _Supervision:
             one.state = _State.DOWN
             raise SupervisorError(
                 f"{one.title}：连续 {one.crashes} 次启动失败，不再重试（{how}）。\n"
-                f"  完整日志：{one.log}\n  最后几行：\n{self.last_lines(one)}"
+                f"  完整日志：{one.log.path}\n  最后几行：\n{self.last_lines(one)}"
             )
         delay = restart_delay(one.crashes)
         one.state = _State.WAITING
         one.next_start = time.monotonic() + delay
-        self._say(f"{one.title}：{how}，{delay:.0f} 秒后重新启动（第 {one.crashes} 次）。日志：{one.log}")
+        self._say(f"{one.title}：{how}，{delay:.0f} 秒后重新启动（第 {one.crashes} 次）。日志：{one.log.path}")
 
     def _how_it_ended(self, one: _Running) -> str:
         if one.process is None:
@@ -258,6 +267,9 @@ class _Supervision:
             one.process.wait()
             self._tell_watchdog(f"-{one.process.pid}")
             one.process = None
+        if one.capture is not None:
+            one.capture.wait(CAPTURE_S)
+            one.capture = None
 
     def _tell_watchdog(self, line: str) -> None:
         if self._watchdog is not None:
@@ -282,15 +294,19 @@ def run_services(
     log_dir: Path,
     say: Say = lambda text: print(text, flush=True),
     grace_s: float = GRACE_S,
+    log_bytes: int = LOG_BYTES,
+    kept_logs: int = KEPT_LOGS,
 ) -> int:
     """Run the services until Ctrl-C, SIGTERM or SIGHUP; call from the main thread.
 
     Args:
         services: What to run; all are started at once.
         on_ready: Called once, when all are ready for the first time.
-        log_dir: Gets one `<name>.log` a service, the earlier ones kept as `<name>.log.1` and so on.
-        say: Shows a line to the person at the terminal.
+        log_dir: Gets one `<name>.log` a service; see `connectors.log_files`.
+        say: Shows a line to the person at the terminal; where that fails, the services run on.
         grace_s: Seconds between asking the services to end and ending them.
+        log_bytes: A log of this size is put aside and compressed.
+        kept_logs: How many of these stay, for each service.
 
     Returns:
         0 when stopped by a signal, 1 when a service could not be started (the reason has been shown).
@@ -303,7 +319,8 @@ def run_services(
         stop.set()
 
     previous = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    supervision = _Supervision(services, log_dir, say, grace_s)
+    say = _unfailing(say)
+    supervision = _Supervision(services, log_dir, say, grace_s, log_bytes, kept_logs)
     told = False
     try:
         supervision.begin()
@@ -311,7 +328,8 @@ def run_services(
             supervision.tick()
             if not told and supervision.all_ready():
                 told = True
-                on_ready()
+                with contextlib.suppress(*_OUTPUT_FAILURES):
+                    on_ready()
         say("正在停止……")
         supervision.end_all()
         say("已全部停止。")
@@ -350,7 +368,7 @@ class Handle:
 
     def log(self, name: str) -> Path:
         """The file that the service's output goes to."""
-        return self._supervision.running[name].log
+        return self._supervision.running[name].log.path
 
     def kill(self, name: str) -> None:
         """SIGKILL to the service's first process, as if it had crashed; it is restarted after the usual delay.
@@ -397,7 +415,7 @@ class Handle:
             if self._supervision.ended.is_set() or time.monotonic() > deadline:
                 if self._supervision.failure:
                     raise SupervisorError(self._supervision.failure)
-                tails = [f"{one.log}\n{self._supervision.last_lines(one)}" for one in ones if one.log.exists()]
+                tails = [f"{one.log.path}\n{self._supervision.last_lines(one)}" for one in ones]
                 raise SupervisorError("\n".join([complaint, *tails]))
             time.sleep(0.05)
 
@@ -410,12 +428,14 @@ def start_in_background(
     timeout_s: float = 300.0,
     say: Say = lambda text: None,
     grace_s: float = GRACE_S,
+    log_bytes: int = LOG_BYTES,
+    kept_logs: int = KEPT_LOGS,
 ) -> Iterator[Handle]:
     """Run the services beside the caller, who gets a `Handle` once all are ready; stops them at the end.
 
     Raises SupervisorError if a port is in use or a service does not become ready within `timeout_s` seconds.
     """
-    supervision = _Supervision(services, log_dir, say, grace_s)
+    supervision = _Supervision(services, log_dir, say, grace_s, log_bytes, kept_logs)
 
     def watch() -> None:
         try:
@@ -508,14 +528,18 @@ def _signal_group(one: _Running, number: int) -> None:
             os.killpg(one.process.pid, number)
 
 
-def _rotate(log: Path) -> None:
-    """Put the log of the last run aside, and the ones before it one number further."""
-    for number in range(KEPT_LOGS - 1, 0, -1):
-        older = log.with_name(f"{log.name}.{number}")
-        if older.exists():
-            older.replace(log.with_name(f"{log.name}.{number + 1}"))
-    if log.exists():
-        log.replace(log.with_name(f"{log.name}.1"))
+# SystemExit: what rich makes of a broken pipe.
+_OUTPUT_FAILURES = (OSError, ValueError, SystemExit)
+
+
+def _unfailing(say: Say) -> Say:
+    """The same, but a terminal that is gone, or output into a file on a full disk, ends nothing."""
+
+    def said(text: str) -> None:
+        with contextlib.suppress(*_OUTPUT_FAILURES):
+            say(text)
+
+    return said
 
 
 def _watch_over_groups() -> None:

@@ -1,7 +1,10 @@
 """The supervisor, watched at work on small real servers: starting, crashing, stopping, and leaving nothing behind."""
 
+import errno
+import gzip
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,6 +18,7 @@ import psutil
 import pytest
 
 from connectors import supervisor
+from connectors.log_files import LONGEST_LINE
 from connectors.supervisor import Service, SupervisorError, free_ports, run_services, start_in_background
 
 ROOT = Path(supervisor.__file__).parent.parent
@@ -204,14 +208,118 @@ def test_a_stubborn_and_a_stopped_process_are_ended_too(tmp_path: Path) -> None:
     assert not any(lives(pid) for pid in pids)
 
 
-def test_logs_of_earlier_runs_are_kept_a_while(tmp_path: Path) -> None:
+def test_logs_of_earlier_runs_are_kept(tmp_path: Path) -> None:
     service, log_dir = a_service(tmp_path, "one"), tmp_path / "logs"
-    for _ in range(supervisor.KEPT_LOGS + 2):
+    for _ in range(3):
         with start_in_background([service], log_dir=log_dir):
             pass
-    names = {"one.log"} | {f"one.log.{n}" for n in range(1, supervisor.KEPT_LOGS + 1)}
-    assert {file.name for file in log_dir.iterdir()} == names
-    assert all(file.read_text("utf-8").count("mode plain") == 1 for file in log_dir.iterdir())
+    assert [file.name for file in log_dir.iterdir()] == ["one.log"]
+    assert (log_dir / "one.log").read_text("utf-8").count("mode plain") == 3
+
+
+def full_disk(log_dir: Path) -> None:
+    """The device that fails as a full disk does is where the service's log should be."""
+    log_dir.mkdir()
+    (log_dir / "one.log").symlink_to("/dev/full")
+
+
+def no_folder(log_dir: Path) -> None:
+    log_dir.write_text("a file where the folder should be")
+
+
+def a_folder_of_that_name(log_dir: Path) -> None:
+    (log_dir / "one.log").mkdir(parents=True)
+
+
+@pytest.mark.parametrize("spoil", [full_disk, no_folder, a_folder_of_that_name])
+def test_a_log_that_cannot_be_written_ends_nothing(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+    """The issue's fault: a full log disk and one crashed service ended everything."""
+    spoil(tmp_path / "logs")
+    told: list[str] = []
+
+    def say(line: str) -> None:
+        told.append(line)
+        raise OSError(errno.ENOSPC, "No space left on device")  # the terminal's output goes to that disk too
+
+    services = [a_service(tmp_path, "one"), a_service(tmp_path, "two")]
+    with start_in_background(services, log_dir=tmp_path / "logs", say=say) as handle:
+        other = handle.pid("two")
+        handle.kill("one")
+        handle.wait_ready("one")
+        assert (handle.deaths("one"), handle.deaths("two"), handle.pid("two")) == (1, 0, other)
+    assert any("意外退出（信号 SIGKILL）" in line for line in told)
+
+
+def test_why_a_service_does_not_start_is_said_without_a_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "FIRST_DELAY_S", 0.01)
+    full_disk(tmp_path / "logs")
+    with (
+        pytest.raises(SupervisorError, match="配置文件第 7 行有误"),
+        start_in_background([a_service(tmp_path, "one", "broken")], log_dir=tmp_path / "logs"),
+    ):
+        pass
+
+
+# A service that says a lot, among it what must not rest anywhere; it is ready when all is said.
+TALKER = """
+import http.server, os, sys
+port, lines = int(sys.argv[1]), int(sys.argv[2])
+out = sys.stdout.buffer
+out.write("Traceback (most recent call last):\\n  ValueError: 手机 13812345678，身份证 11010519491231002X\\n".encode())
+out.write(b"not \\xff\\xfe UTF-8, 138\\x001234\\x1b[31m5678\\r\\n")
+out.write('{"text": "\\\\u5e7a\\\\u4e09\\\\u516b\\\\u4e00\\\\u4e8c\\\\u4e09\\\\u56db\\\\u4e94\\\\u516d\\\\u4e03\\\\u516b"}\\n'.encode())
+out.write(b"x" * 5_000_000 + b"13812345678\\n")
+for n in range(lines):
+    out.write(f"line {n} of 13812345678\\n".encode())
+out.write("no end: 13812345678".encode())
+out.flush()
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers()
+    def log_message(self, *_): pass
+http.server.HTTPServer(("127.0.0.1", port), Answer).serve_forever()
+"""
+
+
+def a_talker(folder: Path, lines: int) -> Service:
+    script, port = folder / "talker.py", free_ports(1)[0]
+    script.write_text(TALKER, "utf-8")
+    return Service("one", [sys.executable, str(script), str(port), str(lines)], {}, port, f"http://127.0.0.1:{port}/")
+
+
+def test_what_a_service_says_is_masked_and_its_log_rotates_while_it_runs(tmp_path: Path) -> None:
+    lines, size, kept, folder = 20_000, 100_000, 3, tmp_path / "logs"
+    talker = a_talker(tmp_path, lines)
+    with start_in_background([talker], log_dir=folder, log_bytes=size, kept_logs=kept):
+        wait_until(lambda: f"line {lines - 1} " in (folder / "one.log").read_text("utf-8"), "the last line")
+        wait_until(
+            lambda: len(list(folder.glob("one-*.log.gz"))) == kept and len(list(folder.iterdir())) == kept + 1,
+            "compressed, and the oldest gone",
+        )
+    said = (folder / "one.log").read_text("utf-8")
+    assert said.endswith("no end: 138****5678\n")
+    numbers = []
+    for file in sorted(folder.glob("*.gz")):
+        content = gzip.decompress(file.read_bytes()).decode("utf-8")
+        assert len(content.encode()) <= size
+        numbers += [int(number) for number in re.findall(r"line (\d+)", content)]
+        said += content
+        assert file.stat().st_mode & 0o077 == 0
+    numbers += [int(number) for number in re.findall(r"line (\d+)", (folder / "one.log").read_text("utf-8"))]
+    assert numbers == list(range(numbers[0], lines)), "a line was lost, doubled or out of order"
+    assert "12345678" not in said
+
+
+def test_bad_bytes_and_long_lines_are_kept_as_far_as_they_can_be(tmp_path: Path) -> None:
+    with start_in_background([a_talker(tmp_path, 0)], log_dir=tmp_path / "logs") as handle:
+        pass
+    said = handle.log("one").read_text("utf-8")
+    assert "手机 138****5678，身份证 110***************" in said
+    assert "not \\xff\\xfe UTF-8, 138****5678\n" in said
+    assert '{"text": "138****5678"}' in said
+    longest = max(said.splitlines(), key=len)
+    assert longest.startswith("x" * 10_000) and "略去 4983" in longest and len(longest) < LONGEST_LINE + 100
+    assert "12345678" not in said
 
 
 def start_driver(folder: Path) -> subprocess.Popen[str]:
