@@ -20,7 +20,12 @@ class Settings(BaseSettings):
         pydantic.ValidationError: a value is malformed, or production misses a secret.
     """
 
-    model_config = SettingsConfigDict(env_prefix="YIHAODA_", env_file=ROOT / ".env", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="YIHAODA_",
+        env_file=ROOT / ".env",
+        extra="ignore",
+        hide_input_in_errors=True,  # a malformed setting may be a secret
+    )
 
     env: Literal["development", "production"] = Field(
         default="development",
@@ -114,6 +119,13 @@ class Settings(BaseSettings):
 
     retention_days: int = Field(default=180, ge=1, description="会话原文保留天数，过期后清除。")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="日志级别。")
+    log_dir: str = Field(default="", description="日志文件夹。留空用数据目录里的 logs。")
+    log_mb: int = Field(default=20, ge=1, description="一个日志文件写到多少 MB 就另存并压缩。")
+    log_files: int = Field(default=10, ge=1, description="每个服务另存的日志最多留几个，再旧的删除。")
+    security_log_days: int = Field(
+        default=180, ge=1, description="安全日志保留多少天。生产环境至少 180 天（网络日志留存不少于六个月）。"
+    )
+    disk_free_mb: int = Field(default=1000, ge=0, description="数据目录或日志所在的磁盘剩余少于多少 MB 就告警。")
 
     @model_validator(mode="after")
     def _secrets_in_production(self) -> Settings:
@@ -121,6 +133,8 @@ class Settings(BaseSettings):
             for name in ("secret_keys", "operator_token"):
                 if not getattr(self, name).get_secret_value():
                     raise ValueError(f"生产环境必须设置 YIHAODA_{name.upper()}。")
+            if self.security_log_days < 180:
+                raise ValueError("生产环境的安全日志至少保留 180 天，请改 YIHAODA_SECURITY_LOG_DAYS。")
         token = self.operator_token.get_secret_value()
         if token and len(token) < 16:
             raise ValueError("YIHAODA_OPERATOR_TOKEN 至少要 16 个字符")
@@ -143,6 +157,11 @@ class Settings(BaseSettings):
     def index_dir(self) -> Path:
         """Folder that holds the index versions."""
         return self.data_dir / "index"
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the log files."""
+        return Path(self.log_dir) if self.log_dir else self.data_dir / "logs"
 
     @property
     def rasa_url(self) -> str:

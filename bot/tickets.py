@@ -18,7 +18,7 @@ from typing import Any, Literal
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from bot import audit, counters, guards, regions, working_days
+from bot import audit, counters, guards, regions, security_log, working_days
 from bot.crypto import same
 from bot.errors import Forbidden, IllegalMove, InvalidInput, NotFound, TooMany
 from bot.masking import mask
@@ -202,10 +202,12 @@ def find(session: Session, number: str, code: str, *, source: str, now: datetime
     # Always both, and in this order, so that two transactions never wait for each other.
     allowed = [counters.hit(session, name, limit, _TRY_WINDOW, now) for name in tries]
     if not all(allowed):
+        security_log.record("code.blocked", number, origin=source)
         raise TooMany(TOO_MANY_TRIES)
     stored = session.scalar(select(Ticket.query_code).where(Ticket.number == number))
     if not same(str(stored or ""), code) or stored is None:
         session.commit()
+        security_log.record("code.wrong", number, origin=source)
         raise NotFound(NOT_FOUND)
     for name in tries:
         counters.take_back(session, name)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bot import backup as backups
-from bot import database, logs
+from bot import database, disk, logs, security_log
 from bot.errors import YihaodaError
 from bot.models import Ticket
 from bot.settings import get_settings
@@ -61,7 +63,14 @@ def run() -> None:
         out.print(f"\n[bold green]一号答已就绪[/]：{settings.gateway_url}")
         out.print("试一试（另开一个终端）：[bold]./yihaoda ask 身份证丢了咋补办[/]，或者 [bold]./yihaoda chat[/]\n")
 
-    raise typer.Exit(run_services(services(settings, model), on_ready=ready, log_dir=settings.data_dir / "logs"))
+    code = run_services(
+        services(settings, model),
+        on_ready=ready,
+        log_dir=settings.logs,
+        log_bytes=settings.log_mb * 1_000_000,
+        kept_logs=settings.log_files,
+    )
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -228,6 +237,7 @@ def backup(target: Annotated[Path, typer.Argument(help="备份文件，如 backu
     database.migrate()
     with err.status("正在备份"):
         counts = backups.backup(get_settings(), target)
+    security_log.record("backup.made", str(target), counted=False)
     out.print(f"已备份到 {target}：{sum(counts.values())} 行，{target.stat().st_size / 1e6:.1f} MB")
 
 
@@ -236,6 +246,7 @@ def restore(source: Annotated[Path, typer.Argument(help="备份文件")]) -> Non
     """把备份恢复到一个空的数据目录（先停止服务）。"""
     with err.status("正在恢复"):
         counts = backups.restore(get_settings(), source)
+    security_log.record("backup.restored", str(source), counted=False)
     out.print(f"已恢复 {sum(counts.values())} 行。现在可以启动：make run")
 
 
@@ -246,6 +257,7 @@ class _Failure(YihaodaError):
 def main(argv: list[str] | None = None) -> None:
     """Run the command; expected failures end with one sentence on standard error and an exit code."""
     logs.configure_command()
+    security_log.source.set(f"命令行，用户号 {os.getuid()}")
     _guarded(lambda: app(argv, prog_name="yihaoda"))
 
 
@@ -253,11 +265,20 @@ def _guarded(call: Callable[[], Any]) -> None:
     try:
         call()
     except GatewayDown as error:
-        err.print(f"[bold red]{error}[/]")
+        _complain(Text(str(error), style="bold red"))
         raise SystemExit(NOT_RUNNING) from None
-    except (YihaodaError, RasaTrainingError, SupervisorError, OSError, ValueError) as error:
-        err.print(f"[bold red]出错了：[/]{_sentence(error)}", highlight=False)
+    except Exception as error:
+        known = isinstance(error, YihaodaError | RasaTrainingError | SupervisorError | OSError | ValueError)
+        if not (known or disk.reason(error)):
+            raise
+        _complain(Text.assemble(("出错了：", "bold red"), _sentence(error)))
         raise SystemExit(FAILED) from None
+
+
+def _complain(text: Text) -> None:
+    # Where it can't be shown either (standard error on the full disk), the exit code says it.
+    with contextlib.suppress(OSError, ValueError, SystemExit):
+        err.print(text, highlight=False, soft_wrap=True)
 
 
 def _sentence(error: Exception) -> str:
@@ -265,7 +286,9 @@ def _sentence(error: Exception) -> str:
     if callable(errors):  # pydantic: one part a setting; a rule over several settings names them itself
         said = [(".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")) for one in errors()]
         return "；".join(f"设置 YIHAODA_{name.upper()}：{text}" if name else text for name, text in said)
-    return str(error)
+    if isinstance(error, YihaodaError | RasaTrainingError | SupervisorError):
+        return str(error)
+    return disk.reason(error) or str(error)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bot import crypto, database, logs, retention
+from bot import crypto, database, disk, logs, retention, security_log
 from bot.errors import (
     Forbidden,
     IllegalMove,
@@ -29,6 +29,7 @@ from bot.settings import get_settings
 from connectors import api, metrics, operators, page
 from connectors.api import error_response
 from connectors.context import Gateway, PerMinute
+from connectors.disks import Disks
 from connectors.dispatcher import Dispatcher, Notifier, TurnFailed, depths
 from connectors.rasa_client import RasaClient
 from connectors.wechat import account, channel, miniprogram
@@ -55,6 +56,7 @@ _RECOVER_S = 30.0
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings = get_settings()
     logs.configure(settings.log_level)
+    security_log.record("gateway.started", counted=False)
     await asyncio.to_thread(database.migrate)
     assistant = get_assistant()
     try:
@@ -110,6 +112,19 @@ def _purge(days: int) -> None:
         log.info("retention.purged", conversations=removed)
 
 
+class Source:
+    """Tells the security log where a request came from."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] == "http":
+            security_log.source.set(scope["client"][0] if scope.get("client") else "unknown")
+        await self._app(scope, receive, send)
+
+
 class BodyLimit:
     """Refuses a request body over a size, whether announced or not, before anything reads it whole."""
 
@@ -148,6 +163,7 @@ class BodyLimit:
 def create_app() -> FastAPI:
     """The application."""
     app = FastAPI(title="一号答", version="0.1.0", lifespan=_lifespan, docs_url="/api/docs", redoc_url=None)
+    disks = Disks(get_settings())
     app.include_router(api.router)
     app.include_router(operators.router)
     app.include_router(channel.router)
@@ -155,6 +171,7 @@ def create_app() -> FastAPI:
     app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)(page.index)
     for path, files in page.mounts().items():
         app.mount(path, files)
+    app.add_middleware(Source)
     app.add_middleware(BodyLimit, limit=get_settings().body_bytes)
     app.add_exception_handler(YihaodaError, _known_error)
     app.add_exception_handler(TurnFailed, _turn_failed)
@@ -169,18 +186,25 @@ def create_app() -> FastAPI:
 
     @app.get("/readyz", tags=["service"])
     async def readyz(request: Request) -> JSONResponse:
-        """Whether citizens can be answered: database and index; Rasa may be down, then the gateway answers itself."""
+        """Whether citizens can be answered: database and index.  ``degraded`` with 200 where the gateway still answers.
+
+        One gateway serves a database: a disk without room, or a log that can't be written, is for people to see to, not for
+        a load balancer, which would take the last gateway away.
+        """
         here: Gateway = request.app.state.gateway
-        checks: dict[str, object] = {"rasa": await here.rasa.ready()}
+        reasons = await disks.reasons()
+        checks: dict[str, object] = {"rasa": await here.rasa.ready(), "reasons": reasons}
+        if not checks["rasa"]:
+            reasons.append("Rasa 没有应答，网关自己作答。")
         try:
             checks["database"] = await asyncio.to_thread(depths) is not None
             loaded = await asyncio.to_thread(here.assistant.reader.get)
             checks["index"] = loaded.version
             checks["index_error"] = here.assistant.reader.error
         except Exception as error:
-            checks["error"] = str(error)
+            checks["error"] = disk.reason(error) or str(error)
             return JSONResponse({"status": "unavailable", **checks}, status_code=503)
-        return JSONResponse({"status": "ok" if checks["rasa"] else "degraded", **checks})
+        return JSONResponse({"status": "degraded" if reasons else "ok", **checks})
 
     @app.get("/metrics", tags=["service"])
     async def prometheus(request: Request) -> Response:
@@ -198,9 +222,13 @@ def create_app() -> FastAPI:
     return app
 
 
-async def _known_error(_request: Request, error: Exception) -> JSONResponse:
+async def _known_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, YihaodaError)
     status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
+    if status in (401, 403, 429):
+        # The route and not the address, which may hold a ticket's number and its query code.
+        route = getattr(request.scope.get("route"), "path", "")
+        security_log.record("request.refused", f"{request.method} {route}", reason=error.code, status=status)
     if status == 500:
         log.error("request.failed", code=error.code, reason=str(error))
     return error_response(status, error.code, str(error))

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import gzip
 import os
 import re
-import shutil
 import threading
 from collections import deque
 from pathlib import Path
 from typing import Self
 
+from bot.disk import compress
 from bot.masking import mask
 
 LONGEST_LINE = 16_384
@@ -141,7 +140,7 @@ class LogFile:
                 path.unlink(missing_ok=True)
             for _, path in aside[: self._kept]:
                 if path.suffix == ".log":
-                    _compress(path)
+                    compress(path)
 
     def _aside(self) -> list[tuple[int, Path]]:
         found = []
@@ -149,21 +148,6 @@ class LogFile:
             if match := re.fullmatch(re.escape(self.path.stem) + r"-(\d{6,})\.log(?:\.gz)?", path.name):
                 found.append((int(match[1]), path))
         return found
-
-
-def _compress(path: Path) -> None:
-    """``x.log`` becomes ``x.log.gz``.  Raises OSError (disk full); then ``x.log`` stays and nothing else is left."""
-    draft = path.with_name(f".{path.name}.part")
-    try:
-        draft.touch(FILE_MODE)
-        with path.open("rb") as plain, gzip.open(draft, "wb") as packed:
-            shutil.copyfileobj(plain, packed)
-        shutil.copystat(path, draft)
-        draft.replace(path.with_name(f"{path.name}.gz"))
-        path.unlink()
-    finally:
-        with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
 
 
 class Capture:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot import conversations, database, tickets
+from bot import conversations, database, security_log, tickets
 from bot.crypto import same
 from bot.errors import NotFound, Unauthorised
 from bot.masking import mask_phone
@@ -23,6 +23,7 @@ def _operator(here: TheGateway, authorization: Annotated[str | None, Header()] =
     scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not same(token.strip(), here.operator_token):
         raise Unauthorised("坐席令牌不对。")
+    security_log.signed_in("坐席令牌")
 
 
 router = APIRouter(prefix="/api/operator", tags=["operator"], dependencies=[Depends(_operator)])

@@ -14,6 +14,7 @@ from typing import Annotated
 import structlog
 from fastapi import APIRouter, Depends, Request, Response
 
+from bot import security_log
 from bot.errors import NotFound
 from connectors import metrics
 from connectors.context import Gateway, TheGateway
@@ -59,6 +60,7 @@ def echo(request: Request, account: Account) -> Response:
 def refused(error: PushRefused) -> Response:
     """The answer to what is no push of WeChat's."""
     log.warning("wechat.refused", reason=str(error))
+    security_log.record("push.refused", reason=str(error))
     return Response("refused", status_code=403, media_type="text/plain")
 
 
