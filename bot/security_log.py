@@ -54,6 +54,7 @@ class _Repeated:
 class _SecurityLog:
     def __init__(self) -> None:
         self.lost = 0  # lines, since the last one that could be written
+        self.lost_in_all = 0
         self._lock = threading.RLock()
         self._repeated: dict[tuple[str, ...], _Repeated] = {}
         self._timer: threading.Timer | None = None
@@ -123,6 +124,7 @@ class _SecurityLog:
                     raise OSError("only a part of the line was written")
         except OSError as error:
             self.lost += 1
+            self.lost_in_all += 1
             log.error("security.unwritten", reason=str(error), line=line)  # here it may come through
             return
         self.lost = 0
@@ -170,6 +172,11 @@ atexit.register(settle)
 def lost() -> int:
     """How many lines could not be written since the last one that could."""
     return _log.lost
+
+
+def lost_in_all() -> int:
+    """How many lines this process could not write."""
+    return _log.lost_in_all
 
 
 def days(folder: Path) -> list[tuple[date, Path]]:

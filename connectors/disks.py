@@ -7,6 +7,7 @@ import time
 
 from bot import disk, logs, security_log
 from bot.settings import Settings
+from connectors import metrics
 
 _FRESH_S = 5.0
 _WAIT_S = 2.0
@@ -39,3 +40,11 @@ def troubles(settings: Settings) -> list[str]:
     if security_log.lost():
         found.append(f"安全日志写不进去，已经少记了 {security_log.lost()} 行。")
     return [reason for reason in found if reason]
+
+
+def measure(settings: Settings) -> None:
+    """Set the gauges.  Raises: OSError."""
+    metrics.LOG_LOST.labels("gateway").set(logs.output.dropped)
+    metrics.LOG_LOST.labels("security").set(security_log.lost_in_all())
+    for name, folder in (("data", settings.data_dir), ("logs", settings.logs)):
+        metrics.DISK_FREE.labels(name).set(disk.free_bytes(folder))

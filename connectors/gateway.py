@@ -29,7 +29,7 @@ from bot.settings import get_settings
 from connectors import api, metrics, operators, page
 from connectors.api import error_response
 from connectors.context import Gateway, PerMinute
-from connectors.disks import Disks
+from connectors.disks import Disks, measure
 from connectors.dispatcher import Dispatcher, Notifier, TurnFailed, depths
 from connectors.rasa_client import RasaClient
 from connectors.wechat import account, channel, miniprogram
@@ -214,6 +214,7 @@ def create_app() -> FastAPI:
             outbox, inbox = await asyncio.to_thread(depths)
             metrics.OUTBOX_DEPTH.set(outbox)
             metrics.INBOX_OPEN.set(inbox)
+            await asyncio.to_thread(measure, here.settings)
             metrics.INDEX_LAG.set(await asyncio.to_thread(here.assistant.reader.lag))
         except Exception:
             log.exception("metrics.incomplete")

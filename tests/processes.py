@@ -153,6 +153,8 @@ def running(prepared: Path, model: Path, folder: Path, **settings: str) -> Itera
         "YIHAODA_RATE_PER_MINUTE": "100000",
         "YIHAODA_CONVERSATIONS_PER_MINUTE": "100000",
         "YIHAODA_CODE_TRIES": str(CODE_TRIES),
+        "YIHAODA_LOG_DIR": str(folder / "logs"),
+        "YIHAODA_DISK_FREE_MB": "0",
         **{f"YIHAODA_{name.upper()}": value for name, value in settings.items()},
     }
     with pytest.MonkeyPatch.context() as patch:
@@ -161,7 +163,7 @@ def running(prepared: Path, model: Path, folder: Path, **settings: str) -> Itera
         forget()
         own = get_settings()
     forget()
-    with start_in_background(services(own, model, env), log_dir=folder / "logs", timeout_s=180) as handle:
+    with start_in_background(services(own, model, env), log_dir=own.logs, timeout_s=180) as handle:
         yield Stack(own, handle, env)
 
 

@@ -59,3 +59,29 @@ def test_a_damaged_file_is_made_anew(encoder: Encoder, tmp_path: Path, damage: b
     cached = CachedEncoder(encoder, tmp_path / "v.db")
     assert cached.encode(TEXTS).shape == (4, encoder.dim)
     cached.close()
+
+
+def test_a_full_disk_costs_time_and_not_what_was_kept(encoder: Encoder, tmp_path: Path) -> None:
+    path = tmp_path / "v.db"
+    first = CachedEncoder(encoder, path)
+    first.encode(TEXTS)
+    first.close()
+    full = CachedEncoder(encoder, path)
+    # SQLite's own limit: it fails as it does on a full disk.
+    (pages,) = full._file.execute("PRAGMA page_count").fetchone()
+    full._file.execute(f"PRAGMA max_page_count = {pages}")
+    many = [f"第{number}个问题怎么办" for number in range(40)]
+    np.testing.assert_allclose(full.encode([*TEXTS, *many]), encoder.encode([*TEXTS, *many]), atol=1e-6)
+    full.close()
+    after = CachedEncoder(encoder, path)
+    after.encode(TEXTS)
+    assert after.encoded == 0
+    after.close()
+
+
+def test_a_cache_that_cannot_be_opened_is_left_alone(encoder: Encoder, tmp_path: Path) -> None:
+    (tmp_path / "v.db").mkdir()
+    cached = CachedEncoder(encoder, tmp_path / "v.db")
+    assert cached.encode(TEXTS).shape == (4, encoder.dim)
+    cached.close()
+    assert (tmp_path / "v.db").is_dir()
