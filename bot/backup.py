@@ -65,6 +65,7 @@ def restore(settings: Settings, source: Path) -> dict[str, int]:
 
     Raises:
         InvalidInput: not an archive of ours, or there is data already.
+        OSError: it can't be read, or there is no room for it.
     """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -73,6 +74,8 @@ def restore(settings: Settings, source: Path) -> dict[str, int]:
                 archive.extractall(folder, filter="data")
             about = json.loads((folder / "database" / "backup.json").read_text(encoding="utf-8"))
         except (OSError, EOFError, ValueError, tarfile.TarError) as error:
+            if isinstance(error, OSError) and error.errno:
+                raise  # a full disk, no such file: the archive may be sound
             raise InvalidInput(f"这不是一号答的备份文件：{source}") from error
         if about.get("format") != FORMAT:
             raise InvalidInput("这份备份的格式与当前程序不符。")

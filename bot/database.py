@@ -20,6 +20,7 @@ from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from bot import disk
 from bot.errors import StoreBusy
 from bot.settings import get_settings
 
@@ -99,7 +100,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        if "locked" in str(error) or "busy" in str(error):
+        if "locked" in str(error) or "busy" in str(error) or (error.orig and disk.own_reason(error.orig)):
             raise StoreBusy("系统正忙，请稍后再试。") from error
         raise
 

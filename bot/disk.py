@@ -50,6 +50,7 @@ _BY_WORDS = {  # what libraries in C and Rust leave of the number
     "disk quota exceeded": _BY_ERRNO[errno.EDQUOT],
     "file too large": _BY_ERRNO[errno.EFBIG],
     "read-only file system": _READ_ONLY,
+    " requested and ": FULL,  # numpy, of a write that took a part only: "6300 requested and 3040 written"
 }
 PROBE_BYTES = 4096
 
@@ -57,19 +58,20 @@ PROBE_BYTES = 4096
 def reason(error: BaseException) -> str | None:
     """A sentence for what the system or the database said, with the file where it is known; None where it is something else.
 
-    Looks through the causes of an error: a library's own error often hides the system's.
+    Looks through the causes of an error too: a library's own error often hides the system's.
     """
     seen: list[BaseException] = []
     cause: BaseException | None = error
     while cause is not None and cause not in seen:
-        seen.append(cause)
-        if said := _reason(cause):
+        if said := own_reason(cause):
             return said
+        seen.append(cause)
         cause = getattr(cause, "orig", None) or cause.__cause__ or cause.__context__
     return None
 
 
-def _reason(error: BaseException) -> str | None:
+def own_reason(error: BaseException) -> str | None:
+    """The same, of this error alone."""
     if isinstance(error, OSError) and error.errno in _BY_ERRNO:
         return f"{error.filename}：{_BY_ERRNO[error.errno]}" if error.filename else _BY_ERRNO[error.errno]
     if isinstance(error, sqlite3.Error):

@@ -16,6 +16,7 @@ import select
 import stat
 import sys
 import threading
+import traceback
 from collections.abc import Mapping, MutableMapping
 from types import TracebackType
 from typing import Any
@@ -179,6 +180,16 @@ def configure_command() -> None:
         wrapper_class=_unfailing(logging.ERROR),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    if sys.stderr is sys.__stderr__:
+        sys.excepthook = _shown
+        # What a library's clean-up says after the error that caused it (lxml, on a full disk) helps nobody.
+        sys.unraisablehook = lambda said: None
+
+
+def _shown(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A traceback for the person at the terminal, and whoever gets it from them."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(mask("".join(traceback.format_exception(kind, error, trace))))
 
 
 def _mask_line(_logger: object, _method: str, line: Any) -> str:

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from bot import backup as backups
 from bot import database, disk, logs, security_log
-from bot.errors import YihaodaError
+from bot.errors import StoreBusy, YihaodaError
 from bot.models import Ticket
 from bot.settings import get_settings
 from bot.tickets import status_reply
@@ -286,9 +286,11 @@ def _sentence(error: Exception) -> str:
     if callable(errors):  # pydantic: one part a setting; a rule over several settings names them itself
         said = [(".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")) for one in errors()]
         return "；".join(f"设置 YIHAODA_{name.upper()}：{text}" if name else text for name, text in said)
-    if isinstance(error, YihaodaError | RasaTrainingError | SupervisorError):
-        return str(error)
-    return disk.reason(error) or str(error)
+    if isinstance(error, OSError | StoreBusy) or not isinstance(
+        error, YihaodaError | RasaTrainingError | SupervisorError
+    ):
+        return disk.reason(error) or str(error)
+    return str(error)
 
 
 if __name__ == "__main__":

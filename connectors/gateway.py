@@ -230,8 +230,9 @@ async def _known_error(request: Request, error: Exception) -> JSONResponse:
         # The route and not the address, which may hold a ticket's number and its query code.
         route = getattr(request.scope.get("route"), "path", "")
         security_log.record("request.refused", f"{request.method} {route}", reason=error.code, status=status)
-    if status == 500:
-        log.error("request.failed", code=error.code, reason=str(error))
+    trouble = disk.reason(error) if isinstance(error, StoreBusy) else None
+    if status == 500 or trouble:
+        log.error("request.failed", error=error.code, reason=trouble or str(error))
     return error_response(status, error.code, str(error))
 
 
