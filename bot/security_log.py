@@ -131,7 +131,7 @@ class _SecurityLog:
         if self._tidied != (folder, _today()):
             self._tidied = (folder, _today())
             keep = get_settings().security_log_days
-            threading.Thread(target=tidy, args=(folder, _today(), keep), name="security-log", daemon=True).start()
+            threading.Thread(target=tidy, args=(folder, _today(), keep), name="security-log").start()
 
 
 _log = _SecurityLog()
@@ -162,8 +162,11 @@ def signed_in(who: str) -> None:
 
 
 def settle() -> None:
-    """Write what has been counted so far."""
-    _log.settle()
+    """Write what has been counted so far.  Never raises."""
+    try:
+        _log.settle()
+    except Exception:
+        log.exception("security.unwritten")
 
 
 atexit.register(settle)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ from conftest import forget
 from fastapi.testclient import TestClient
 
 from bot import crypto, disk, logs, security_log
-from bot.settings import Settings, get_settings
+from bot.settings import ROOT, Settings, get_settings
 from connectors import disks
 from connectors.gateway import create_app
 from tests.index.test_assistant import make
@@ -165,3 +167,47 @@ def test_a_sign_in_is_in_it_once_a_day(http: TestClient) -> None:
     assert first == {"event": "signed_in", "subject": "坐席令牌"}
     with pytest.raises(ValueError, match="not enough"):
         refused(http, lambda: http.get("/api/operator/tickets", headers=right))
+
+
+GATEWAY = """
+import json, pathlib, sys, time
+from fastapi.testclient import TestClient
+from bot import logs
+logs.configure("INFO")  # making the index logs
+from bot.settings import get_settings
+from connectors import gateway
+from tests.index.test_assistant import make
+assistant = make(get_settings())
+gateway.get_assistant = lambda: assistant
+with TestClient(gateway.create_app()) as http:
+    opened = http.post("/api/conversations").json()
+    own = {"headers": {"Authorization": "Bearer " + opened["token"]}}
+    path = f"/api/conversations/{opened['id']}"
+    started = time.monotonic()
+    said = http.post(path + "/messages", json={"message_id": "m", "text": "图书馆借书证丢失如何补领"}, **own)
+    took_s = time.monotonic() - started
+    wrong = http.get(path, headers={"Authorization": "Bearer x"})
+    ready = http.get("/readyz")
+    found = [said.status_code, said.json()["replies"][0]["type"], took_s < 20, wrong.status_code, ready.json()["reasons"]]
+pathlib.Path(sys.argv[1]).write_text(json.dumps(found))
+"""
+
+
+def test_no_request_and_no_turn_fails_for_a_log_that_cannot_be_written(
+    sqlite_db: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The issue's fault: plain-text 500, and who waited for a turn that was settled was told after 25 seconds."""
+    monkeypatch.setenv("YIHAODA_DENSE", "false")
+    monkeypatch.setenv("YIHAODA_RASA_PORT", "1")
+    monkeypatch.setenv("YIHAODA_DISK_FREE_MB", "0")
+    monkeypatch.setenv("YIHAODA_LOG_DIR", "/dev/null")  # no folder, and nobody can make it one
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{ROOT / 'tests'}")
+    found = tmp_path / "found"
+    with Path("/dev/full").open("w") as full:
+        call = [sys.executable, "-c", GATEWAY, str(found)]
+        subprocess.run(call, stdout=full, stderr=full, timeout=120, check=True)
+    status, kind, in_time, wrong, said = json.loads(found.read_text())
+    assert (status, kind, in_time, wrong) == (200, "answer", True, 403)
+    assert any(reason.startswith("日志文件夹写不进去") for reason in said)
+    assert any(reason.startswith("网关的日志写不出去，已经丢了 ") for reason in said)
+    assert any(reason.startswith("安全日志写不进去，已经少记了 ") for reason in said)

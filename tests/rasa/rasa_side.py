@@ -7,6 +7,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import tempfile
 import unittest
 from pathlib import Path
 
@@ -211,6 +212,53 @@ class StartUpTest(unittest.TestCase):
         )
         finished = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
         self.assertEqual(finished.stdout.splitlines()[-1], "False True", finished.stderr)
+
+
+class Output(unittest.TestCase):
+    """Rasa's own lines go through logging and structlog to standard output and error."""
+
+    CODE = """
+import logging, sys
+from bot.rasa import output
+output.install()
+from rasa.utils.log_utils import configure_structlog
+import structlog
+configure_structlog(logging.INFO)
+def fail(words):
+    raise ValueError("it failed")
+try:
+    fail("what the citizen said")
+except ValueError:
+    structlog.get_logger().exception("crashed")
+for number in range(3000):
+    structlog.get_logger().info("one of many", number=number, more="x" * 100)
+    print("printed", flush=True)
+open(sys.argv[1], "w").write("done")
+"""
+
+    def ends(self, out: int) -> bool:
+        with tempfile.TemporaryDirectory() as folder:
+            done = Path(folder, "done")
+            subprocess.run([sys.executable, "-c", self.CODE, str(done)], cwd=ROOT, stdout=out, stderr=out, timeout=120)
+            return done.exists()
+
+    def test_a_full_disk_a_gone_and_a_hanging_reader_stop_nothing(self) -> None:
+        full = os.open("/dev/full", os.O_WRONLY)
+        self.assertTrue(self.ends(full))
+        os.close(full)
+        reader, writer = os.pipe()
+        self.assertTrue(self.ends(writer))  # some lines fill it
+        os.close(reader)
+        self.assertTrue(self.ends(writer))
+        os.close(writer)
+
+    def test_a_traceback_shows_no_variables(self) -> None:
+        with tempfile.TemporaryDirectory() as folder, Path(folder, "log").open("w+b") as log:
+            self.assertTrue(self.ends(log.fileno()))
+            log.seek(0)
+            said = log.read().decode()
+        self.assertIn("it failed", said)
+        self.assertNotIn('what the citizen said"', said.replace('fail("what the citizen said")', ""))
 
 
 if __name__ == "__main__":
