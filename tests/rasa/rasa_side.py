@@ -258,7 +258,7 @@ open(sys.argv[1], "w").write("done")
             log.seek(0)
             said = log.read().decode()
         self.assertIn("it failed", said)
-        self.assertNotIn('what the citizen said"', said.replace('fail("what the citizen said")', ""))
+        self.assertNotIn("what the citizen said", said)
 
 
 if __name__ == "__main__":
