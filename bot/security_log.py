@@ -104,8 +104,11 @@ class _SecurityLog:
                 self._wake_later()
 
     def _write_counts(self, now: float) -> None:
-        for key in [key for key, one in self._repeated.items() if one.until <= now]:
-            one = self._repeated.pop(key)
+        while self._repeated:
+            key, one = next(iter(self._repeated.items()))  # the oldest: under attack there are many
+            if one.until > now:
+                return
+            del self._repeated[key]
             if one.count:
                 counted = {"at": _now(), "since": one.first["at"], "repeated": one.count}
                 self._write(one.first | counted | {"subject": "、".join(one.subjects)}, one.folder)

@@ -125,6 +125,7 @@ def test_a_disk_that_takes_nothing_is_counted_and_said_and_harms_nothing(setting
     assert lines(settings)[0]["lost_before"] == 3
 
 
+@pytest.mark.full
 def test_processes_that_write_at_once_mix_no_lines(settings: Settings) -> None:
     code = "import sys; from bot import security_log as s; [s.record('e', f'{sys.argv[1]} {n}' + '好' * 500, counted=False) for n in range(300)]"
     both = [subprocess.Popen([sys.executable, "-c", code, name], cwd=ROOT) for name in ("a", "b")]

@@ -231,7 +231,14 @@ def a_folder_of_that_name(log_dir: Path) -> None:
     (log_dir / "one.log").mkdir(parents=True)
 
 
-@pytest.mark.parametrize("spoil", [full_disk, no_folder, a_folder_of_that_name])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        full_disk,
+        pytest.param(no_folder, marks=pytest.mark.full),
+        pytest.param(a_folder_of_that_name, marks=pytest.mark.full),
+    ],
+)
 def test_a_log_that_cannot_be_written_ends_nothing(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
     """The issue's fault: a full log disk and one crashed service ended everything."""
     spoil(tmp_path / "logs")
