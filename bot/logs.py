@@ -12,6 +12,7 @@ import json
 import logging
 import math
 import os
+import re
 import select
 import stat
 import sys
@@ -218,7 +219,24 @@ def _plain(value: object, depth: int = 0) -> Any:
     return _bounded(repr(value))
 
 
+_ESCAPED = re.compile(r"(?:\\+u[0-9a-fA-F]{4})+|(?:\\+U[0-9a-fA-F]{8})+|(?:\\+x[0-9a-fA-F]{2})+")
+_CODECS = {"u": "utf-16-be", "U": "utf-32-be", "x": "utf-8"}
+_UNSAFE = dict.fromkeys((*range(32), *range(127, 160), 8232, 8233), " ") | {ord('"'): "'", ord("\\"): "/"}
+
+
+def readable(text: str) -> str:
+    """Characters for the escapes that JSON and Python's ``repr`` write: in ``\\u300113812345678`` no mask sees the number."""
+    return _ESCAPED.sub(_characters, text) if "\\" in text else text
+
+
+def _characters(escaped: re.Match[str]) -> str:
+    kind = escaped[0].lstrip("\\")[0]
+    raw = bytes.fromhex("".join(re.findall(f"{kind}([0-9a-fA-F]+)", escaped[0])))
+    return raw.decode(_CODECS[kind], "replace").translate(_UNSAFE)
+
+
 def _bounded(text: str) -> str:
+    text = readable(text)
     if len(text) <= _LONGEST_TEXT:
         return text
     head, tail = mask(text[: _LONGEST_TEXT // 4]), mask(text[-_LONGEST_TEXT // 2 :])

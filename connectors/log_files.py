@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Self
 
 from bot.disk import compress
+from bot.logs import readable
 from bot.masking import mask
 
 LONGEST_LINE = 16_384
@@ -28,7 +29,6 @@ _LAST_LINES = 20
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 # Also what would end a line elsewhere: one line of a service stays one line.
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
-_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
 def cleaned(line: bytes, left_out: int = 0) -> str:
@@ -37,20 +37,14 @@ def cleaned(line: bytes, left_out: int = 0) -> str:
     Args:
         left_out: How many bytes the line had beyond these.
     """
-    text = line.decode("utf-8", "backslashreplace")
-    text = _CONTROLS.sub("", _COLOURS.sub("", text))
-    text = mask(_ESCAPED.sub(_letter, text))  # JSON of libraries' writes Chinese as \\uXXXX, numbers spelt out too
+    text = _CONTROLS.sub("", _COLOURS.sub("", line.decode("utf-8", "replace")))
+    text = mask(readable(text))
     kept = text.encode()
     if not left_out and len(kept) <= LONGEST_LINE:
         return text
     # A number that the cut goes through is not seen as one: it lies in the margin, which goes.
     end = min(LONGEST_LINE, len(kept) - _MARGIN)
     return kept[:end].decode("utf-8", "ignore") + f" …（太长，略去 {len(kept) - end + left_out} 字节）"
-
-
-def _letter(escaped: re.Match[str]) -> str:
-    character = chr(int(escaped[1], 16))
-    return character if character > "\x7f" and character.isalnum() else escaped[0]
 
 
 class LogFile:

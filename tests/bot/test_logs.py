@@ -9,6 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.logs import readable
+from bot.masking import mask
 from bot.settings import ROOT
 
 SERVICE = """
@@ -131,3 +137,31 @@ def test_what_was_dropped_is_counted_once_there_is_room_again(tmp_path: Path) ->
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == '{"event": "log.dropped", "lines": 3}\n4\n5\n'
+
+
+@given(st.text(max_size=6), st.text(max_size=6))
+def test_no_escape_before_a_number_hides_it_from_the_mask(before: str, after: str) -> None:
+    """As JSON and ``repr`` write text and bytes, once and twice: ``、`` before a number ends in ``3001``."""
+    before, after = (text + "，" for text in (before, after))
+    said = f"{before}13812345678{'，' + after}"
+    raw = said.encode("utf-8", "surrogatepass")
+    for written in (json.dumps(said), json.dumps(json.dumps(said)), json.dumps(repr(raw)), json.dumps(ascii(said))):
+        line = mask(readable(written))
+        assert "12345678" not in line
+        json.loads(line)
+    for written in (repr(raw), ascii(said)):
+        assert "12345678" not in mask(readable(written))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        r"\u300113812345678",
+        r"\xe3\x80\x8113812345678",
+        r"\\u0000\u000013812345678",
+        r"\ud83d\ude0013812345678",
+        r"\U0001f60013812345678",
+    ],
+)
+def test_examples_of_it(written: str) -> None:
+    assert "138****5678" in mask(readable(written))
