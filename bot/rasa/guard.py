@@ -38,4 +38,8 @@ def guard(app: Sanic, secret: str) -> None:
         given = request.headers.get("authorization", "").encode(errors="replace")
         return None if hmac.compare_digest(given, wanted) else json({"error": "unauthorised"}, status=401)
 
-    app.request_middleware.appendleft(check)  # before sanic-cors, which would answer OPTIONS itself
+    def put_first(app: Sanic, _: Any) -> None:
+        app.request_middleware.appendleft(check)
+
+    # As late as this: sanic-cors puts itself first when the server starts, and would answer OPTIONS.
+    app.register_listener(put_first, "before_server_start")
