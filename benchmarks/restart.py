@@ -113,6 +113,7 @@ def measure(victims: Sequence[str], kills: int, every_s: float, folder: Path) ->
                 if number + 1 < kills:
                     time.sleep(max(0.0, began + every_s - time.monotonic()))
         replies = citizen.replies()
+        hangs = sum(handle.hangs(name) for name in VICTIMS["all three"])
     if len(replies) != citizen.sent or set(replies.values()) != {1}:
         raise RuntimeError(f"{citizen.sent} messages, but their turns' replies are {sorted(replies.values())}")
     return {
@@ -120,6 +121,7 @@ def measure(victims: Sequence[str], kills: int, every_s: float, folder: Path) ->
         "kills": kills,
         "every_s": every_s,
         "messages": citizen.sent,
+        "taken_for_hung": hangs,
         "summary": {victim: summary(ones) for victim, ones in seconds.items()},
         "seconds": seconds,
         "load_after": round(os.getloadavg()[0], 2),
@@ -148,7 +150,10 @@ def show(report: dict[str, Any]) -> None:
         cells = (f"{row[what]['median_s']:.1f} ({row[what]['longest_s']:.1f})" for what in row)
         table.add_row(victim, *cells)
     Console(width=100).print(table)
-    print(f"{report['messages']} messages, one reply each; load {report['machine']['load_before'][0]} before")
+    print(
+        f"{report['messages']} messages, one reply each; load {report['machine']['load_before'][0]} before, "
+        f"{report['load_after']} after; services wrongly taken for hung: {report['taken_for_hung']}"
+    )
 
 
 def main() -> int:
