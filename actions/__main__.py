@@ -1,4 +1,4 @@
-"""The action server: ``python -m actions --port 5055``, on this machine only.
+"""The action server: ``python -m actions --port 5055``, on this machine only, and only for whoever has the services' secret.
 
 rasa-sdk's own command listens on every address, runs the server in a second process, and would load the index on the first
 citizen's question; here it is loaded before the server says that it is ready.
@@ -7,11 +7,13 @@ citizen's question; here it is loaded before the server says that it is ready.
 from __future__ import annotations
 
 import argparse
+import hmac
 from typing import Any
 
 import structlog
 from rasa_sdk.endpoint import create_app
 from rasa_sdk.executor import ActionExecutor
+from sanic import HTTPResponse, Request, Sanic, response
 
 from bot import logs
 from bot.errors import YihaodaError
@@ -26,15 +28,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="一号答的动作服务")
     parser.add_argument("--port", type=int, required=True)
     port = parser.parse_args().port
+    secret = get_settings().service_secret.get_secret_value()
+    if not secret:
+        parser.exit(1, "没有暗号 YIHAODA_SERVICE_SECRET：动作服务不单独启动，请用 ./yihaoda run 启动全部服务。\n")
     logs.configure(get_settings().log_level)
     executor = Executor()
     executor.register_package("actions")
     app = create_app(executor, cors_origins=None)
-    logs.configure(
-        get_settings().log_level
-    )  # once more: what was set up meanwhile may have brought handlers of its own
+    guard(app, secret)
+    # Once more: what was set up meanwhile may have brought handlers of its own.
+    logs.configure(get_settings().log_level)
     app.register_listener(_warm_up, "before_server_start")
     app.run("127.0.0.1", port, single_process=True, access_log=False, motd=False)
+
+
+def guard(app: Sanic[Any, Any], secret: str) -> None:
+    """Answer requests without the secret, on any route and on none, with 401.  ``bot/rasa/guard.py`` does it for Rasa."""
+    wanted = f"Bearer {secret}".encode()
+
+    def check(request: Request) -> HTTPResponse | None:
+        given = request.headers.get("authorization", "").encode(errors="replace")
+        return None if hmac.compare_digest(given, wanted) else response.json({"error": "unauthorised"}, status=401)
+
+    app.register_middleware(check, "request")
 
 
 class Executor(ActionExecutor):  # type: ignore[misc]
@@ -47,8 +63,7 @@ class Executor(ActionExecutor):  # type: ignore[misc]
 
 async def _warm_up(*_: Any) -> None:
     try:
-        loaded = get_assistant().reader.get()
-        loaded.retriever.candidates("您好")
+        get_assistant().warm_up()
     except YihaodaError as error:
         log.error("index.unavailable", reason=str(error))  # questions become tickets until there is one
 

@@ -36,7 +36,7 @@ from rich.table import Table
 from benchmarks import stack
 from bot import conversations, database, turns
 from bot.settings import ROOT, Settings
-from connectors.services import services
+from connectors.services import SECRET, services
 from connectors.supervisor import Handle, free_ports, start_in_background
 
 CONCURRENCY = (1, 8)
@@ -305,7 +305,8 @@ def both_running(folder: Path, cores: set[int]) -> Iterator[tuple[Handle, Settin
     ours = stack.use(envs["yihaoda"])
     plain = stack.use(envs["plain"])  # from here on, the plain variant's database is this process's own
     endpoints = folder / "endpoints.yml"
-    endpoints.write_text(f"action_endpoint:\n  url: {plain.action_url}\n", encoding="utf-8")
+    secret = f"  headers:\n    Authorization: Bearer ${{{SECRET}}}\n"
+    endpoints.write_text(f"action_endpoint:\n  url: {plain.action_url}\n{secret}", encoding="utf-8")
     by_name = {service.name: service for service in services(plain, model, envs["plain"])}
     rasa = by_name["rasa"]
     plain_rasa = replace(

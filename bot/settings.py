@@ -53,6 +53,11 @@ class Settings(BaseSettings):
     rasa_port: int = Field(default=5005, ge=1, le=65535, description="Rasa 服务端口，只在本机监听。")
     action_port: int = Field(default=5055, ge=1, le=65535, description="动作服务端口，只在本机监听。")
 
+    service_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="网关、Rasa 和动作服务之间的暗号。启动程序每次启动都换一个新的，不用设置，设置了也不用。",
+    )
+
     encoder: str = Field(
         default="", description="句向量模型：sentence-transformers 的名称或文件夹。留空用随项目附带的模型。"
     )

@@ -239,7 +239,7 @@ async def _take_turn(
     if receipt.replies is not None:
         return Turned(state=receipt.state, replies=receipt.replies, turn_id=receipt.turn_id)  # type: ignore[arg-type]
     try:
-        async with asyncio.timeout(here.settings.reply_wait_s):
+        async with asyncio.timeout(here.reply_wait_s):
             settled = await here.dispatcher.answer(conversation_id, receipt.turn_id)
     except TurnFailed:
         await asyncio.to_thread(_view, conversation_id, token)  # erased meanwhile: then nothing follows

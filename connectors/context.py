@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from bot.settings import Settings
 from connectors.dispatcher import Dispatcher, Notifier
 from connectors.rasa_client import RasaClient
 from index.assistant import Assistant
+
+_LOADING_WAIT_S = 2.0
 
 
 class PerMinute:
@@ -49,6 +52,13 @@ class Gateway:
     """New conversations, by address"""
     messages: PerMinute
     """Messages and changes of settings, by conversation; changes of tickets, by ticket"""
+    loading: asyncio.Task[None]
+    """Ends when the index is in memory, or can't be; messages are taken and stored meanwhile"""
+
+    @property
+    def reply_wait_s(self) -> float:
+        """How long a request waits for its reply.  Briefly while the index is loading: Rasa may answer all the same."""
+        return self.settings.reply_wait_s if self.loading.done() else min(_LOADING_WAIT_S, self.settings.reply_wait_s)
 
 
 class Body(BaseModel):

@@ -34,7 +34,7 @@ from connectors.dispatcher import Dispatcher, Notifier, TurnFailed, depths
 from connectors.rasa_client import RasaClient
 from connectors.wechat import account, channel, miniprogram
 from connectors.wechat.api import WeChatFailed
-from index.assistant import get_assistant
+from index.assistant import Assistant, get_assistant
 
 log = structlog.get_logger(__name__)
 
@@ -59,13 +59,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     security_log.record("gateway.started", counted=False)
     await asyncio.to_thread(database.migrate)
     assistant = get_assistant()
-    try:
-        await asyncio.to_thread(assistant.reader.get)
-    except YihaodaError as error:
-        log.error("index.unavailable", reason=str(error))  # readyz says so; tickets are made meanwhile
-    rasa = RasaClient(settings.rasa_url, settings.rasa_timeout_s)
+    rasa = RasaClient(settings.rasa_url, settings.rasa_timeout_s, settings.service_secret.get_secret_value())
     notifier = Notifier()
     dispatcher = Dispatcher(settings, rasa, assistant, notifier)
+    loading = asyncio.create_task(_load(assistant))
     app.state.gateway = Gateway(
         settings,
         crypto.operator_token(settings),
@@ -76,11 +73,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         openings=PerMinute(settings.conversations_per_minute),
         lookups=PerMinute(settings.conversations_per_minute),
         messages=PerMinute(settings.rate_per_minute),
+        loading=loading,
     )
     app.state.wechat = account.official(settings)
     app.state.miniprogram = account.miniprogram(settings)
     apps = [one for one in (app.state.wechat, app.state.miniprogram) if one is not None]
-    tasks = [asyncio.create_task(_recover_forever(dispatcher, settings.retention_days))]
+    tasks = [loading, asyncio.create_task(_recover_forever(dispatcher, settings.retention_days))]
     tasks += [asyncio.create_task(one.deliver_forever()) for one in apps]
     try:
         yield
@@ -92,6 +90,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             await one.api.close()
         await dispatcher.close()
         await rasa.close()
+
+
+async def _load(assistant: Assistant) -> None:
+    """Messages are taken, stored and (by Rasa) answered meanwhile; what we have to answer ourselves waits for this."""
+    try:
+        await asyncio.to_thread(assistant.warm_up)
+    except YihaodaError as error:
+        log.error("index.unavailable", reason=str(error))  # readyz says so; tickets are made meanwhile
+    except Exception:
+        log.exception("index.unavailable")
 
 
 async def _recover_forever(dispatcher: Dispatcher, retention_days: int) -> None:
@@ -186,19 +194,23 @@ def create_app() -> FastAPI:
 
     @app.get("/readyz", tags=["service"])
     async def readyz(request: Request) -> JSONResponse:
-        """Whether citizens can be answered: database and index.  ``degraded`` with 200 where the gateway still answers.
+        """Whether messages are accepted (database) and answered (index); ``degraded`` with 200 where the gateway still answers.
 
-        One gateway serves a database: a disk without room, or a log that can't be written, is for people to see to, not for
-        a load balancer, which would take the last gateway away.
+        One gateway serves a database: a Rasa that is down, a disk without room, or a log that can't be written, is for people
+        to see to, not for a load balancer, which would take the last gateway away.
         """
         here: Gateway = request.app.state.gateway
         reasons = await disks.reasons()
-        checks: dict[str, object] = {"rasa": await here.rasa.ready(), "reasons": reasons}
+        checks: dict[str, object] = {"accepting": False, "answering": False, "rasa": await here.rasa.ready()}
+        checks["reasons"] = reasons
         if not checks["rasa"]:
             reasons.append("Rasa 没有应答，网关自己作答。")
         try:
-            checks["database"] = await asyncio.to_thread(depths) is not None
+            checks["accepting"] = await asyncio.to_thread(depths) is not None
+            if not here.loading.done():
+                return JSONResponse({"status": "loading", **checks}, status_code=503)
             loaded = await asyncio.to_thread(here.assistant.reader.get)
+            checks["answering"] = True
             checks["index"] = loaded.version
             checks["index_error"] = here.assistant.reader.error
         except Exception as error:
@@ -215,7 +227,8 @@ def create_app() -> FastAPI:
             metrics.OUTBOX_DEPTH.set(outbox)
             metrics.INBOX_OPEN.set(inbox)
             await asyncio.to_thread(measure, here.settings)
-            metrics.INDEX_LAG.set(await asyncio.to_thread(here.assistant.reader.lag))
+            if here.loading.done():
+                metrics.INDEX_LAG.set(await asyncio.to_thread(here.assistant.reader.lag))
         except Exception:
             log.exception("metrics.incomplete")
         return PlainTextResponse(metrics.render(), media_type="text/plain; version=0.0.4")

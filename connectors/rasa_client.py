@@ -32,10 +32,13 @@ def neutral(text: str) -> str:
 class RasaClient:
     """Talks to one Rasa server.  After a few time-outs in a row it is left alone for a while."""
 
-    def __init__(self, url: str, timeout_s: float) -> None:
+    def __init__(self, url: str, timeout_s: float, secret: str = "") -> None:
         self._url = f"{url}/webhooks/rest/webhook"
         # Half the cost of a turn in this process was the client: aiohttp's is a third of httpx's.
-        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout_s, connect=1.0))
+        self._http = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=timeout_s, connect=1.0),
+            headers={"Authorization": f"Bearer {secret}"} if secret else {},
+        )
         self._timeouts = 0
         self._open_at = 0.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -19,6 +20,9 @@ from index import knowledge_files, versions
 log = structlog.get_logger(__name__)
 
 Say = Callable[[str], None]
+
+SECRET = "YIHAODA_SERVICE_SECRET"
+"""The environment variable that holds the services' common secret."""
 
 
 def prepare(settings: Settings, say: Say) -> Path:
@@ -54,7 +58,10 @@ def _build_index() -> None:
 
 
 def services(settings: Settings, model: Path, env: Mapping[str, str] | None = None) -> list[Service]:
-    """Rasa, the action server and the gateway; ``env`` is added to each one's environment."""
+    """Rasa, the action server and the gateway; ``env`` is added to each one's environment.
+
+    A secret made for this start is in their environments too: Rasa and the action server answer nobody without it.
+    """
     rasa_python = ROOT / ".venv-rasa" / "bin" / "python"
     folder = ROOT / "bot" / "rasa"
     local = "127.0.0.1"
@@ -64,6 +71,8 @@ def services(settings: Settings, model: Path, env: Mapping[str, str] | None = No
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_OFFLINE": "1",
     } | dict(env or {})
+    shared[SECRET] = secrets.token_urlsafe(32)
+    secret_header = {"Authorization": f"Bearer {shared[SECRET]}"}
     return [
         Service(
             name="rasa",
@@ -80,6 +89,7 @@ def services(settings: Settings, model: Path, env: Mapping[str, str] | None = No
             port=settings.rasa_port,
             port_setting="YIHAODA_RASA_PORT",
             ready_url=f"{settings.rasa_url}/webhooks/rest/",
+            probe_headers=secret_header,
             cwd=ROOT,
         ),
         Service(
@@ -90,6 +100,7 @@ def services(settings: Settings, model: Path, env: Mapping[str, str] | None = No
             port=settings.action_port,
             port_setting="YIHAODA_ACTION_PORT",
             ready_url=f"http://{local}:{settings.action_port}/health",
+            probe_headers=secret_header,
             cwd=ROOT,
         ),
         Service(
@@ -106,6 +117,7 @@ def services(settings: Settings, model: Path, env: Mapping[str, str] | None = No
             port=settings.port,
             port_setting="YIHAODA_PORT",
             ready_url=f"{settings.gateway_url}/readyz",
+            live_url=f"{settings.gateway_url}/healthz",
             cwd=ROOT,
         ),
     ]  # fmt: skip

@@ -4,8 +4,11 @@ Knows nothing of what it runs: a list of `Service`, each a command, a port and a
 is ready.  `run_services` is for the terminal (`yihaoda run`), `start_in_background` for tests and benchmarks.
 
 Each service leads a process group of its own, so that Ctrl-C in the terminal reaches only us, and so that its helper
-processes end with it.  A small watchdog process, told of every group through a pipe, ends them when we are gone without
-having done so ourselves (kill -9): the pipe then closes.  This needs nothing that only Linux has.
+processes end with it.  A process that lives but does not answer any more (stopped, deadlocked) counts as crashed.
+
+A small watchdog process, told of every group through a pipe, ends them when we are gone without having done so ourselves
+(kill -9): the pipe then closes.  This needs nothing that only Linux has.  Where systemd started us, it is told that we are
+ready and, again and again, that we are not hung ourselves (sd_notify(3); ``Type=notify`` and ``WatchdogSec=``).
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from types import FrameType
@@ -31,14 +34,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from connectors.log_files import Capture, LogFile
 
-FIRST_DELAY_S = 1.0
+FIRST_DELAY_S = 1.0  # from the second crash in a row on; the first restart is immediate
 LONGEST_DELAY_S = 30.0
-STEADY_AFTER_S = 60.0  # alive this long, a service's earlier crashes no longer count
+STEADY_AFTER_S = 45.0  # crashes further apart than this, with the service ready in between, are not in a row
 STARTS_BEFORE_GIVING_UP = 5
 GRACE_S = 10.0
 POLL_S = 0.2
 PROBE_EVERY_S = 0.5
 PROBE_TIMEOUT_S = 2.0
+LIVE_EVERY_S = 5.0
+LIVE_TIMEOUT_S = 5.0
+MISSES_IDLE = 4  # so many liveness probes in a row without an answer, and the process is hung…
+MISSES_WORKING = 12  # …or so many, where it uses the processor meanwhile: a busy machine, or a loop without end
+WORKING_S = 0.02  # processor time between two probes that counts as working
+LATE_S = 2.0  # we looked so much later than we meant to: the machine stood still, and a miss proves nothing
+NOTIFY_EVERY_S = 5.0
 PROGRESS_EVERY_S = 10.0
 CAPTURE_S = 2.0  # for the last lines of a service that has ended
 LOG_BYTES = 20_000_000
@@ -61,6 +71,8 @@ class Service:
         env: Added to our own environment.
         port: TCP port it listens on, on `host`; must be free before the start.
         ready_url: Ready once a GET of it answers with a status of 2xx.
+        live_url: Once ready, it lives as long as a GET of it answers, whatever the status; `ready_url` where empty.
+        probe_headers: Sent with both.
         title: What the operator calls it; `name` where empty.
         port_setting: The setting that changes the port, named when the port is in use.
         host: Address it listens on.
@@ -70,9 +82,11 @@ class Service:
 
     name: str
     command: Sequence[str]
-    env: Mapping[str, str]
+    env: Mapping[str, str] = field(repr=False)  # may hold secrets
     port: int
     ready_url: str
+    live_url: str = ""
+    probe_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     title: str = ""
     port_setting: str = ""
     host: str = "127.0.0.1"
@@ -87,6 +101,32 @@ class _State(Enum):
     WAITING = "crashed, to be started again later"
 
 
+class _Probe:
+    """One GET, in a thread of its own: a service that hangs holds up nobody else."""
+
+    def __init__(self, url: str, headers: Mapping[str, str], timeout_s: float) -> None:
+        self.status: int | None = None  # of the answer; None as long as, and if, there is none
+        self.until = time.monotonic() + timeout_s
+        self._request = urllib.request.Request(url, headers=dict(headers))
+        self._timeout_s = timeout_s
+        self._thread = threading.Thread(target=self._ask, name="probe", daemon=True)
+        self._thread.start()
+
+    def over(self, now: float) -> bool:
+        """Whether there is an answer, or none is waited for any more."""
+        return not self._thread.is_alive() or now >= self.until
+
+    def _ask(self) -> None:
+        # http.client raises types of its own for half an answer.
+        with contextlib.suppress(Exception):
+            try:
+                with _direct.open(self._request, timeout=self._timeout_s) as response:
+                    self.status = int(response.status)
+            except urllib.error.HTTPError as refusal:
+                self.status = refusal.code
+                refusal.close()
+
+
 @dataclass
 class _Running:
     """A service and what became of it so far."""
@@ -97,11 +137,16 @@ class _Running:
     state: _State = _State.DOWN
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
+    probe: _Probe | None = None
     next_probe: float = 0.0
     next_start: float = 0.0
+    misses: int = 0  # liveness probes without an answer, in a row
+    worked_s: float = 0.0  # processor time at the last look
     crashes: int = 0  # in a row
+    crashed_at: float = 0.0
     was_ready: bool = False
     deaths: int = 0  # since the beginning; a test waits for it to grow
+    hangs: int = 0  # those of them for which it did not answer
 
     @property
     def title(self) -> str:
@@ -128,6 +173,7 @@ class _Supervision:
         self._watchdog: subprocess.Popen[bytes] | None = None
         self._began = time.monotonic()
         self._next_progress = self._began + PROGRESS_EVERY_S
+        self._next_notice = self._began
 
     def begin(self) -> None:
         """Check the ports and start everything.  Raises SupervisorError."""
@@ -154,7 +200,7 @@ class _Supervision:
             service = one.service
             one.log.write(f"===== {time.strftime('%Y-%m-%d %H:%M:%S')} 启动 =====")
             one.started_at = time.monotonic()
-            one.next_probe = one.started_at
+            one.probe, one.next_probe, one.misses = None, one.started_at, 0
             one.state = _State.STARTING
             try:
                 with Capture(one.log) as one.capture:
@@ -178,16 +224,17 @@ class _Supervision:
         for one in self.running.values():
             with self.lock:
                 now = time.monotonic()
-                if one.state is _State.WAITING and now >= one.next_start:
-                    self.start(one)
                 if one.state is _State.STARTING or one.state is _State.READY:
                     if one.process is None or one.process.poll() is not None:
                         self._crashed(one, self._how_it_ended(one))
                     elif one.state is _State.STARTING:
                         self._see_whether_ready(one, now)
-                    elif one.crashes and now - one.started_at >= STEADY_AFTER_S:
-                        one.crashes = 0
+                    else:
+                        self._see_whether_it_lives(one, now)
+                if one.state is _State.WAITING and time.monotonic() >= one.next_start:
+                    self.start(one)
         self._show_progress()
+        self._tell_systemd()
 
     def all_ready(self) -> bool:
         with self.lock:
@@ -225,20 +272,48 @@ class _Supervision:
         return "\n".join("    " + line for line in list(one.log.last))
 
     def _see_whether_ready(self, one: _Running, now: float) -> None:
-        if now >= one.next_probe:
-            if _answers(one.service.ready_url):
+        if one.probe is None and now >= one.next_probe:
+            one.probe = _Probe(one.service.ready_url, one.service.probe_headers, PROBE_TIMEOUT_S)
+        elif one.probe is not None and one.probe.over(now):
+            status, one.probe = one.probe.status, None
+            if status is not None and 200 <= status < 300:
                 one.state = _State.READY
                 one.was_ready = True
+                one.next_probe, one.worked_s = now + LIVE_EVERY_S, _processor_seconds(one)
                 self._say(f"{one.title}：已就绪（{now - one.started_at:.0f} 秒）")
                 return
-            one.next_probe = time.monotonic() + PROBE_EVERY_S
+            one.next_probe = now + PROBE_EVERY_S
         if now - one.started_at >= one.service.start_timeout_s:
             self._crashed(one, f"启动 {one.service.start_timeout_s:.0f} 秒后仍未就绪")
 
+    def _see_whether_it_lives(self, one: _Running, now: float) -> None:
+        """Whoever has been ready has to answer now and then; merely loading is no hanging."""
+        if one.probe is None:
+            if now >= one.next_probe:
+                url = one.service.live_url or one.service.ready_url
+                one.probe = _Probe(url, one.service.probe_headers, LIVE_TIMEOUT_S)
+                one.next_probe = now + LIVE_EVERY_S
+            return
+        if not one.probe.over(now):
+            return
+        status, late_s, one.probe = one.probe.status, now - one.probe.until, None
+        before_s, one.worked_s = one.worked_s, _processor_seconds(one)
+        if status is not None:
+            one.misses = 0
+        elif late_s < LATE_S:
+            one.misses += 1
+            if one.misses >= (MISSES_WORKING if one.worked_s - before_s >= WORKING_S else MISSES_IDLE):
+                one.hangs += 1
+                self._crashed(one, f"没有响应（接连 {one.misses} 次，每次等 {LIVE_TIMEOUT_S:g} 秒），强行结束")
+
     def _crashed(self, one: _Running, how: str) -> None:
+        now = time.monotonic()
+        if one.state is _State.READY and now - one.crashed_at >= STEADY_AFTER_S:
+            one.crashes = 0
         self._bury(one)
         one.deaths += 1
         one.crashes += 1
+        one.crashed_at = now
         if not one.was_ready and one.crashes >= STARTS_BEFORE_GIVING_UP:
             one.state = _State.DOWN
             raise SupervisorError(
@@ -247,8 +322,9 @@ class _Supervision:
             )
         delay = restart_delay(one.crashes)
         one.state = _State.WAITING
-        one.next_start = time.monotonic() + delay
-        self._say(f"{one.title}：{how}，{delay:.0f} 秒后重新启动（第 {one.crashes} 次）。日志：{one.log.path}")
+        one.next_start = now + delay
+        when = f"{delay:.0f} 秒后" if delay else "马上"
+        self._say(f"{one.title}：{how}，{when}重新启动（这次运行以来第 {one.deaths} 次）。日志：{one.log.path}")
 
     def _how_it_ended(self, one: _Running) -> str:
         if one.process is None:
@@ -285,6 +361,16 @@ class _Supervision:
             waiting = [one.title for one in self.running.values() if one.state is _State.STARTING]
             if waiting:
                 self._say(f"等待就绪：{'、'.join(waiting)}（{now - self._began:.0f} 秒）")
+
+    def _tell_systemd(self) -> None:
+        now = time.monotonic()
+        if now >= self._next_notice:
+            self._next_notice = now + NOTIFY_EVERY_S
+            down = [one.title for one in self.running.values() if one.state is not _State.READY]
+            state = f"未就绪：{'、'.join(down)}" if down else "全部就绪"
+            deaths = sum(one.deaths for one in self.running.values())
+            hangs = sum(one.hangs for one in self.running.values())
+            notify(f"WATCHDOG=1\nSTATUS={state}；服务重新启动过 {deaths} 次，其中 {hangs} 次是没有响应")
 
 
 def run_services(
@@ -328,8 +414,10 @@ def run_services(
             supervision.tick()
             if not told and supervision.all_ready():
                 told = True
+                notify("READY=1")
                 with contextlib.suppress(*_OUTPUT_FAILURES):
                     on_ready()
+        notify("STOPPING=1")
         say("正在停止……")
         supervision.end_all()
         say("已全部停止。")
@@ -365,6 +453,11 @@ class Handle:
         """How often the service has ended without having been told to."""
         with self._supervision.lock:
             return self._supervision.running[name].deaths
+
+    def hangs(self, name: str) -> int:
+        """How often the service was ended because it did not answer any more; ``deaths`` has them too."""
+        with self._supervision.lock:
+            return self._supervision.running[name].hangs
 
     def log(self, name: str) -> Path:
         """The file that the service's output goes to."""
@@ -460,8 +553,8 @@ def start_in_background(
 
 
 def restart_delay(crashes: int) -> float:
-    """Seconds before the next start after so many crashes in a row: 1, 2, 4, … at most 30."""
-    return float(min(FIRST_DELAY_S * 2 ** min(crashes - 1, 10), LONGEST_DELAY_S))
+    """Seconds before the next start after so many crashes in a row: 0, 1, 2, 4, … at most 30."""
+    return 0.0 if crashes <= 1 else float(min(FIRST_DELAY_S * 2 ** min(crashes - 2, 10), LONGEST_DELAY_S))
 
 
 def free_ports(count: int) -> list[int]:
@@ -512,14 +605,27 @@ def _port_owner(port: int) -> str | None:
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def _answers(url: str) -> bool:
+def notify(state: str) -> None:
+    """Tell systemd how we are, as sd_notify(3) does; where it is not waiting to hear, nothing happens."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as to_systemd:
+        to_systemd.settimeout(1.0)
+        to_systemd.connect(f"\0{address[1:]}" if address.startswith("@") else address)
+        to_systemd.send(state.encode())
+
+
+def _processor_seconds(one: _Running) -> float:
+    """Processor time that the service's first process has used so far."""
+    import psutil  # here, because the watchdog runs this file without any installed package
+
+    assert one.process is not None
     try:
-        with _direct.open(url, timeout=PROBE_TIMEOUT_S) as response:
-            return 200 <= int(response.status) < 300
-    except (OSError, ValueError, urllib.error.HTTPError):
-        return False
-    except Exception:  # http.client raises types of its own for half an answer
-        return False
+        times = psutil.Process(one.process.pid).cpu_times()
+    except psutil.Error:
+        return 0.0
+    return float(times.user + times.system)
 
 
 def _signal_group(one: _Running, number: int) -> None:

@@ -42,7 +42,10 @@ class Client:
     def say(self, text: str) -> dict[str, Any]:
         """One turn.  Raises: GatewayDown, YihaodaError."""
         body = {"message_id": uuid.uuid4().hex, "text": text}
-        return self._call("POST", self._path, json=body, headers=self._headers)
+        turn = self._call("POST", self._path, json=body, headers=self._headers)
+        while turn["deferred"]:  # the same message again waits for the same turn
+            turn = self._call("POST", self._path, json=body, headers=self._headers)
+        return turn
 
     def explain(self, turn_id: str) -> dict[str, Any]:
         """How a turn was decided."""

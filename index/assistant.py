@@ -123,6 +123,10 @@ class Assistant:
         self._settings = settings
         self.reader = reader
 
+    def warm_up(self) -> None:
+        """Load the index, and what a first question needs besides: seconds.  Raises: IndexUnavailable."""
+        self.reader.get().retriever.candidates(normalise("您好，公鸡金怎么取").text)
+
     def respond(self, turn: Turn) -> list[Reply]:
         """Answer a turn and settle it; if somebody settled it before, their replies."""
         return self.settle(turn).replies

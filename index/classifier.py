@@ -11,14 +11,16 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from index import tokenize
 from index.lexical import IndexFileError
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 _STEPS = 30
 _RATE = 0.05
@@ -54,6 +56,8 @@ class ItemClassifier:
             owners: the item of each text, 0…items-1.
             vectors: unit vectors of the texts, shape (texts, dim); None without an encoder.
         """
+        from scipy import sparse
+
         counts = [Counter(_tokens(text)) for text in texts]
         frequency = Counter(token for one in counts for token in one)
         kept = [token for token, n in frequency.most_common(max(1, _WEIGHTS // max(items, 1))) if n > 1]

@@ -1,14 +1,21 @@
-"""BM25 over token lists, kept by bm25s: which documents share rare words with the query."""
+"""BM25 over token lists, kept by bm25s: which documents share rare words with the query.
+
+bm25s brings SciPy along, which takes a while to import: that waits until there is an index to build or to read.
+"""
+
+from __future__ import annotations
 
 import json
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-import bm25s
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import bm25s
 
 _EMPTY = ""  # stands in for the tokens of a document that has none; no query ever holds it
 
@@ -33,6 +40,8 @@ class BM25Index:
         Raises:
             ValueError: there is no document.
         """
+        import bm25s
+
         vocabulary: dict[str, int] = {_EMPTY: 0}
         rows = [[vocabulary.setdefault(token, len(vocabulary)) for token in tokens] for tokens in token_lists]
         if not rows:
@@ -86,6 +95,8 @@ class BM25Index:
         Raises:
             IndexFileError: a file is missing or damaged.
         """
+        import bm25s
+
         try:
             index = bm25s.BM25.load(folder, mmap=mmap, allow_pickle=False, show_progress=False)
             documents = int(index.scores["num_docs"])

@@ -9,7 +9,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import opencc
-from pypinyin import lazy_pinyin
 
 from index import tokenize
 from index.terms import policy_terms
@@ -125,6 +124,8 @@ _FUZZY = ((re.compile(r"^([zcs])h"), r"\1"), (re.compile(r"([aei])ng$"), r"\1n")
 
 @lru_cache(maxsize=8192)
 def _sound(character: str) -> str:
+    from pypinyin import lazy_pinyin  # a third of a second
+
     sound = lazy_pinyin(character)[0]
     for pattern, replacement in _FUZZY:
         sound = pattern.sub(replacement, sound)

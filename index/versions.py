@@ -26,7 +26,6 @@ from bot.errors import NotFound, YihaodaError
 from bot.settings import Settings
 from bot.working_days import SHANGHAI
 from index.encoder import Encoder, encoder_checksum, load_encoder
-from index.fit import calibration_for, shipped
 from index.lexical import IndexFileError
 from index.policy_texts import PolicyPassage, PolicyTexts
 from index.ranking import Calibration
@@ -105,6 +104,8 @@ def build(settings: Settings, progress: Progress = _quiet) -> str:
             PolicyPassage(document.id, document.title, document.region, passage.label, passage.text)
             for passage, document in knowledge.passages_in_force(session, today)
         ]
+    from index.fit import calibration_for
+
     encoder = load_encoder(settings.encoder or None) if settings.dense else None
     progress("计算向量和关键词索引", 0.1)
     cached = CachedEncoder(encoder, settings.index_dir / VECTORS) if encoder else None
@@ -215,6 +216,8 @@ def stale(settings: Settings) -> bool:
 
     Loads no model, so that whoever only asks stays small.
     """
+    from index.fit import shipped
+
     current, _ = pointer(settings)
     wanted = encoder_checksum(settings.encoder or None) if settings.dense else ""
     try:
@@ -323,6 +326,8 @@ def _load(folder: Path, encoder: Encoder | None) -> Loaded:
     except IndexFileError as error:
         raise IndexDamaged(str(error)) from error
     if calibration.encoder != (encoder.checksum if encoder else ""):
+        from index.fit import calibration_for
+
         calibration = calibration_for(encoder)  # e.g. vectors switched off by a setting: other weights
     return Loaded(manifest["version"], manifest, retriever, calibration, policy_texts)
 

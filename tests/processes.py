@@ -7,7 +7,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import pytest
 from bot import crypto, database
 from bot.settings import ROOT, Settings, get_settings
 from connectors.rasa_model import ensure_model
-from connectors.services import prepare, services
+from connectors.services import SECRET, prepare, services
 from connectors.supervisor import Handle, free_ports, start_in_background
 from tests.connectors.wechat_api import FakeWeChat, serving
 
@@ -40,6 +40,8 @@ class Stack:
     settings: Settings
     handle: Handle
     env: dict[str, str]
+    secret: str = field(repr=False)
+    """What Rasa and the action server ask for"""
 
     @property
     def url(self) -> str:
@@ -163,8 +165,9 @@ def running(prepared: Path, model: Path, folder: Path, **settings: str) -> Itera
         forget()
         own = get_settings()
     forget()
-    with start_in_background(services(own, model, env), log_dir=own.logs, timeout_s=180) as handle:
-        yield Stack(own, handle, env)
+    ones = services(own, model, env)
+    with start_in_background(ones, log_dir=own.logs, timeout_s=180) as handle:
+        yield Stack(own, handle, env, ones[0].env[SECRET])
 
 
 @pytest.fixture(scope="session")

@@ -1,22 +1,24 @@
 """Rasa's command line as this project runs it: ``python -m bot.rasa run …``, ``python -m bot.rasa train …``.
 
-Same arguments and exit codes as ``rasa``; telemetry is off, action results are checked by a validator built once, and logs do no harm.
+Same arguments and exit codes as ``rasa``; telemetry is off, action results are checked by a validator built once, logs do no
+harm, and the server answers only whoever has the services' secret.
 """
 
 import os
 
 
 def main() -> None:
-    """Switch telemetry off, install the faster validator and the safe output, then hand over to Rasa's own ``main``."""
+    """Telemetry off, the faster validator, the safe output and the guard; then hand over to Rasa's own ``main``."""
     # Rasa reads this when its modules are imported, so the imports wait until it is set.
     os.environ["RASA_TELEMETRY_ENABLED"] = "false"
 
     from rasa.__main__ import main as rasa_main
 
-    from bot.rasa import fast_validator, output
+    from bot.rasa import fast_validator, guard, output
 
     output.install()
     fast_validator.install()
+    guard.install()
     rasa_main()
 
 

@@ -101,7 +101,14 @@ def http(sqlite_db: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestC
     # The log would go to a standard error that ends with the test.
     monkeypatch.setattr("connectors.gateway.logs.configure", lambda level: None)
     with TestClient(create_app(), raise_server_exceptions=False) as client:
+        assert client.portal is not None
+        client.portal.call(_loaded, client)
         yield client
+
+
+async def _loaded(client: TestClient) -> None:
+    """Wait until the index is in memory."""
+    await client.app.state.gateway.loading  # type: ignore[attr-defined]
 
 
 @pytest.fixture

@@ -115,6 +115,7 @@ async def account(monkeypatch: pytest.MonkeyPatch, kind: str, **options: Any) ->
         forget()
         app = create_app()
         async with app.router.lifespan_context(app):
+            await app.state.gateway.loading
             transport = httpx.ASGITransport(app=app)
             async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
                 path = "/wechat" if kind == "wechat" else f"/wechat/{kind}"

@@ -17,6 +17,7 @@ from sqlalchemy import func, select
 
 from bot import database, turns
 from bot.models import InboxMessage, OutboxMessage, Ticket, TurnEffect
+from connectors import supervisor
 
 TEXTS = ("身份证丢了咋补办", "护照多少钱", "你好", "养宠物乌龟的市民补贴在哪里申请领取", "谢谢", "身份证", "2")
 
@@ -85,6 +86,28 @@ def test_kill_9_in_mid_turn(fragile: Stack, victim: str) -> None:
     settled(stack)
     stack.handle.wait_ready(timeout_s=120)
     assert citizens[0].say("身份证丢了咋补办")["type"] == "answer"
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("victim", ["gateway", "rasa", "actions"])
+def test_a_stopped_service_is_restarted_and_nobody_waits_in_vain(
+    fragile: Stack, victim: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "LIVE_EVERY_S", 2.0)
+    monkeypatch.setattr(supervisor, "LIVE_TIMEOUT_S", 2.0)
+    stack = fragile
+    citizen = Citizen(stack)
+    before = stack.handle.hangs(victim)
+    stack.handle.signal(victim, signal.SIGSTOP)
+    citizen.http.timeout = 5
+    assert stubborn(citizen, "身份证丢了咋补办", "m1")["replies"]
+    deadline = time.monotonic() + 120
+    while stack.handle.hangs(victim) == before:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    stack.handle.wait_ready(timeout_s=120)
+    settled(stack)
+    assert [message["sender"] for message in citizen.messages()] == ["citizen", "bot"]
 
 
 def test_messages_left_by_a_dead_gateway_are_answered_after_its_restart(fragile: Stack) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,7 +27,7 @@ from rasa.shared.core.trackers import DialogueStateTracker  # noqa: E402
 from rasa.shared.nlu.constants import TEXT  # noqa: E402
 from rasa.shared.nlu.training_data.message import Message  # noqa: E402
 
-from bot.rasa import fast_validator  # noqa: E402
+from bot.rasa import fast_validator, guard  # noqa: E402
 from bot.rasa.question_gate import QuestionGate  # noqa: E402
 from bot.rasa.tracker_store import BoundedTrackerStore  # noqa: E402
 
@@ -153,12 +154,25 @@ class BoundedTrackerStoreTest(unittest.TestCase):
             store_of(0)
 
     def test_rasa_builds_it_from_our_endpoints_file(self):
-        os.environ["YIHAODA_ACTION_URL"] = "http://127.0.0.1:6066/webhook"
+        os.environ.update(YIHAODA_ACTION_URL="http://127.0.0.1:6066/webhook", YIHAODA_SERVICE_SECRET="word")
         endpoints = AvailableEndpoints.read_endpoints(str(ROOT / "bot/rasa/endpoints.yml"))
         self.assertEqual(endpoints.action.url, "http://127.0.0.1:6066/webhook")
+        self.assertEqual(endpoints.action.headers, {"Authorization": "Bearer word"})
         store = TrackerStore.create(endpoints.tracker_store, Domain.load(str(ROOT / "domain.yml")))
         self.assertIsInstance(store, BoundedTrackerStore)
         self.assertEqual(store.max_conversations, 500)
+
+
+class GuardTest(unittest.TestCase):
+    def test_without_a_secret_no_server_is_made(self):
+        rasas_own = guard.run.configure_app
+        try:
+            guard.install()
+            nothing = unittest.mock.patch.dict(os.environ, YIHAODA_SERVICE_SECRET="")
+            with nothing, self.assertRaisesRegex(SystemExit, "YIHAODA_SERVICE_SECRET"):
+                guard.run.configure_app([])
+        finally:
+            guard.run.configure_app = rasas_own
 
 
 def judged(ranking, patterns=(), **config):

@@ -11,7 +11,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -24,7 +25,8 @@ from connectors.supervisor import Service, SupervisorError, free_ports, run_serv
 ROOT = Path(supervisor.__file__).parent.parent
 
 # A service: answers every GET, notes its process id.  Modes: "stubborn" ignores SIGTERM, "parent" has a child doing so,
-# "deaf" never listens, "broken" ends at once.
+# "deaf" never listens, "broken" ends at once, "slow" listens late; after its first answer "busy" turns in circles,
+# and "failing" gives errors; "guarded" wants a header.
 SERVER = """
 import http.server, os, pathlib, signal, subprocess, sys, time
 port, mode, folder = int(sys.argv[1]), sys.argv[2], pathlib.Path(sys.argv[3])
@@ -40,9 +42,21 @@ if mode == "parent":
 (folder / f"{port}.pid").write_text(str(os.getpid()))
 if mode == "deaf":
     time.sleep(600)
+if mode == "slow":
+    time.sleep(1)
+answered = 0
 class Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        self.send_response(200); self.end_headers(); self.wfile.write(b"ok")
+        global answered
+        answered += 1
+        while answered > 1 and mode == "busy":
+            pass
+        with (folder / f"{port}.asked").open("a") as asked:
+            asked.write("+")
+        wrong = mode == "guarded" and self.headers["X-Word"] != os.environ["WORD"]
+        self.send_response(403 if wrong else 500 if mode == "failing" and answered > 1 else 200)
+        self.end_headers()
+        self.wfile.write(b"ok")
 http.server.HTTPServer(("127.0.0.1", port), Answer).serve_forever()
 """
 
@@ -107,25 +121,95 @@ def test_a_crashed_service_is_started_again_and_it_is_said(tmp_path: Path, mode:
         assert handle.pid("one") not in first
         assert handle.deaths("one") == 1
         assert not any(lives(pid) for pid in first), "a helper process of the crashed service lives on"
-    assert any("服务 one：意外退出（信号 SIGKILL），1 秒后重新启动" in line for line in told)
+    assert any("服务 one：意外退出（信号 SIGKILL），马上重新启动（这次运行以来第 1 次）" in line for line in told)
     assert not any(lives(pid) for pid in noted_pids(tmp_path))
 
 
-def test_delay_doubles_up_to_half_a_minute() -> None:
-    assert [supervisor.restart_delay(n) for n in (1, 2, 3, 4, 5, 6, 7, 10_000)] == [1, 2, 4, 8, 16, 30, 30, 30]
+def test_the_first_restart_is_immediate_then_the_delay_doubles_up_to_half_a_minute() -> None:
+    assert [supervisor.restart_delay(n) for n in (1, 2, 3, 4, 5, 6, 7, 8, 10_000)] == [0, 1, 2, 4, 8, 16, 30, 30, 30]
 
 
-def test_a_long_healthy_life_forgives_earlier_crashes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def restarts(told: list[str]) -> list[str]:
+    """When each restart was to be."""
+    return [line.partition("，")[2].partition("重新启动")[0] for line in told if "意外退出" in line]
+
+
+def test_crashes_far_apart_are_not_in_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
     with start_in_background([a_service(tmp_path, "one")], log_dir=tmp_path / "logs", say=told.append) as handle:
-        handle.kill("one")
+        for steady_after_s in (3600.0, 3600.0, 0.0):
+            monkeypatch.setattr(supervisor, "STEADY_AFTER_S", steady_after_s)
+            handle.kill("one")
+            handle.wait_ready("one")
+    # The first crash of all, one soon after it, one long after it.
+    assert restarts(told) == ["马上", "1 秒后", "马上"]
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A liveness probe a tenth of a second, missed as soon."""
+    monkeypatch.setattr(supervisor, "LIVE_EVERY_S", 0.1)
+    monkeypatch.setattr(supervisor, "LIVE_TIMEOUT_S", 0.4)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_stopped_process_is_ended_and_started_again_and_holds_up_nobody(tmp_path: Path) -> None:
+    told: list[str] = []
+    services = [a_service(tmp_path, "one"), a_service(tmp_path, "two")]
+    with start_in_background(services, log_dir=tmp_path / "logs", say=told.append) as handle:
+        first = handle.pid("one")
+        handle.signal("one", signal.SIGSTOP)
+        handle.kill("two")  # noticed while "one" hangs
+        handle.wait_ready("two")
+        assert handle.deaths("two") == 1
+        wait_until(lambda: handle.hangs("one") == 1, "the hanging service is ended")
         handle.wait_ready("one")
-        monkeypatch.setattr(supervisor, "STEADY_AFTER_S", 0.0)
-        time.sleep(supervisor.POLL_S * 5)
-        monkeypatch.setattr(supervisor, "STEADY_AFTER_S", 3600.0)
-        handle.kill("one")
-        handle.wait_ready("one")
-    assert [line.count("第 1 次") for line in told if "意外退出" in line] == [1, 1]
+        assert handle.pid("one") != first
+        assert not lives(first)
+        assert (handle.deaths("one"), handle.hangs("two")) == (1, 0)
+    assert any("服务 one：没有响应（接连 4 次，每次等 0.4 秒），强行结束，马上重新启动" in line for line in told)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_process_that_works_is_given_more_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(supervisor, "MISSES_WORKING", 6)
+    service = a_service(tmp_path, "one", "busy")
+    with start_in_background([service], log_dir=tmp_path / "logs", say=told.append) as handle:
+        wait_until(lambda: handle.hangs("one") >= 1, "the busy service is ended in the end")
+    assert any("没有响应（接连 6 次" in line for line in told)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_whoever_answers_at_all_lives_and_whoever_is_loading_is_not_hung(tmp_path: Path) -> None:
+    services = [a_service(tmp_path, "one", "failing"), a_service(tmp_path, "two", "slow")]
+    with start_in_background(services, log_dir=tmp_path / "logs") as handle:
+        pids = [handle.pid("one"), handle.pid("two")]
+        asked = tmp_path / f"{services[0].port}.asked"
+        wait_until(lambda: len(asked.read_text()) > 8, "it was asked again and again")
+        assert [handle.pid("one"), handle.pid("two")] == pids
+        assert handle.deaths("one") == handle.deaths("two") == 0
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_machine_that_stood_still_proves_nothing(tmp_path: Path) -> None:
+    """Nobody looked for so long: that the service did not answer in time either is no wonder."""
+    with start_in_background([a_service(tmp_path, "one")], log_dir=tmp_path / "logs") as handle:
+        one = handle._supervision.running["one"]
+        with handle._supervision.lock:
+            one.probe = supervisor._Probe(f"http://127.0.0.1:{free_ports(1)[0]}/", {}, 0.0)
+            one.probe.until -= supervisor.LATE_S * 2
+            one.misses = supervisor.MISSES_IDLE - 1
+            handle._supervision._see_whether_it_lives(one, time.monotonic())
+        assert handle.hangs("one") == 0
+
+
+def test_probes_carry_their_headers_and_secrets_are_not_shown(tmp_path: Path) -> None:
+    service = a_service(tmp_path, "one", "guarded")
+    service = replace(service, env={"WORD": "open-sesame"}, probe_headers={"X-Word": "open-sesame"})
+    with start_in_background([service], log_dir=tmp_path / "logs"):
+        pass
+    assert "open-sesame" not in repr(service)
 
 
 def test_stop_and_restart_of_one_service(tmp_path: Path) -> None:
@@ -340,7 +424,8 @@ def start_driver(folder: Path) -> subprocess.Popen[str]:
         " log_dir=pathlib.Path(sys.argv[2])))"
     )
     command = [sys.executable, "-c", code, json.dumps(wanted), str(folder / "logs")]
-    driver = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, encoding="utf-8")
+    env = {**os.environ, "NOTIFY_SOCKET": str(folder / "notify")}
+    driver = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True, encoding="utf-8")
     assert driver.stdout is not None
     lines = []
     for line in driver.stdout:
@@ -350,8 +435,19 @@ def start_driver(folder: Path) -> subprocess.Popen[str]:
     raise AssertionError("the driver ended early:\n" + "".join(lines))
 
 
+@pytest.fixture
+def systemd(tmp_path: Path) -> Iterator[socket.socket]:
+    """Where systemd would listen."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(str(tmp_path / "notify"))
+        listening.settimeout(60)
+        yield listening
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_stops_everything(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_stops_everything_and_systemd_is_told(
+    tmp_path: Path, number: signal.Signals, systemd: socket.socket
+) -> None:
     driver = start_driver(tmp_path)
     pids = noted_pids(tmp_path)
     assert len(pids) == 4
@@ -359,6 +455,11 @@ def test_a_signal_stops_everything(tmp_path: Path, number: signal.Signals) -> No
     helpers = [process.pid for process in psutil.Process(driver.pid).children()]
     driver.send_signal(number)
     output, _ = driver.communicate(timeout=60)
+    told = []
+    while not told or told[-1] != "STOPPING=1":
+        told.append(systemd.recv(4096).decode())
+    assert told[0] == "WATCHDOG=1\nSTATUS=未就绪：one、two、three；服务重新启动过 0 次，其中 0 次是没有响应"
+    assert "READY=1" in told
     assert driver.returncode == 0
     assert "已全部停止" in output
     assert not any(lives(pid) for pid in [*pids, *helpers])
