@@ -227,19 +227,36 @@ def show_ticket(
 
 @app.command()
 def backup(target: Annotated[Path, typer.Argument(help="备份文件，如 backup.tar.gz")]) -> None:
-    """把数据库、索引和本机密钥备份成一个文件。请像保管钥匙一样保管它。"""
+    """把数据库、索引和本机密钥备份成一个文件，写完读回来检查一遍。请像保管钥匙一样保管它。"""
     database.migrate()
     with err.status("正在备份"):
-        counts = backups.backup(get_settings(), target)
-    out.print(f"已备份到 {target}：{sum(counts.values())} 行，{target.stat().st_size / 1e6:.1f} MB")
+        held = backups.backup(get_settings(), target)
+    size = target.stat().st_size / 1e6
+    out.print(f"已备份到 {target}：{sum(held.rows.values())} 行，{size:.1f} MB，读回检查无误。", soft_wrap=True)
+    if held.keys:
+        out.print(f"恢复时要用的密钥（指纹）：{'、'.join(held.keys)}", soft_wrap=True)
+    _say_what_stays_shut(held.unreadable)
 
 
 @app.command()
-def restore(source: Annotated[Path, typer.Argument(help="备份文件")]) -> None:
+def restore(
+    source: Annotated[Path, typer.Argument(help="备份文件")],
+    accept_missing_keys: Annotated[
+        bool, typer.Option("--accept-missing-keys", help="密钥确实丢了，也恢复其余的")
+    ] = False,
+) -> None:
     """把备份恢复到一个空的数据目录（先停止服务）。"""
     with err.status("正在恢复"):
-        counts = backups.restore(get_settings(), source)
-    out.print(f"已恢复 {sum(counts.values())} 行。现在可以启动：make run")
+        held = backups.restore(get_settings(), source, accept_missing_keys=accept_missing_keys)
+    out.print(f"已恢复 {sum(held.rows.values())} 行。现在可以启动：make run")
+    if held.replaced:
+        out.print(f"PostgreSQL 不收 NUL 字符，有 {held.replaced} 个换成了“\ufffd”。")
+    _say_what_stays_shut(held.unreadable)
+
+
+def _say_what_stays_shut(count: int) -> None:
+    if count:
+        err.print(f"[bold yellow]注意：[/]有 {count} 处内容，现有的密钥都打不开。", highlight=False)
 
 
 class _Failure(YihaodaError):

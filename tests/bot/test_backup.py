@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
+import tarfile
+import threading
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import forget
+from cryptography.fernet import Fernet
 from sqlalchemy import func, select
 
-from bot import audit, backup, conversations, database, retention, tickets, turns
+from bot import audit, backup, conversations, crypto, database, retention, tickets, turns
+from bot.backup import BackupDamaged
 from bot.errors import InvalidInput
-from bot.models import AuditEntry, Conversation, InboxMessage, OutboxMessage, Ticket, utcnow
+from bot.models import AuditEntry, Conversation, InboxMessage, OutboxMessage, Ticket, TurnEffect, utcnow
 from bot.replies import TextReply
 from bot.settings import Settings, get_settings
 from bot.turns import Outcome
@@ -55,13 +64,13 @@ def test_a_backup_comes_back_whole_in_another_place(
     (db.index_dir / "v1" / "manifest.json").write_text("{}", encoding="utf-8")
     archive = tmp_path / "backup.tar.gz"
     counts = backup.backup(db, archive)
-    assert counts["inbox"] == counts["tickets"] == 1
+    assert counts.rows["inbox"] == counts.rows["tickets"] == 1
     assert archive.stat().st_mode & 0o077 == 0
 
     monkeypatch.delenv("YIHAODA_DATABASE_URL", raising=False)
     monkeypatch.setenv("YIHAODA_DATA_DIR", str(tmp_path / "elsewhere"))
     forget()
-    assert backup.restore(get_settings(), archive) == counts
+    assert backup.restore(get_settings(), archive).rows == counts.rows
     with database.read() as session:
         assert conversations.history(session, conversation)[0]["text"] == "我的电话是13800138000"
         assert session.scalars(select(Ticket)).one().subject == "怎么办"
@@ -82,11 +91,11 @@ def test_sqlite_moves_to_postgresql(
     monkeypatch.setenv("YIHAODA_DATABASE_URL", postgres.replace("/postgres?", "/moved?"))
     monkeypatch.setenv("YIHAODA_DATA_DIR", str(tmp_path / "moved"))
     forget()
-    assert backup.restore(get_settings(), archive) == counts
+    assert backup.restore(get_settings(), archive).rows == counts.rows
     with database.write() as session:
         audit.record(session, "系统", "test", "the next id does not clash")
     with database.read() as session:
-        assert session.scalar(select(func.count()).select_from(AuditEntry)) == counts["audit"] + 1
+        assert session.scalar(select(func.count()).select_from(AuditEntry)) == counts.rows["audit"] + 1
 
 
 @pytest.mark.parametrize("content", [b"", b"not a backup", b"\x1f\x8b\x08\x00broken"])
@@ -95,6 +104,168 @@ def test_what_is_no_backup_is_refused(sqlite_db: Settings, tmp_path: Path, conte
     path.write_bytes(content)
     with pytest.raises(InvalidInput, match="不是一号答的备份"):
         backup.restore(sqlite_db, path)
+
+
+def test_an_archive_damaged_anywhere_is_refused(sqlite_db: Settings, tmp_path: Path) -> None:
+    fill(sqlite_db)
+    archive = tmp_path / "backup.tar.gz"
+    backup.backup(sqlite_db, archive)
+    whole = archive.read_bytes()
+    for place in range(20, len(whole) - 8, len(whole) // 20):
+        archive.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises((InvalidInput, BackupDamaged), match="损坏"):
+            backup.restore(get_settings(), archive)
+        archive.write_bytes(whole[:place])
+        with pytest.raises((InvalidInput, BackupDamaged), match="损坏"):
+            backup.restore(get_settings(), archive)
+
+
+def _repacked(archive: Path, scratch: Path, change: Callable[[Path], object]) -> None:
+    with tarfile.open(archive) as packed:
+        packed.extractall(scratch, filter="data")
+    change(scratch)
+    with tarfile.open(archive, "w:gz") as packed:
+        packed.add(scratch, arcname=".")
+
+
+@pytest.mark.parametrize("name", ["database/inbox.jsonl", "index/v1/manifest.json", "secret.key"])
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_file_changed_or_missing_within_is_named(sqlite_db: Settings, tmp_path: Path, name: str, gone: bool) -> None:
+    fill(sqlite_db)
+    (sqlite_db.index_dir / "v1").mkdir(parents=True)
+    (sqlite_db.index_dir / "v1" / "manifest.json").write_text("{}", encoding="utf-8")
+    archive = tmp_path / "backup.tar.gz"
+    backup.backup(sqlite_db, archive)
+
+    def change(folder: Path) -> None:
+        path = folder / name
+        if gone:
+            path.unlink()
+        else:
+            path.write_bytes(path.read_bytes().replace(b"{", b"{ ") + b" ")
+
+    _repacked(archive, tmp_path / "scratch", change)
+    with pytest.raises(BackupDamaged, match=re.escape(name)):
+        backup.restore(sqlite_db, archive)
+
+
+@pytest.mark.parametrize("left", [0.0, 0.5, 0.99])
+def test_a_disk_that_loses_what_was_written_leaves_no_archive(
+    sqlite_db: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: float
+) -> None:
+    fill(sqlite_db)
+    target = tmp_path / "out" / "backup.tar.gz"
+    with pytest.raises(InvalidInput, match="没有这个文件夹"):
+        backup.backup(sqlite_db, target)
+    target.parent.mkdir()
+    backup.backup(sqlite_db, target)
+    before = target.read_bytes()
+
+    opened = tarfile.open
+
+    def lossy(*arguments: Any, fileobj: Any = None, **others: Any) -> Any:
+        """Packs as ever; of what was written, the disk keeps a part."""
+        if fileobj is None:
+            return opened(*arguments, **others)
+        packed = opened(*arguments, fileobj=fileobj, **others)
+        close = packed.close
+
+        def close_and_lose() -> None:
+            close()
+            fileobj.flush()
+            fileobj.truncate(int(fileobj.tell() * left))
+
+        packed.close = close_and_lose
+        return packed
+
+    monkeypatch.setattr(tarfile, "open", lossy)
+    for path in (target, target.with_name("new.tar.gz")):
+        with pytest.raises(BackupDamaged, match="没有通过"):
+            backup.backup(sqlite_db, path)
+    assert target.read_bytes() == before
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_missing_key_is_named_and_may_be_done_without(
+    sqlite_db: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = (Fernet.generate_key().decode() for _ in range(2))
+    monkeypatch.setenv("YIHAODA_SECRET_KEYS", here)
+    forget()
+    fill(get_settings())
+    archive = tmp_path / "backup.tar.gz"
+    contents = backup.backup(get_settings(), archive)
+    assert list(contents.keys) == [crypto.fingerprint(here)] and contents.unreadable == 0
+    monkeypatch.setenv("YIHAODA_SECRET_KEYS", there)
+    monkeypatch.setenv("YIHAODA_DATA_DIR", str(tmp_path / "elsewhere"))
+    forget()
+    with pytest.raises(InvalidInput, match=crypto.fingerprint(here)):
+        backup.restore(get_settings(), archive)
+    monkeypatch.setenv("YIHAODA_SECRET_KEYS", f"{there},{here}")
+    forget()
+    assert backup.restore(get_settings(), archive).rows == contents.rows
+    monkeypatch.setenv("YIHAODA_SECRET_KEYS", there)
+    monkeypatch.setenv("YIHAODA_DATA_DIR", str(tmp_path / "third"))
+    forget()
+    assert backup.restore(get_settings(), archive, accept_missing_keys=True).rows == contents.rows
+    assert backup.backup(get_settings(), archive).unreadable == contents.keys[crypto.fingerprint(here)]
+
+
+def test_a_backup_of_a_busy_product_is_one_picture(
+    db: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(db)
+    stop, written = threading.Event(), threading.Semaphore(0)
+
+    def talk() -> None:
+        while not stop.is_set():
+            fill(db)
+            written.release()
+
+    def publish() -> None:
+        """As index versions come and go: a folder appears whole, ``CURRENT`` turns to it, an old one goes."""
+        names = [f"v{number}" for number in range(400)]
+        for old, name in zip([None, None, *names], names, strict=False):
+            if stop.is_set():
+                return
+            draft = db.index_dir / f".building-{name}"
+            (draft / "deep").mkdir(parents=True)
+            for file in ("manifest.json", "deep/a", "deep/b"):
+                (draft / file).write_text(name, encoding="utf-8")
+            draft.rename(db.index_dir / name)
+            (db.index_dir / ".CURRENT-x").write_text(name, encoding="utf-8")
+            (db.index_dir / ".CURRENT-x").replace(db.index_dir / "CURRENT")
+            if old:
+                shutil.rmtree(db.index_dir / old)
+
+    threads = [threading.Thread(target=one) for one in (talk, talk, publish)]
+    for thread in threads:
+        thread.start()
+    archives = [tmp_path / f"{number}.tar.gz" for number in range(3)]
+    for archive in archives:
+        for _ in range(5):
+            written.acquire()  # there is always something new
+        backup.backup(db, archive)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    sizes = []
+    monkeypatch.delenv("YIHAODA_DATABASE_URL", raising=False)
+    for archive in archives:
+        monkeypatch.setenv("YIHAODA_DATA_DIR", str(tmp_path / archive.stem))
+        forget()
+        sizes.append(backup.restore(get_settings(), archive).rows["conversations"])
+        current = (get_settings().index_dir / "CURRENT").read_text(encoding="utf-8")
+        for file in ("manifest.json", "deep/a", "deep/b"):
+            assert (get_settings().index_dir / current / file).read_text(encoding="utf-8") == current
+        with database.read() as session:
+            settled = set(session.scalars(select(InboxMessage.turn_id).where(InboxMessage.settled)))
+            assert settled == set(session.scalars(select(TurnEffect.turn_id)))
+            assert settled == set(session.scalars(select(OutboxMessage.turn_id)))
+            for conversation in session.scalars(select(Conversation)):
+                said = conversations.history(session, conversation.id)
+                assert [one["seq"] for one in said] == list(range(1, conversation.seq + 1))
+    assert sizes == sorted(sizes) and sizes[0] < sizes[-1]
 
 
 def test_what_is_too_old_is_forgotten_and_tickets_stay(db: Settings) -> None:

@@ -45,7 +45,7 @@ def test_a_run_is_counted_saved_and_compared(ready: Settings, tmp_path: Path) ->
     assert json.loads((run / "figures.json").read_text(encoding="utf-8")) == figures(asked)
     assert json.loads((run / "config.json").read_text(encoding="utf-8"))["index"]
     assert compare(run, asked) == []
-    lines = (run / "questions.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (run / "questions.jsonl").read_text(encoding="utf-8").split("\n")
     first = json.loads(lines[0]) | {"outcome": "wrong"}
     (run / "questions.jsonl").write_text("\n".join([json.dumps(first), *lines[1:]]), encoding="utf-8")
     assert [(old["outcome"], now.q) for old, now in compare(run, asked)] == [("wrong", ROWS[0]["q"])]
