@@ -13,7 +13,10 @@ import structlog
 from rasa_sdk.endpoint import create_app
 from rasa_sdk.executor import ActionExecutor
 
+from bot import database
 from bot.errors import YihaodaError
+from bot.private import keep_private
+from bot.settings import get_settings
 from index.assistant import get_assistant
 
 log = structlog.get_logger(__name__)
@@ -24,10 +27,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="一号答的动作服务")
     parser.add_argument("--port", type=int, required=True)
     port = parser.parse_args().port
+    keep_private(get_settings())
     executor = Executor()
     executor.register_package("actions")
     app = create_app(executor, cors_origins=None)
     app.register_listener(_warm_up, "before_server_start")
+    app.register_listener(_close, "after_server_stop")
     app.run("127.0.0.1", port, single_process=True, access_log=False, motd=False)
 
 
@@ -45,6 +50,10 @@ async def _warm_up(*_: Any) -> None:
         loaded.retriever.candidates("您好")
     except YihaodaError as error:
         log.error("index.unavailable", reason=str(error))  # questions become tickets until there is one
+
+
+async def _close(*_: Any) -> None:
+    database.reset_engine()
 
 
 if __name__ == "__main__":

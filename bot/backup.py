@@ -10,6 +10,7 @@ table, which both the check after writing and a restore compare.
 from __future__ import annotations
 
 import datetime
+import gzip
 import hashlib
 import json
 import os
@@ -104,7 +105,9 @@ def backup(settings: Settings, target: Path) -> Contents:
                 if read_back != about:
                     raise BackupDamaged("目录不一致")
         except (BackupDamaged, InvalidInput) as error:
-            raise BackupDamaged(f"备份写好以后读回来检查，没有通过（{error}）。没有留下文件，请检查磁盘后重做。") from error
+            raise BackupDamaged(
+                f"备份写好以后读回来检查，没有通过（{error}）。没有留下文件，请检查磁盘后重做。"
+            ) from error
         draft.replace(target)
     return _contents(about)
 
@@ -132,8 +135,17 @@ def restore(settings: Settings, source: Path, *, accept_missing_keys: bool = Fal
         keys = _keys_in(folder / crypto.KEY_FILE)
         cipher = crypto.Cipher(crypto.split_keys(settings.secret_keys.get_secret_value()) or keys)
         contents = _contents(about) if about["format"] > 1 else _contents(about, _census(folder / "database", cipher))
-        if not accept_missing_keys:
-            _refuse_where_a_key_is_missing(contents, cipher)
+        missing = {name: count for name, count in contents.keys.items() if name not in cipher.fingerprints}
+        unreadable = contents.unreadable + sum(missing.values())
+        named = "、".join(f"{name}（{count} 处）" for name, count in missing.items())
+        if about["format"] == 1 and unreadable:
+            named = f"多少不知道（旧备份没有记下，共 {unreadable} 处）"
+        if named and not accept_missing_keys:
+            raise InvalidInput(
+                f"这份备份要用的密钥现在没有，指纹是 {named}。请把当初的密钥写进 YIHAODA_SECRET_KEYS，"
+                "用逗号接在现在的后面，再恢复。密钥确实丢了，可以加 --accept-missing-keys："
+                "其余的照样恢复，用它加密的内容再也打不开。"
+            )
         if keys:
             # Before the rows: a migration may have to read them.  A key that is there already is not thrown away.
             there = _local_keys(settings)
@@ -154,7 +166,7 @@ def restore(settings: Settings, source: Path, *, accept_missing_keys: bool = Fal
         except SQLAlchemyError as error:  # its text would show the rows
             reason = str(getattr(error, "orig", type(error).__name__)).partition("\n")[0]
             raise InvalidInput(f"恢复没有做成，数据库里什么都没有写入：{reason}") from None
-    return Contents(counts, contents.keys, contents.unreadable, replaced)
+    return Contents(counts, contents.keys, unreadable, replaced)
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------
@@ -180,7 +192,9 @@ def _dump(engine: Engine, folder: Path, cipher: crypto.Cipher) -> dict[str, Any]
                     digest.update(line)
                     rows[table.name] = rows.get(table.name, 0) + 1
                     keys.update(cipher.opened_by(row[name]) for name in secret if row[name] is not None)
-            files[f"database/{table.name}.jsonl"] = digest.hexdigest()  # of what was meant, not of what the disk made of it
+            files[f"database/{table.name}.jsonl"] = (
+                digest.hexdigest()
+            )  # of what was meant, not of what the disk made of it
     unreadable = keys.pop(None, 0)
     return {
         "format": FORMAT,
@@ -234,8 +248,11 @@ def _opened(source: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     with tempfile.TemporaryDirectory(dir=source.parent if os.access(source.parent, os.W_OK) else None) as scratch:
         folder = Path(scratch)
         try:
-            with tarfile.open(source, "r:gz") as archive:
-                archive.extractall(folder, filter="data")
+            with gzip.open(source) as packed:
+                with tarfile.open(fileobj=packed, mode="r|") as archive:
+                    archive.extractall(folder, filter="data")
+                while packed.read(1 << 20):  # to the end: its own checksum stands there
+                    pass
             about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
             format_ = about["format"]
         except (OSError, EOFError, ValueError, KeyError, TypeError, zlib.error, tarfile.TarError) as error:
@@ -300,18 +317,6 @@ def _census(folder: Path, cipher: crypto.Cipher) -> Counter[str | None]:
         for row in _rows(folder / f"{table.name}.jsonl"):
             keys.update(cipher.opened_by(row[name]) for name in secret if row.get(name) is not None)
     return keys
-
-
-def _refuse_where_a_key_is_missing(contents: Contents, cipher: crypto.Cipher) -> None:
-    missing = {name: count for name, count in contents.keys.items() if name not in cipher.fingerprints}
-    named = "、".join(f"{name}（{count} 处）" for name, count in missing.items())
-    if contents.unreadable and not missing:
-        named = f"指纹不明（{contents.unreadable} 处）"
-    if named:
-        raise InvalidInput(
-            f"这份备份要用的密钥现在没有：{named}。请把当初的密钥写进 YIHAODA_SECRET_KEYS，用逗号接在现在的后面，再恢复。"
-            "密钥确实丢了，可以加 --accept-missing-keys：其余的照样恢复，用它加密的内容再也打不开。"
-        )
 
 
 def _refuse_where_there_is_data(connection: Connection) -> None:

@@ -27,8 +27,8 @@ from bot.settings import get_settings
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_MS = 8000
 """How long a SQLite statement waits for another process's lock (milliseconds)."""
-_LOG_BUSY_MS = 1000
-"""How long emptying the write-ahead log waits for readers (milliseconds)."""
+_LOG_BUSY_MS = 200
+"""How long emptying the write-ahead log waits for readers, and writers for it (milliseconds)."""
 _PRAGMAS = (
     f"busy_timeout={BUSY_MS}",
     "journal_mode=WAL",
@@ -44,7 +44,7 @@ def make_engine(url: str) -> Engine:
     if parsed.get_backend_name() != "sqlite":
         return create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=20)
     if parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        Path(parsed.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Every thread waits for SQLite's lock rather than for a pooled connection.
     engine = create_engine(parsed, connect_args={"timeout": BUSY_MS / 1000}, pool_size=20, max_overflow=40)
 

@@ -382,6 +382,19 @@ class Agent(Base):
     on_duty_until: Mapped[datetime | None]
 
 
+class LastPurge(Base):
+    """When retention ran last, by the clock on the wall and by the host's own: a leap of the former shows."""
+
+    __tablename__ = "last_purge"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """1: there is one row"""
+    at: Mapped[datetime]
+    boot: Mapped[str] = mapped_column(String(64))
+    """Names the host's start: another one begins to count at 0 again"""
+    since_boot_s: Mapped[float] = mapped_column(Float)
+
+
 class AuditEntry(Base):
     """The append-only audit log."""
 

@@ -15,9 +15,10 @@ from rich.console import Console
 from rich.text import Text
 
 from bot import backup as backups
-from bot import database
+from bot import database, retention
 from bot.errors import YihaodaError
 from bot.models import Ticket
+from bot.private import keep_private
 from bot.settings import get_settings
 from bot.tickets import status_reply
 from connectors import cli_knowledge
@@ -40,6 +41,8 @@ wechat_app = typer.Typer(help="微信公众号。", no_args_is_help=True)
 menu_app = typer.Typer(help="公众号的菜单。", no_args_is_help=True)
 wechat_app.add_typer(menu_app, name="menu")
 app.add_typer(wechat_app, name="wechat")
+retention_app = typer.Typer(help="到期会话的清除。", no_args_is_help=True)
+app.add_typer(retention_app, name="retention")
 
 out, err = Console(), Console(stderr=True)
 
@@ -59,6 +62,7 @@ def run() -> None:
         out.print(f"[dim]·[/] {line}")
 
     model = prepare(settings, say)
+    database.reset_engine()  # this process only watches over the others from here on
 
     def ready() -> None:
         out.print(f"\n[bold green]一号答已就绪[/]：{settings.gateway_url}")
@@ -259,6 +263,17 @@ def _say_what_stays_shut(count: int) -> None:
         err.print(f"[bold yellow]注意：[/]有 {count} 处内容，现有的密钥都打不开。", highlight=False)
 
 
+@retention_app.command("run")
+def run_retention(
+    confirm: Annotated[bool, typer.Option("--confirm", help="时钟和数量都核对过了，照样清除（记入审计日志）")] = False,
+    actor: Annotated[str, typer.Option(help="操作人，记入审计日志")] = "运维人员",
+) -> None:
+    """清除到期的会话。网关平时自己会做；它觉得时钟或数量不对时会停下，核对以后用 --confirm 继续。"""
+    database.migrate()
+    removed = retention.run(get_settings().retention_days, confirmed_by=actor if confirm else None)
+    out.print(f"清除了 {removed} 个到期的会话。")
+
+
 class _Failure(YihaodaError):
     """Ends a command with a sentence."""
 
@@ -270,7 +285,17 @@ def main(argv: list[str] | None = None) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    _guarded(lambda: app(argv, prog_name="yihaoda"))
+    try:
+        _guarded(lambda: _run(argv))
+    finally:
+        database.reset_engine()
+
+
+def _run(argv: list[str] | None) -> None:
+    found_open = keep_private(get_settings())
+    if found_open:
+        err.print(found_open, highlight=False)
+    app(argv, prog_name="yihaoda")
 
 
 def _guarded(call: Callable[[], Any]) -> None:

@@ -8,6 +8,7 @@ import os
 
 def main() -> None:
     """Switch telemetry off, install the faster validator, then hand over to Rasa's own ``main``."""
+    os.umask(0o077)  # whatever it writes is our account's alone
     # Rasa reads this when its modules are imported, so the imports wait until it is set.
     os.environ["RASA_TELEMETRY_ENABLED"] = "false"
 

@@ -77,7 +77,7 @@ def rows(draw: Callable[..., Any], nul: bool) -> Rows:
                 row[column.name] = None if column.nullable else secrets.token_hex(3)
             for key in column.foreign_keys:
                 row[column.name] = made[key.column.table.name][key.column.name]
-        if table.name == "audit" or "id" in table.columns and isinstance(table.columns["id"].type, Integer):
+        if table.name == "audit" or ("id" in table.columns and isinstance(table.columns["id"].type, Integer)):
             row["id"] = secrets.randbelow(2**31)
         if table.name == "calendar_days":
             row["day"] = date.fromordinal(1 + secrets.randbelow(3_000_000))
