@@ -27,12 +27,12 @@ from pathlib import Path
 from typing import Any
 
 from alembic import command
-from sqlalchemy import Connection, Date, DateTime, Engine, MetaData, String, Table, Text, insert, select, text
+from sqlalchemy import Connection, Date, DateTime, Engine, MetaData, String, Table, insert, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot import crypto, database
 from bot.errors import InvalidInput, YihaodaError
-from bot.models import Base, Secret, UtcDateTime, utcnow
+from bot.models import Base, UtcDateTime, as_it_rests, secret_columns, utcnow
 from bot.settings import Settings
 
 FORMAT = 2
@@ -181,9 +181,9 @@ def _dump(engine: Engine, folder: Path, cipher: crypto.Cipher) -> dict[str, Any]
     keys: Counter[str | None] = Counter()
     with engine.connect() as connection:
         for table in Base.metadata.sorted_tables:
-            secret = _secret_columns(table)
+            secret = secret_columns(table)
             digest = hashlib.sha256()
-            read = connection.execute(select(*_raw(table)), execution_options={"yield_per": _BATCH})
+            read = connection.execute(select(as_it_rests(table)), execution_options={"yield_per": _BATCH})
             with (folder / f"{table.name}.jsonl").open("wb") as file:
                 for row in read.mappings():
                     # ASCII: half a surrogate pair in a JSON column is no UTF-8, and no reader takes U+2028 for a line's end.
@@ -313,7 +313,7 @@ def _census(folder: Path, cipher: crypto.Cipher) -> Counter[str | None]:
     """How many values each key opens, in an archive that does not say so itself."""
     keys: Counter[str | None] = Counter()
     for table in Base.metadata.sorted_tables:
-        secret = _secret_columns(table)
+        secret = secret_columns(table)
         for row in _rows(folder / f"{table.name}.jsonl"):
             keys.update(cipher.opened_by(row[name]) for name in secret if row.get(name) is not None)
     return keys
@@ -321,7 +321,7 @@ def _census(folder: Path, cipher: crypto.Cipher) -> Counter[str | None]:
 
 def _refuse_where_there_is_data(connection: Connection) -> None:
     for table in Base.metadata.sorted_tables:
-        if connection.execute(select(*_raw(table)).limit(1)).first() is not None:
+        if connection.execute(select(as_it_rests(table)).limit(1)).first() is not None:
             raise InvalidInput("数据库里已经有数据。请恢复到一个空的数据目录，以免覆盖。")
 
 
@@ -330,7 +330,7 @@ def _fill(connection: Connection, folder: Path) -> tuple[dict[str, int], int]:
     counts: dict[str, int] = {}
     replaced = 0
     for table in Base.metadata.sorted_tables:
-        plain = _plain_table(table)
+        plain = as_it_rests(table)
         texts = [column.name for column in plain.columns if isinstance(column.type, String)]
         for batch in _batches(_rows(folder / f"{table.name}.jsonl")):
             rows = [_typed(plain, row) for row in batch]
@@ -376,23 +376,6 @@ def _revision_of_format_1(folder: Path) -> str:
 
 
 # --- rows ------------------------------------------------------------------------------------------------------------
-
-
-def _raw(table: Table) -> list[Any]:
-    """The columns without decryption."""
-    return list(_plain_table(table).columns)
-
-
-def _plain_table(table: Table) -> Table:
-    copy = table.to_metadata(MetaData())
-    for column in copy.columns:
-        if isinstance(column.type, Secret):
-            column.type = Text()
-    return copy
-
-
-def _secret_columns(table: Table) -> list[str]:
-    return [column.name for column in table.columns if isinstance(column.type, Secret)]
 
 
 def _plain(value: object) -> str:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     String,
+    Table,
     Text,
     TypeDecorator,
     UniqueConstraint,
@@ -75,6 +76,20 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map = {datetime: UtcDateTime, date: Date, dict[str, Any]: JSON, list[str]: JSON, list[Any]: JSON}  # noqa: RUF012
+
+
+def as_it_rests(table: Table) -> Table:
+    """The table without decryption: a secret column gives, and takes, its cipher text."""
+    copy = table.to_metadata(MetaData())
+    for column in copy.columns:
+        if isinstance(column.type, Secret):
+            column.type = Text()
+    return copy
+
+
+def secret_columns(table: Table) -> list[str]:
+    """The names of a table's encrypted columns."""
+    return [column.name for column in table.columns if isinstance(column.type, Secret)]
 
 
 def utcnow() -> datetime:

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bot import backup as backups
-from bot import database, retention
+from bot import crypto, database, keys, retention
 from bot.errors import YihaodaError
 from bot.models import Ticket
 from bot.private import keep_private
@@ -41,6 +41,8 @@ wechat_app = typer.Typer(help="微信公众号。", no_args_is_help=True)
 menu_app = typer.Typer(help="公众号的菜单。", no_args_is_help=True)
 wechat_app.add_typer(menu_app, name="menu")
 app.add_typer(wechat_app, name="wechat")
+keys_app = typer.Typer(help="加密密钥。", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
 retention_app = typer.Typer(help="到期会话的清除。", no_args_is_help=True)
 app.add_typer(retention_app, name="retention")
 
@@ -261,6 +263,45 @@ def restore(
 def _say_what_stays_shut(count: int) -> None:
     if count:
         err.print(f"[bold yellow]注意：[/]有 {count} 处内容，现有的密钥都打不开。", highlight=False)
+
+
+@keys_app.command("list")
+def list_keys() -> None:
+    """列出密钥的指纹，和各自加密了多少处内容。"""
+    database.migrate()
+    cipher = crypto.cipher_for(get_settings())
+    found = keys.census(cipher)
+    for number, name in enumerate(cipher.fingerprints):
+        out.print(f"{name}  {found[name]} 处{'，新内容用它加密' if number == 0 else ''}", highlight=False)
+    _say_what_stays_shut(found[None])
+
+
+@keys_app.command("rotate")
+def rotate_keys(actor: Annotated[str, typer.Option(help="操作人，记入审计日志")] = "运维人员") -> None:
+    """把加密的内容全部改用最新的密钥，服务不用停；中断了再运行一次就接着做。"""
+    from connectors.terminal import keys_in_use
+
+    database.migrate()
+    settings = get_settings()
+    if settings.secret_keys.get_secret_value():
+        running = keys_in_use(settings)
+        if running is None:
+            err.print(f"没有连上网关（{settings.gateway_url}）。它在别的机器上的话，请确认已经用新设置重启过。")
+        elif crypto.cipher_for(settings).fingerprints[0] not in running:
+            raise _Failure(
+                "正在运行的网关还不认识排在最前面的密钥，改了它就读不出来。请先重启全部服务，再运行这条命令。"
+            )
+    with err.status("正在重新加密") as status:
+        done = keys.rotate(settings, actor, lambda count: status.update(f"正在重新加密：{count} 处"))
+    old = "、".join(done.old)
+    out.print(f"重新加密了 {done.renewed} 处，现在全部用密钥 {done.new}。", highlight=False)
+    _say_what_stays_shut(done.unreadable)
+    if done.retired:
+        out.print(f"旧密钥 {old} 已经停用，从本机的密钥文件里去掉了。", highlight=False)
+        out.print("以前做的备份还要用它，备份文件里带着它：恢复旧备份时会自动用上，也请照旧保管。")
+    else:
+        out.print(f"现在可以从 YIHAODA_SECRET_KEYS 里去掉旧密钥 {old}，再重启全部服务。", highlight=False)
+        out.print(f"以前做的备份恢复时还要用 {old}，请和那些备份一样长久地另存一份。", highlight=False)
 
 
 @retention_app.command("run")

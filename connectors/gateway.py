@@ -197,7 +197,7 @@ def create_app() -> FastAPI:
     async def readyz(request: Request) -> JSONResponse:
         """Whether citizens can be answered: database and index; Rasa may be down, then the gateway answers itself."""
         here: Gateway = request.app.state.gateway
-        checks: dict[str, object] = {"rasa": await here.rasa.ready()}
+        checks: dict[str, object] = {"rasa": await here.rasa.ready(), "keys": crypto.get_cipher().fingerprints}
         try:
             checks["database"] = await asyncio.to_thread(depths) is not None
             loaded = await asyncio.to_thread(here.assistant.reader.get)

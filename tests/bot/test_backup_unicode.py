@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Date, Float, Integer, String, insert, select
 
 from bot import backup, database
-from bot.models import Base, Secret, UtcDateTime
+from bot.models import Base, Secret, UtcDateTime, as_it_rests
 from bot.settings import Settings, get_settings
 
 LINE_ENDS = "一\n二\r三\x0b四\x0c五\x1c六\x1d七\x1e八\x85九\u2028十\u2029尾"
@@ -122,7 +122,7 @@ def content() -> dict[str, list[Any]]:
 
     with database.get_engine().connect() as connection:
         return {
-            table.name: sorted((tuple(row) for row in connection.execute(select(*backup._raw(table)))), key=key)
+            table.name: sorted((tuple(row) for row in connection.execute(select(as_it_rests(table)))), key=key)
             for table in Base.metadata.sorted_tables
         }
 
