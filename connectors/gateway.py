@@ -197,13 +197,16 @@ def create_app() -> FastAPI:
     async def readyz(request: Request) -> JSONResponse:
         """Whether citizens can be answered: database and index; Rasa may be down, then the gateway answers itself."""
         here: Gateway = request.app.state.gateway
-        checks: dict[str, object] = {"rasa": await here.rasa.ready(), "keys": crypto.get_cipher().fingerprints}
+        checks: dict[str, object] = {
+            "rasa": await here.rasa.ready(),
+            "retention_refused": request.app.state.retention_refused,
+            "keys": crypto.get_cipher().fingerprints,
+        }
         try:
             checks["database"] = await asyncio.to_thread(depths) is not None
             loaded = await asyncio.to_thread(here.assistant.reader.get)
             checks["index"] = loaded.version
             checks["index_error"] = here.assistant.reader.error
-            checks["retention_refused"] = request.app.state.retention_refused
         except Exception as error:
             checks["error"] = str(error)
             return JSONResponse({"status": "unavailable", **checks}, status_code=503)

@@ -12,15 +12,21 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
+from conftest import forget
+from cryptography.fernet import Fernet
 from samples import fill
 from sqlalchemy import text
 
 from bot import conversations, crypto, database, keys, retention
+from bot.models import LastPurge, utcnow
 from bot.private import keep_private
+from bot.retention import host_clock
 from bot.settings import ROOT, Settings
 from connectors.cli import main
 from connectors.supervisor import free_ports
@@ -174,55 +180,96 @@ def main_ended(argv: list[str]) -> None:
         main(argv)
 
 
-def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    while process.poll() is None:
-        with socket.socket() as attempt:
-            if attempt.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise AssertionError(f"the gateway ended: {process.returncode}")
-
-
-def test_a_gateway_erases_for_good_and_leaves_no_log_when_it_ends(sqlite_db: Settings) -> None:
-    """A real process under an open umask: what it writes, what an erasure leaves, and what its end leaves."""
-    (port,) = free_ports(1)
-    (nobody,) = free_ports(1)
-    env = os.environ | {
-        "YIHAODA_PORT": str(port), "YIHAODA_RASA_PORT": str(nobody), "YIHAODA_DENSE": "false", "PYTHONPATH": str(ROOT),
-    }  # fmt: skip
+@contextlib.contextmanager
+def running_gateway(settings: Settings, **env: str) -> Iterator[tuple[httpx.Client, Path]]:
+    """A gateway process of its own under an open umask, without a Rasa; a client and its log."""
+    port, nobody = free_ports(2)
+    env = {
+        **os.environ,
+        **env,
+        "YIHAODA_PORT": str(port),
+        "YIHAODA_RASA_PORT": str(nobody),
+        "YIHAODA_DENSE": "false",
+        "PYTHONPATH": str(ROOT),
+    }
     database.reset_engine()
+    log = settings.data_dir.parent / f"gateway-{port}.log"
     command = [sys.executable, "-m", "uvicorn", "connectors.gateway:app", "--port", str(port), "--no-access-log"]
-    gateway = subprocess.Popen(command, env=env, cwd=sqlite_db.data_dir.parent, umask=0o022)
+    with log.open("wb") as sink:
+        gateway = subprocess.Popen(command, env=env, cwd=log.parent, umask=0o022, stdout=sink, stderr=sink)
     try:
+        while True:
+            assert gateway.poll() is None, log.read_text(encoding="utf-8")
+            with socket.socket() as attempt:
+                if attempt.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as http:
-            wait_for(port, gateway)
-            opened = [http.post("/api/conversations").json() for _ in range(2)]
-            for one in opened:
-                headers = {"Authorization": f"Bearer {one['token']}"}
-                body = {"message_id": "m1", "text": "我家的路灯坏了"}
-                path = f"/api/conversations/{one['id']}"
-                assert http.post(f"{path}/messages", json=body, headers=headers).status_code == 200
-            rows = sqlite3.connect(sqlite_db.data_dir / "yihaoda.db").execute(
-                "SELECT text FROM inbox WHERE conversation_id = ?", [opened[1]["id"]]
-            )
-            markers = [value.encode() for (value,) in rows]
-            rows.connection.close()
-            assert http.delete(path, headers=headers).status_code == 204
-            assert markers and files_with(sqlite_db.data_dir, *markers) == []
-            assert (sqlite_db.data_dir / "yihaoda.db-wal").exists()
-            assert http.get("/readyz").json().get("retention_refused") is None
-            main_ended(["keys", "rotate"])  # the gateway takes up the new key by itself
-            headers = {"Authorization": f"Bearer {opened[0]['token']}"}
-            path = f"/api/conversations/{opened[0]['id']}/messages"
-            body = {"message_id": "m2", "text": "路灯还是坏的"}
-            assert http.post(path, json=body, headers=headers).status_code == 200
-            said = http.get(path, headers=headers).json()["messages"]
-            assert [one["text"] for one in said if one["sender"] == "citizen"] == ["我家的路灯坏了", "路灯还是坏的"]
-            assert set(keys.census(crypto.get_cipher())) == set(crypto.get_cipher().fingerprints)
-            database.reset_engine()
-            assert open_to_others(sqlite_db.data_dir) == []
+            yield http, log
     finally:
         gateway.send_signal(signal.SIGTERM)
         gateway.wait(30)
-    assert not (sqlite_db.data_dir / "yihaoda.db-wal").exists()
-    assert open_to_others(sqlite_db.data_dir) == []
+
+
+def say(http: httpx.Client, conversation: dict[str, str], message_id: str, text: str) -> list[str]:
+    """Say something; all that the citizen has said so far."""
+    headers = {"Authorization": f"Bearer {conversation['token']}"}
+    path = f"/api/conversations/{conversation['id']}/messages"
+    assert http.post(path, json={"message_id": message_id, "text": text}, headers=headers).status_code == 200
+    return [one["text"] for one in http.get(path, headers=headers).json()["messages"] if one["sender"] == "citizen"]
+
+
+def test_a_running_gateway_keeps_what_is_private(sqlite_db: Settings) -> None:
+    """Erasure, a rotation of keys and a clock that leapt, in a real process; and what its end leaves."""
+    data = sqlite_db.data_dir
+    with database.write() as session:
+        leapt = utcnow() - host_clock().since_boot - timedelta(days=3)
+        session.add(LastPurge(id=1, at=leapt, boot="another", since_boot_s=0.0))
+    with running_gateway(sqlite_db) as (http, log):
+        kept, erased = (http.post("/api/conversations").json() for _ in range(2))
+        for one in (kept, erased):
+            say(http, one, "m1", "我家的路灯坏了")
+        with contextlib.closing(sqlite3.connect(data / "yihaoda.db")) as file:
+            rows = file.execute("SELECT text FROM inbox WHERE conversation_id = ?", [erased["id"]])
+            markers = [value.encode() for (value,) in rows]
+        headers = {"Authorization": f"Bearer {erased['token']}"}
+        assert http.delete(f"/api/conversations/{erased['id']}", headers=headers).status_code == 204
+        assert markers and files_with(data, *markers) == []
+        assert (data / "yihaoda.db-wal").exists() and open_to_others(data) == []
+
+        main_ended(["keys", "rotate"])  # the gateway takes up the new key by itself
+        assert say(http, kept, "m2", "路灯还是坏的") == ["我家的路灯坏了", "路灯还是坏的"]
+        assert set(keys.census(crypto.get_cipher())) == set(crypto.get_cipher().fingerprints)
+        database.reset_engine()
+
+        ready = http.get("/readyz").json()
+        assert "时钟可能不对" in ready["retention_refused"] and ready["keys"] == [*crypto.get_cipher().fingerprints]
+        assert "时钟可能不对" in log.read_text(encoding="utf-8")
+        assert log.read_text(encoding="utf-8").count("retention.refused") == 1
+    assert not (data / "yihaoda.db-wal").exists()
+    assert open_to_others(data) == []
+
+
+@pytest.mark.full
+def test_a_gateway_that_does_not_know_the_new_key_is_not_left_behind(
+    sqlite_db: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, new = (Fernet.generate_key().decode() for _ in range(2))
+    with running_gateway(sqlite_db, YIHAODA_SECRET_KEYS=old) as (http, _):
+        kept = http.post("/api/conversations").json()
+        say(http, kept, "m1", "路灯坏了")
+        monkeypatch.setenv("YIHAODA_PORT", str(http.base_url.port))
+        monkeypatch.setenv("YIHAODA_SECRET_KEYS", f"{new},{old}")
+        forget()
+        main_ended(["keys", "rotate"])
+        assert "先重启" in capsys.readouterr().err
+        assert say(http, kept, "m2", "还是坏的") == ["路灯坏了", "还是坏的"]
+    with running_gateway(sqlite_db, YIHAODA_SECRET_KEYS=f"{new},{old}") as (http, _):
+        monkeypatch.setenv("YIHAODA_PORT", str(http.base_url.port))
+        forget()
+        main_ended(["keys", "rotate"])
+        assert crypto.fingerprint(old) in capsys.readouterr().out
+        assert say(http, kept, "m3", "修了") == ["路灯坏了", "还是坏的", "修了"]
+    monkeypatch.setenv("YIHAODA_SECRET_KEYS", new)
+    forget()
+    assert set(keys.census(crypto.get_cipher())) == {crypto.fingerprint(new)}
