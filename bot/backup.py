@@ -132,8 +132,11 @@ def restore(settings: Settings, source: Path, *, accept_missing_keys: bool = Fal
         database.migrate()
         with database.get_engine().connect() as connection:
             _refuse_where_there_is_data(connection)
-        keys = _keys_in(folder / crypto.KEY_FILE)
-        cipher = crypto.Cipher(crypto.split_keys(settings.secret_keys.get_secret_value()) or keys)
+        # The archive's keys first: they encrypted its rows.  A key that is there already is not thrown away.
+        brought = _keys_in(folder / crypto.KEY_FILE)
+        keys = tuple(dict.fromkeys((*brought, *_local_keys(settings))))
+        given = bool(settings.secret_keys.get_secret_value())
+        cipher = crypto.Cipher(keys) if keys and not given else crypto.cipher_for(settings)
         contents = _contents(about) if about["format"] > 1 else _contents(about, _census(folder / "database", cipher))
         missing = {name: count for name, count in contents.keys.items() if name not in cipher.fingerprints}
         unreadable = contents.unreadable + sum(missing.values())
@@ -146,10 +149,10 @@ def restore(settings: Settings, source: Path, *, accept_missing_keys: bool = Fal
                 "用逗号接在现在的后面，再恢复。密钥确实丢了，可以加 --accept-missing-keys："
                 "其余的照样恢复，用它加密的内容再也打不开。"
             )
-        if keys:
-            # Before the rows: a migration may have to read them.  A key that is there already is not thrown away.
-            there = _local_keys(settings)
-            crypto.write_keys(settings.data_dir / crypto.KEY_FILE, tuple(dict.fromkeys((*keys, *there))))
+        if brought:
+            crypto.write_keys(
+                settings.data_dir / crypto.KEY_FILE, keys
+            )  # before the rows: a migration may have to read them
         rows = folder / "database"
         if revision != database.head():
             rows = _upgraded(rows, revision, folder / "upgraded")

@@ -168,6 +168,10 @@ def test_a_missing_key_is_named_and_may_be_done_without(
     forget()
     with pytest.raises(InvalidInput, match=crypto.fingerprint(here)):
         backup.restore(get_settings(), archive)
+    monkeypatch.delenv("YIHAODA_SECRET_KEYS")  # production's archive on a development machine
+    forget()
+    with pytest.raises(InvalidInput, match=crypto.fingerprint(here)):
+        backup.restore(get_settings(), archive)
     monkeypatch.setenv("YIHAODA_SECRET_KEYS", f"{there},{here}")
     forget()
     assert backup.restore(get_settings(), archive).rows == contents.rows

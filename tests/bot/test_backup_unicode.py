@@ -185,14 +185,14 @@ def _property(
 def test_every_row_comes_back(
     db: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, elsewhere: Callable[[], None]
 ) -> None:
-    _property(db, tmp_path, monkeypatch, elsewhere, 3)
+    _property(db, tmp_path, monkeypatch, elsewhere, 2)
 
 
 @pytest.mark.full
 def test_many_rows_come_back(
     db: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, elsewhere: Callable[[], None]
 ) -> None:
-    _property(db, tmp_path, monkeypatch, elsewhere, 150)
+    _property(db, tmp_path, monkeypatch, elsewhere, 60)
 
 
 def test_what_sqlite_takes_goes_to_postgresql_nul_replaced_and_counted(
