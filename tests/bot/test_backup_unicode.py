@@ -13,7 +13,7 @@ import pytest
 from conftest import _execute, forget
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Date, Float, Integer, String, insert, select
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Date, Float, Integer, String, UniqueConstraint, insert, select
 
 from bot import backup, database
 from bot.models import Base, Secret, UtcDateTime, as_it_rests
@@ -73,10 +73,13 @@ def rows(draw: Callable[..., Any], nul: bool) -> Rows:
         for column in table.columns:
             if column.primary_key and isinstance(column.type, String):
                 row[column.name] = secrets.token_hex(3)[: column.type.length]
-            elif column.unique and isinstance(column.type, String):
-                row[column.name] = None if column.nullable else secrets.token_hex(3)
             for key in column.foreign_keys:
                 row[column.name] = made[key.column.table.name][key.column.name]
+        for unique in table.constraints:
+            if isinstance(unique, UniqueConstraint):
+                free = [one for one in unique.columns if isinstance(one.type, String) and not one.foreign_keys]
+                for column in free[-1:]:
+                    row[column.name] = f"{secrets.token_hex(4)}{row[column.name] or ''}"[: column.type.length]
         if table.name == "audit" or ("id" in table.columns and isinstance(table.columns["id"].type, Integer)):
             row["id"] = secrets.randbelow(2**31)
         if table.name == "calendar_days":
