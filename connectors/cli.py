@@ -333,9 +333,11 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _run(argv: list[str] | None) -> None:
-    found_open = keep_private(get_settings())
-    if found_open:
-        err.print(found_open, highlight=False)
+    given = sys.argv[1:] if argv is None else argv
+    if given and "--help" not in given:  # asking for help touches nothing, and works with wrong settings, too
+        found_open = keep_private(get_settings())
+        if found_open:
+            err.print(found_open, highlight=False)
     app(argv, prog_name="yihaoda")
 
 

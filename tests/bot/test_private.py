@@ -164,6 +164,8 @@ def test_a_data_folder_around_the_project_is_shut_alone(
 def test_the_command_makes_private_files_and_closes_its_database(
     settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    main_ended(["kb", "--help"])
+    assert not settings.data_dir.exists()
     settings.data_dir.mkdir()
     settings.data_dir.chmod(0o755)
     main_ended(["kb", "check"])
