@@ -9,6 +9,7 @@ table, which both the check after writing and a restore compare.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import gzip
 import hashlib
@@ -31,7 +32,7 @@ from sqlalchemy import Connection, Date, DateTime, Engine, MetaData, String, Tab
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot import crypto, database
-from bot.errors import InvalidInput, YihaodaError
+from bot.errors import InvalidInput, StoreBusy, YihaodaError
 from bot.models import Base, UtcDateTime, as_it_rests, secret_columns, utcnow
 from bot.settings import Settings
 
@@ -42,7 +43,7 @@ _TOKEN = "operator.token"
 _CACHE = "vectors.db*"
 """Of the index folder: only saves time, and changes while it is read."""
 _BATCH = 500
-_TRIES = 3
+_TRIES = 5
 
 
 class BackupDamaged(YihaodaError):
@@ -75,6 +76,7 @@ def backup(settings: Settings, target: Path) -> Contents:
         OSError: it can't be written; then there is no file, or still the one from before.
         BackupDamaged: what was written does not read as it should; likewise.
         InvalidInput: the folder does not exist.
+        StoreBusy: the index can't be read as a whole.
     """
     if not target.parent.is_dir():
         raise InvalidInput(f"没有这个文件夹：{target.parent}")
@@ -211,20 +213,26 @@ def _dump(engine: Engine, folder: Path, cipher: crypto.Cipher) -> dict[str, Any]
 
 
 def _copy_index(source: Path, target: Path) -> None:
-    """Versions never change, but a build may remove an old one meanwhile, and a publish turn to a new one."""
-    for attempt in range(1, _TRIES + 1):
-        if not source.exists():
-            return
-        try:
-            current = (source / "CURRENT").read_bytes() if (source / "CURRENT").exists() else None
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns(".*", _CACHE, "CURRENT"))
-            if current is not None:
-                (target / "CURRENT").write_bytes(current)
-            return
-        except (OSError, shutil.Error):
-            shutil.rmtree(target, ignore_errors=True)
-            if attempt == _TRIES:
-                raise
+    """Versions never change, but a publish may turn to another meanwhile, and remove the oldest: then once more.
+
+    Raises: StoreBusy.
+    """
+    for _ in range(_TRIES):
+        current = _current(source)
+        with contextlib.suppress(OSError, shutil.Error):
+            if source.exists():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns(".*", _CACHE, "CURRENT"))
+            if _current(source) == current:
+                if current is not None:
+                    (target / "CURRENT").write_bytes(current)
+                return
+        shutil.rmtree(target, ignore_errors=True)
+    raise StoreBusy("索引读不全：可能正在换版本，也可能磁盘有问题。请稍后再备份。")
+
+
+def _current(index: Path) -> bytes | None:
+    path = index / "CURRENT"
+    return path.read_bytes() if path.exists() else None
 
 
 def _local_keys(settings: Settings) -> tuple[str, ...]:

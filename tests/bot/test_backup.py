@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
 import tarfile
@@ -116,7 +117,7 @@ def test_a_file_changed_or_missing_within_is_named(sqlite_db: Settings, tmp_path
         backup.restore(sqlite_db, archive)
 
 
-@pytest.mark.parametrize("left", [0.0, 0.5, 0.99])
+@pytest.mark.parametrize("left", [0.5, 0.99])
 def test_a_disk_that_loses_what_was_written_leaves_no_archive(
     sqlite_db: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: float
 ) -> None:
@@ -188,31 +189,30 @@ def test_a_backup_of_a_busy_product_is_one_picture(
     fill(db)
     stop, written = threading.Event(), threading.Semaphore(0)
 
-    def talk() -> None:
-        while not stop.is_set():
-            fill(db)
-            written.release()
+    def publish(name: str, oldest: str) -> None:
+        """As index versions come and go: a folder appears whole, ``CURRENT`` turns to it, the oldest one goes."""
+        draft = db.index_dir / f".building-{name}"
+        (draft / "deep").mkdir(parents=True)
+        for file in ("manifest.json", "deep/a", "deep/b"):
+            (draft / file).write_text(name, encoding="utf-8")
+        draft.rename(db.index_dir / name)
+        (db.index_dir / ".CURRENT-x").write_text(name, encoding="utf-8")
+        (db.index_dir / ".CURRENT-x").replace(db.index_dir / "CURRENT")
+        shutil.rmtree(db.index_dir / oldest, ignore_errors=True)
 
-    def publish() -> None:
-        """As index versions come and go: a folder appears whole, ``CURRENT`` turns to it, an old one goes."""
-        names = [f"v{number}" for number in range(400)]
-        for old, name in zip([None, None, *names], names, strict=False):
+    def talk(name: str) -> None:
+        for number in itertools.count():
             if stop.is_set():
                 return
-            draft = db.index_dir / f".building-{name}"
-            (draft / "deep").mkdir(parents=True)
-            for file in ("manifest.json", "deep/a", "deep/b"):
-                (draft / file).write_text(name, encoding="utf-8")
-            draft.rename(db.index_dir / name)
-            (db.index_dir / ".CURRENT-x").write_text(name, encoding="utf-8")
-            (db.index_dir / ".CURRENT-x").replace(db.index_dir / "CURRENT")
-            if old:
-                shutil.rmtree(db.index_dir / old)
+            fill(db)
+            if name == "a":
+                publish(f"v{number}", f"v{number - 2}")
+            written.release()
 
-    threads = [threading.Thread(target=one) for one in (talk, talk, publish)]
+    threads = [threading.Thread(target=talk, args=(name,)) for name in "ab"]
     for thread in threads:
         thread.start()
-    archives = [tmp_path / f"{number}.tar.gz" for number in range(3)]
+    archives = [tmp_path / f"{number}.tar.gz" for number in range(2)]
     try:
         for archive in archives:
             for _ in range(5):

@@ -26,7 +26,11 @@ Rows = dict[str, dict[str, Any]]
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=16)
 json_texts = st.text(st.characters(), max_size=8) | st.just(LINE_ENDS)  # half a surrogate pair, too
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | json_texts,
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | json_texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(json_texts, inner, max_size=3),
     max_leaves=5,
 )

@@ -147,8 +147,16 @@ def test_every_row_of_an_earlier_schema_is_there_afterwards(empty: Settings, rev
 
 
 @pytest.mark.parametrize("revision", sorted(path.name.partition(".")[0] for path in ARCHIVES.glob("*.tar.gz")))
-def test_an_archive_of_an_earlier_program_comes_back(db: Settings, revision: str) -> None:
-    restored = backup.restore(db, ARCHIVES / f"{revision}.tar.gz")
+def test_an_archive_of_an_earlier_program_comes_back(sqlite_db: Settings, revision: str) -> None:
+    _comes_back(sqlite_db, revision)
+
+
+def test_an_archive_of_an_earlier_program_comes_into_either_database(db: Settings) -> None:
+    _comes_back(db, "0003")
+
+
+def _comes_back(settings: Settings, revision: str) -> None:
+    restored = backup.restore(settings, ARCHIVES / f"{revision}.tar.gz")
     assert restored.rows["audit"] == 2 and restored.unreadable == 0 and len(restored.keys) == 1
     odd = "公告\u2028第二行\u0085\u2029\x1c尾"
     with database.read() as session:
