@@ -15,8 +15,9 @@ from rasa_sdk.endpoint import create_app
 from rasa_sdk.executor import ActionExecutor
 from sanic import HTTPResponse, Request, Sanic, response
 
-from bot import logs
+from bot import database, logs
 from bot.errors import YihaodaError
+from bot.private import keep_private
 from bot.settings import get_settings
 from index.assistant import get_assistant
 
@@ -31,6 +32,7 @@ def main() -> None:
     secret = get_settings().service_secret.get_secret_value()
     if not secret:
         parser.exit(1, "没有暗号 YIHAODA_SERVICE_SECRET：动作服务不单独启动，请用 ./yihaoda run 启动全部服务。\n")
+    keep_private(get_settings())
     logs.configure(get_settings().log_level)
     executor = Executor()
     executor.register_package("actions")
@@ -39,6 +41,7 @@ def main() -> None:
     # Once more: what was set up meanwhile may have brought handlers of its own.
     logs.configure(get_settings().log_level)
     app.register_listener(_warm_up, "before_server_start")
+    app.register_listener(_close, "after_server_stop")
     app.run("127.0.0.1", port, single_process=True, access_log=False, motd=False)
 
 
@@ -66,6 +69,10 @@ async def _warm_up(*_: Any) -> None:
         get_assistant().warm_up()
     except YihaodaError as error:
         log.error("index.unavailable", reason=str(error))  # questions become tickets until there is one
+
+
+async def _close(*_: Any) -> None:
+    database.reset_engine()
 
 
 if __name__ == "__main__":

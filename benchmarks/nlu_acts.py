@@ -87,7 +87,7 @@ def main() -> None:
     arguments.add_argument("--json", action="store_true", help="print one JSON object")
     options = arguments.parse_args()
 
-    lines = options.file.read_text(encoding="utf-8").splitlines()
+    lines = options.file.read_text(encoding="utf-8").split("\n")
     examples = [json.loads(line) for line in lines if line.strip()]
     if not examples:
         arguments.error(f"{options.file} has no examples")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,6 +16,9 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from bot.errors import YihaodaError
 from bot.settings import Settings, get_settings
+
+KEY_FILE = "secret.key"
+"""Where a development machine keeps its own keys, one a line, the newest first; in ``data_dir``."""
 
 
 class CannotDecrypt(YihaodaError):
@@ -25,12 +30,18 @@ class CannotDecrypt(YihaodaError):
 class Cipher:
     """Encrypts text with the first key, decrypts with any (Fernet: AES-128-CBC with HMAC-SHA256)."""
 
-    def __init__(self, keys: list[str]) -> None:
+    def __init__(self, keys: Sequence[str]) -> None:
         """Args: keys: url-safe base64 Fernet keys, the newest first.  Raises: CannotDecrypt on a malformed key."""
         try:
-            self._fernet = MultiFernet([Fernet(key) for key in keys])
+            self._keys = {fingerprint(key): Fernet(key) for key in keys}
+            self._fernet = MultiFernet(self._keys.values())
         except ValueError as error:
             raise CannotDecrypt("YIHAODA_SECRET_KEYS 里有格式不对的密钥，请用 Fernet 密钥。") from error
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """Of the keys, the newest first."""
+        return tuple(self._keys)
 
     def encrypt(self, text: str) -> str:
         """Cipher text, url-safe."""
@@ -46,18 +57,29 @@ class Cipher:
     def rotate(self, token: str) -> str:
         """The same text, encrypted with the newest key.  Raises: CannotDecrypt."""
         try:
-            return self._fernet.rotate(token.encode()).decode("ascii")
-        except InvalidToken as error:
+            return self._fernet.rotate(token).decode("ascii")
+        except (InvalidToken, ValueError) as error:
             raise CannotDecrypt("有一条数据解不开：当前密钥里没有当初加密用的那一把。") from error
+
+    def opened_by(self, token: str) -> str | None:
+        """The fingerprint of the key that opens it; None if no key does."""
+        for name, key in self._keys.items():
+            with contextlib.suppress(InvalidToken, ValueError):
+                key.decrypt(token)
+                return name
+        return None
+
+
+def fingerprint(key: str) -> str:
+    """What names a key without telling it: 60 bits of its SHA-256 in base32, so that no part looks like a phone number."""
+    return base64.b32encode(hashlib.sha256(key.encode()).digest()).decode("ascii")[:12].lower()
 
 
 def secret_from_file(path: Path, make: str) -> str:
     """The secret in ``path``; made there first (``make``), readable by the owner only.  Safe when two processes race."""
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(f".{os.getpid()}.{secrets.token_hex(4)}")
-        draft.write_text(make, encoding="ascii")
-        draft.chmod(0o600)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = _draft(path, make)
         # A link fails where the name exists: the first process wins, and all read its secret.
         with contextlib.suppress(FileExistsError):
             path.hardlink_to(draft)
@@ -65,18 +87,68 @@ def secret_from_file(path: Path, make: str) -> str:
     return path.read_text(encoding="ascii").strip()
 
 
+def write_keys(path: Path, keys: Sequence[str]) -> None:
+    """Replace a key file in one step, on the disk when this returns: what is encrypted from now on needs it."""
+    draft = _draft(path, "".join(f"{key}\n" for key in keys))
+    draft.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _draft(path: Path, content: str) -> Path:
+    draft = path.with_suffix(f".{os.getpid()}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return draft
+
+
+def split_keys(text: str) -> tuple[str, ...]:
+    """The keys in a setting or a key file."""
+    return tuple(text.replace(",", " ").split())
+
+
 def cipher_for(settings: Settings) -> Cipher:
-    """The cipher for these settings; development keeps its own key in ``data_dir/secret.key``."""
-    given = settings.secret_keys.get_secret_value()
-    if given:
-        return Cipher([key.strip() for key in given.split(",") if key.strip()])
-    return Cipher([secret_from_file(settings.data_dir / "secret.key", Fernet.generate_key().decode("ascii"))])
+    """The cipher for these settings; development keeps its own keys in ``data_dir/secret.key``.
+
+    That file is looked at on each use (one ``stat``), so that a running process takes up a new key at once.
+    """
+    return _cipher(settings.secret_keys.get_secret_value() or _key_file(settings.data_dir / KEY_FILE))
 
 
-@lru_cache
 def get_cipher() -> Cipher:
     """The process's cipher."""
     return cipher_for(get_settings())
+
+
+_cipher = lru_cache(maxsize=8)(lambda text: Cipher(split_keys(text)))
+_seen: dict[Path, tuple[tuple[int, int], str]] = {}
+"""Key files as they were read last: (modification time, inode), content."""
+
+
+def _key_file(path: Path) -> str:
+    known = _seen.get(path)
+    try:
+        stamp = _stamp(path)
+    except FileNotFoundError:
+        if known:
+            return known[1]  # deleted under a running process: what it writes must fit what it has written
+        secret_from_file(path, Fernet.generate_key().decode("ascii"))
+        stamp = _stamp(path)
+    if known and known[0] == stamp:
+        return known[1]
+    text = path.read_text(encoding="ascii")
+    _seen[path] = stamp, text
+    return text
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    stat = path.stat()
+    return stat.st_mtime_ns, stat.st_ino
 
 
 def operator_token(settings: Settings) -> str:

@@ -6,6 +6,7 @@ Use ``read()`` for looking and ``write()`` for changing.  On SQLite a write tran
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -27,6 +28,15 @@ from bot.settings import get_settings
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_MS = 8000
 """How long a SQLite statement waits for another process's lock (milliseconds)."""
+_LOG_BUSY_MS = 200
+"""How long emptying the write-ahead log waits for readers, and writers for it (milliseconds)."""
+_PRAGMAS = (
+    f"busy_timeout={BUSY_MS}",
+    "journal_mode=WAL",
+    "synchronous=NORMAL",
+    "foreign_keys=ON",
+    "secure_delete=ON",  # what is deleted is overwritten with zeros, whatever this SQLite was compiled for
+)
 
 
 def make_engine(url: str) -> Engine:
@@ -35,14 +45,14 @@ def make_engine(url: str) -> Engine:
     if parsed.get_backend_name() != "sqlite":
         return create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=20)
     if parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        Path(parsed.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Every thread waits for SQLite's lock rather than for a pooled connection.
     engine = create_engine(parsed, connect_args={"timeout": BUSY_MS / 1000}, pool_size=20, max_overflow=40)
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # we emit BEGIN ourselves, below
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}"):
+        for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
@@ -69,12 +79,44 @@ def get_engine() -> Engine:
 
 
 def reset_engine() -> None:
-    """Forget the engine, e.g. after the settings changed or a restore replaced the file."""
+    """Close every connection, at a process's end or because the settings changed.  The last one to a SQLite file takes its
+    write-ahead log along."""
     global _engine
     with _lock:
-        if _engine is not None:
-            _engine.dispose()
-        _engine = None
+        engine, _engine = _engine, None
+    if engine is not None:
+        if getattr(engine.pool, "checkedin", lambda: 0)():  # else the file may not even be there
+            _empty_log(engine)
+        engine.dispose()
+
+
+def forget_erased() -> bool:
+    """See to it that what was deleted or changed can't be read from SQLite's files any more; call after the commit.
+
+    A deleted row's page is overwritten (``secure_delete``), but the write-ahead log still holds the page as it was, until
+    the log is emptied.  PostgreSQL has autovacuum for it.
+
+    Returns:
+        Whether it is done.  False while somebody else reads: try again later.
+    """
+    return _empty_log(get_engine())
+
+
+def _empty_log(engine: Engine) -> bool:
+    if engine.dialect.name != "sqlite":
+        return True
+    connection = engine.raw_connection()
+    cursor = connection.cursor()
+    try:
+        cursor.execute(f"PRAGMA busy_timeout={_LOG_BUSY_MS}")
+        busy: int = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    except sqlite3.OperationalError:
+        return False
+    else:
+        return busy == 0
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+        connection.close()
 
 
 @contextmanager
@@ -105,7 +147,8 @@ def _translated() -> Iterator[None]:
         raise
 
 
-def _alembic(url: str) -> Config:
+def alembic_config(url: str) -> Config:
+    """What Alembic needs to work on ``url``."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
@@ -115,8 +158,45 @@ def _alembic(url: str) -> Config:
 def migrate() -> None:
     """Bring the database to the newest schema.  Does nothing where it already is."""
     engine = get_engine()
-    config = _alembic(engine.url.render_as_string(hide_password=False))
-    with engine.connect() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
-    if current != ScriptDirectory.from_config(config).get_current_head():
+    config = alembic_config(engine.url.render_as_string(hide_password=False))
+    if revision() != head():
         command.upgrade(config, "head")
+    _overwrite_free_pages(engine)
+
+
+def revision() -> str | None:
+    """The schema that the database has; None: nothing yet."""
+    with get_engine().connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def head() -> str:
+    """The newest schema."""
+    newest = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    assert newest is not None
+    return newest
+
+
+def revisions() -> list[str]:
+    """Every schema there has been, the oldest first."""
+    return [script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()][::-1]
+
+
+def _overwrite_free_pages(engine: Engine) -> None:
+    """Once a file: what was deleted before ``secure_delete`` was set may still stand in its free space.
+
+    ``user_version`` says that it is done.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    connection = engine.raw_connection()
+    cursor = connection.cursor()
+    try:
+        if cursor.execute("PRAGMA user_version").fetchone()[0] == 0:
+            cursor.execute("VACUUM")
+            cursor.execute("PRAGMA user_version=1")
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.OperationalError:
+        return  # somebody is using it: at the next start
+    finally:
+        connection.close()

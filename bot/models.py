@@ -18,6 +18,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     String,
+    Table,
     Text,
     TypeDecorator,
     UniqueConstraint,
@@ -75,6 +76,20 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map = {datetime: UtcDateTime, date: Date, dict[str, Any]: JSON, list[str]: JSON, list[Any]: JSON}  # noqa: RUF012
+
+
+def as_it_rests(table: Table) -> Table:
+    """The table without decryption: a secret column gives, and takes, its cipher text."""
+    copy = table.to_metadata(MetaData())
+    for column in copy.columns:
+        if isinstance(column.type, Secret):
+            column.type = Text()
+    return copy
+
+
+def secret_columns(table: Table) -> list[str]:
+    """The names of a table's encrypted columns."""
+    return [column.name for column in table.columns if isinstance(column.type, Secret)]
 
 
 def utcnow() -> datetime:
@@ -380,6 +395,19 @@ class Agent(Base):
 
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     on_duty_until: Mapped[datetime | None]
+
+
+class LastPurge(Base):
+    """When retention ran last, by the clock on the wall and by the host's own: a leap of the former shows."""
+
+    __tablename__ = "last_purge"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """1: there is one row"""
+    at: Mapped[datetime]
+    boot: Mapped[str] = mapped_column(String(64))
+    """Names the host's start: another one begins to count at 0 again"""
+    since_boot_s: Mapped[float] = mapped_column(Float)
 
 
 class AuditEntry(Base):

@@ -189,6 +189,7 @@ async def erase_conversation(conversation_id: ConversationId, token: Token, here
 def _erase(conversation_id: str, token: str) -> None:
     with database.write() as session:
         conversations.erase(session, conversations.authenticate(session, conversation_id, token, locked=True))
+    database.forget_erased()
 
 
 def _mine(session: Session, here: Gateway, conversation_id: str, token: str) -> Conversation:

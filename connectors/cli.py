@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,9 +15,10 @@ from rich.console import Console
 from rich.text import Text
 
 from bot import backup as backups
-from bot import database, disk, logs, security_log
+from bot import crypto, database, disk, keys, logs, retention, security_log
 from bot.errors import StoreBusy, YihaodaError
 from bot.models import Ticket
+from bot.private import keep_private
 from bot.settings import get_settings
 from bot.tickets import status_reply
 from connectors import cli_knowledge
@@ -39,6 +41,10 @@ wechat_app = typer.Typer(help="微信公众号。", no_args_is_help=True)
 menu_app = typer.Typer(help="公众号的菜单。", no_args_is_help=True)
 wechat_app.add_typer(menu_app, name="menu")
 app.add_typer(wechat_app, name="wechat")
+keys_app = typer.Typer(help="加密密钥。", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
+retention_app = typer.Typer(help="到期会话的清除。", no_args_is_help=True)
+app.add_typer(retention_app, name="retention")
 
 out, err = Console(), Console(stderr=True)
 
@@ -58,6 +64,7 @@ def run() -> None:
         out.print(f"[dim]·[/] {line}")
 
     model = prepare(settings, say)
+    database.reset_engine()  # this process only watches over the others from here on
 
     def ready() -> None:
         out.print(f"\n[bold green]一号答已就绪[/]：{settings.gateway_url}")
@@ -233,21 +240,88 @@ def show_ticket(
 
 @app.command()
 def backup(target: Annotated[Path, typer.Argument(help="备份文件，如 backup.tar.gz")]) -> None:
-    """把数据库、索引和本机密钥备份成一个文件。请像保管钥匙一样保管它。"""
+    """把数据库、索引和本机密钥备份成一个文件，写完读回来检查一遍。请像保管钥匙一样保管它。"""
     database.migrate()
     with err.status("正在备份"):
-        counts = backups.backup(get_settings(), target)
+        held = backups.backup(get_settings(), target)
     security_log.record("backup.made", str(target), counted=False)
-    out.print(f"已备份到 {target}：{sum(counts.values())} 行，{target.stat().st_size / 1e6:.1f} MB")
+    size = target.stat().st_size / 1e6
+    out.print(f"已备份到 {target}：{sum(held.rows.values())} 行，{size:.1f} MB，读回检查无误。", soft_wrap=True)
+    if held.keys:
+        out.print(f"恢复时要用的密钥（指纹）：{'、'.join(held.keys)}", soft_wrap=True)
+    _say_what_stays_shut(held.unreadable)
 
 
 @app.command()
-def restore(source: Annotated[Path, typer.Argument(help="备份文件")]) -> None:
+def restore(
+    source: Annotated[Path, typer.Argument(help="备份文件")],
+    accept_missing_keys: Annotated[
+        bool, typer.Option("--accept-missing-keys", help="密钥确实丢了，也恢复其余的")
+    ] = False,
+) -> None:
     """把备份恢复到一个空的数据目录（先停止服务）。"""
     with err.status("正在恢复"):
-        counts = backups.restore(get_settings(), source)
+        held = backups.restore(get_settings(), source, accept_missing_keys=accept_missing_keys)
     security_log.record("backup.restored", str(source), counted=False)
-    out.print(f"已恢复 {sum(counts.values())} 行。现在可以启动：make run")
+    out.print(f"已恢复 {sum(held.rows.values())} 行。现在可以启动：make run")
+    if held.replaced:
+        out.print(f"PostgreSQL 不收 NUL 字符，有 {held.replaced} 个换成了“\ufffd”。")
+    _say_what_stays_shut(held.unreadable)
+
+
+def _say_what_stays_shut(count: int) -> None:
+    if count:
+        err.print(f"[bold yellow]注意：[/]有 {count} 处内容，现有的密钥都打不开。", highlight=False)
+
+
+@keys_app.command("list")
+def list_keys() -> None:
+    """列出密钥的指纹，和各自加密了多少处内容。"""
+    database.migrate()
+    cipher = crypto.cipher_for(get_settings())
+    found = keys.census(cipher)
+    for number, name in enumerate(cipher.fingerprints):
+        out.print(f"{name}  {found[name]} 处{'，新内容用它加密' if number == 0 else ''}", highlight=False)
+    _say_what_stays_shut(found[None])
+
+
+@keys_app.command("rotate")
+def rotate_keys(actor: Annotated[str, typer.Option(help="操作人，记入审计日志")] = "运维人员") -> None:
+    """把加密的内容全部改用最新的密钥，服务不用停；中断了再运行一次就接着做。"""
+    from connectors.terminal import keys_in_use
+
+    database.migrate()
+    settings = get_settings()
+    if settings.secret_keys.get_secret_value():
+        running = keys_in_use(settings)
+        if running is None:
+            err.print(f"没有连上网关（{settings.gateway_url}）。它在别的机器上的话，请确认已经用新设置重启过。")
+        elif crypto.cipher_for(settings).fingerprints[0] not in running:
+            raise _Failure(
+                "正在运行的网关还不认识排在最前面的密钥，改了它就读不出来。请先重启全部服务，再运行这条命令。"
+            )
+    with err.status("正在重新加密") as status:
+        done = keys.rotate(settings, actor, lambda count: status.update(f"正在重新加密：{count} 处"))
+    old = "、".join(done.old)
+    out.print(f"重新加密了 {done.renewed} 处，现在全部用密钥 {done.new}。", highlight=False)
+    _say_what_stays_shut(done.unreadable)
+    if done.retired:
+        out.print(f"旧密钥 {old} 已经停用，从本机的密钥文件里去掉了。", highlight=False)
+        out.print("以前做的备份还要用它，备份文件里带着它：恢复旧备份时会自动用上，也请照旧保管。")
+    else:
+        out.print(f"现在可以从 YIHAODA_SECRET_KEYS 里去掉旧密钥 {old}，再重启全部服务。", highlight=False)
+        out.print(f"以前做的备份恢复时还要用 {old}，请和那些备份一样长久地另存一份。", highlight=False)
+
+
+@retention_app.command("run")
+def run_retention(
+    confirm: Annotated[bool, typer.Option("--confirm", help="时钟和数量都核对过了，照样清除（记入审计日志）")] = False,
+    actor: Annotated[str, typer.Option(help="操作人，记入审计日志")] = "运维人员",
+) -> None:
+    """清除到期的会话。网关平时自己会做；它觉得时钟或数量不对时会停下，核对以后用 --confirm 继续。"""
+    database.migrate()
+    removed = retention.run(get_settings().retention_days, confirmed_by=actor if confirm else None)
+    out.print(f"清除了 {removed} 个到期的会话。")
 
 
 class _Failure(YihaodaError):
@@ -258,7 +332,19 @@ def main(argv: list[str] | None = None) -> None:
     """Run the command; expected failures end with one sentence on standard error and an exit code."""
     logs.configure_command()
     security_log.source.set(f"命令行，用户号 {os.getuid()}")
-    _guarded(lambda: app(argv, prog_name="yihaoda"))
+    try:
+        _guarded(lambda: _run(argv))
+    finally:
+        database.reset_engine()
+
+
+def _run(argv: list[str] | None) -> None:
+    given = sys.argv[1:] if argv is None else argv
+    if given and "--help" not in given:  # asking for help touches nothing, and works with wrong settings, too
+        found_open = keep_private(get_settings())
+        if found_open:
+            err.print(found_open, highlight=False)
+    app(argv, prog_name="yihaoda")
 
 
 def _guarded(call: Callable[[], Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -24,7 +25,8 @@ from bot.errors import (
     Unauthorised,
     YihaodaError,
 )
-from bot.models import utcnow
+from bot.private import keep_private
+from bot.retention import PurgeRefused
 from bot.settings import get_settings
 from connectors import api, metrics, operators, page
 from connectors.api import error_response
@@ -55,8 +57,11 @@ _RECOVER_S = 30.0
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings = get_settings()
+    open_files = keep_private(settings)
     logs.configure(settings.log_level)
     security_log.record("gateway.started", counted=False)
+    if open_files:
+        log.warning("files.were_open", reason=open_files)
     await asyncio.to_thread(database.migrate)
     assistant = get_assistant()
     rasa = RasaClient(settings.rasa_url, settings.rasa_timeout_s, settings.service_secret.get_secret_value())
@@ -78,7 +83,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.wechat = account.official(settings)
     app.state.miniprogram = account.miniprogram(settings)
     apps = [one for one in (app.state.wechat, app.state.miniprogram) if one is not None]
-    tasks = [loading, asyncio.create_task(_recover_forever(dispatcher, settings.retention_days))]
+    app.state.retention_refused = None
+    tasks = [loading, asyncio.create_task(_recover_forever(app, dispatcher, settings.retention_days))]
     tasks += [asyncio.create_task(one.deliver_forever()) for one in apps]
     try:
         yield
@@ -90,6 +96,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             await one.api.close()
         await dispatcher.close()
         await rasa.close()
+        await asyncio.to_thread(database.reset_engine)
 
 
 async def _load(assistant: Assistant) -> None:
@@ -102,22 +109,41 @@ async def _load(assistant: Assistant) -> None:
         log.exception("index.unavailable")
 
 
-async def _recover_forever(dispatcher: Dispatcher, retention_days: int) -> None:
+async def _recover_forever(app: FastAPI, dispatcher: Dispatcher, retention_days: int) -> None:
     """Take up what nobody is working on, and forget what is too old to be kept."""
+    refusals = _OnceADay()
     while True:
         try:
             await dispatcher.recover()
-            await asyncio.to_thread(_purge, retention_days)
         except Exception:
             log.exception("inbox.recover_failed")
+        try:
+            removed = await asyncio.to_thread(retention.run, retention_days)
+            app.state.retention_refused = None
+            if removed:
+                log.info("retention.purged", conversations=removed)
+            await asyncio.to_thread(database.forget_erased)  # what others erased or changed, or a killed process left
+        except PurgeRefused as refused:
+            app.state.retention_refused = str(refused)
+            if refusals.due():
+                log.error("retention.refused", reason=str(refused))
+        except Exception:
+            log.exception("retention.failed")
         await asyncio.sleep(_RECOVER_S)
 
 
-def _purge(days: int) -> None:
-    with database.write() as session:
-        removed = retention.purge(session, utcnow(), days)
-    if removed:
-        log.info("retention.purged", conversations=removed)
+class _OnceADay:
+    """Says when something is worth saying again.  By a clock that nobody sets."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def due(self) -> bool:
+        """Whether it is time; then it isn't for a day."""
+        if time.monotonic() < self._next:
+            return False
+        self._next = time.monotonic() + 86_400
+        return True
 
 
 class Source:
@@ -202,9 +228,11 @@ def create_app() -> FastAPI:
         here: Gateway = request.app.state.gateway
         reasons = await disks.reasons()
         checks: dict[str, object] = {"accepting": False, "answering": False, "rasa": await here.rasa.ready()}
-        checks["reasons"] = reasons
+        checks |= {"reasons": reasons, "keys": crypto.get_cipher().fingerprints}
         if not checks["rasa"]:
             reasons.append("Rasa 没有应答，网关自己作答。")
+        if request.app.state.retention_refused:
+            reasons.append(request.app.state.retention_refused)
         try:
             checks["accepting"] = await asyncio.to_thread(depths) is not None
             if not here.loading.done():

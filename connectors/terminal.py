@@ -67,6 +67,15 @@ class Client:
         return answer
 
 
+def keys_in_use(settings: Settings) -> list[str] | None:
+    """The fingerprints of the keys that the running gateway knows; None if there is none on this machine."""
+    try:
+        answer = httpx.get(f"{settings.gateway_url}/readyz", timeout=10, trust_env=False).json()
+    except (httpx.HTTPError, ValueError):
+        return None
+    return list(answer.get("keys", []))
+
+
 def show(console: Console, reply: dict[str, Any]) -> None:
     """Print one reply."""
     match reply["type"]:

@@ -107,7 +107,7 @@ def read_questions(path: Path) -> list[Question]:
     """Raises: InvalidInput, with the line, for what is not such a question."""
     questions: list[Question] = []
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # splitlines also cuts at U+2028 within a string
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInput(f"读不了问题文件 {path}（应当是 UTF-8 的 JSONL）。") from error
     for number, line in enumerate(lines, start=1):
@@ -317,7 +317,7 @@ def compare(run: Path, asked: Sequence[Asked]) -> list[tuple[dict[str, Any], Ask
         InvalidInput: the folder is no run.
     """
     try:
-        lines = (run / "questions.jsonl").read_text(encoding="utf-8").splitlines()
+        lines = filter(None, (run / "questions.jsonl").read_text(encoding="utf-8").split("\n"))
         then = {(row["prev"], row["q"]): row for row in map(json.loads, lines)}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InvalidInput(f"{run} 不是一次评测的结果文件夹。") from error

@@ -69,7 +69,7 @@ def starter_items() -> list[Item]:
 
 def read_questions(path: Path) -> list[dict[str, Any]]:
     """Labelled questions: {q, expect, qa, scope, kind} a line."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
 
 
 def question_files() -> list[Path]:

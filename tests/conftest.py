@@ -53,7 +53,10 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settin
     monkeypatch.delenv("YIHAODA_DATABASE_URL", raising=False)
     monkeypatch.chdir(tmp_path)  # no .env of the developer's
     forget()
+    umask = os.umask(0o022)
+    os.umask(umask)
     yield get_settings()
+    os.umask(umask)  # our own processes set theirs at their start
     forget()
 
 

@@ -29,7 +29,6 @@ CODE_TRIES = 40
 def forget() -> None:
     """Drop everything that a process keeps about its settings."""
     get_settings.cache_clear()
-    crypto.get_cipher.cache_clear()
     database.reset_engine()
 
 

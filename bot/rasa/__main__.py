@@ -9,6 +9,7 @@ import os
 
 def main() -> None:
     """Telemetry off, the faster validator, the safe output and the guard; then hand over to Rasa's own ``main``."""
+    os.umask(0o077)  # whatever it writes is our account's alone
     # Rasa reads this when its modules are imported, so the imports wait until it is set.
     os.environ["RASA_TELEMETRY_ENABLED"] = "false"
 

@@ -38,7 +38,7 @@ def test_what_may_be_pushed_survives_the_migration_there_and_back(db: Settings) 
         )
         user.push_until, user.pushes_left = now + timedelta(hours=40), 3
         session.add(user)
-    config = database._alembic(database.get_engine().url.render_as_string(hide_password=False))
+    config = database.alembic_config(database.get_engine().url.render_as_string(hide_password=False))
     command.downgrade(config, "0003")
     with database.read() as session:
         assert session.execute(text("SELECT pushed FROM channel_users")).scalar_one() == 2

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import structlog
 from conftest import forget
+from cryptography.fernet import Fernet
+from samples import fill
+from sqlalchemy import select
 
-from bot import database
-from bot.models import QA
-from bot.settings import Settings
+from bot import conversations, crypto, database
+from bot.models import QA, AuditEntry, utcnow
+from bot.settings import Settings, get_settings
 from connectors.cli import main
 from connectors.rasa_client import neutral
 from connectors.supervisor import free_ports
@@ -239,3 +243,52 @@ def test_a_policy_document_is_imported_and_what_was_recognised_is_said(run, tmp_
     other.write_text("某市养犬规定\n某政发〔2025〕10号\n第一条 遛犬要牵绳。", encoding="utf-8")
     code, out, err = run("kb", "import", str(path), str(other))
     assert code != 0 and "没有文字" in err and "新增 1" in out  # the file after it is imported all the same
+
+
+# --- backup, keys, retention -----------------------------------------------------------------------------------------
+
+
+def test_a_backup_names_its_key_and_comes_back(run, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    fill(get_settings())
+    key = crypto.get_cipher().fingerprints[0]
+    code, out, _ = run("backup", str(tmp_path / "b.tar.gz"))
+    assert code == 0 and "读回检查无误" in out and key in out
+    code, _, err = run("restore", str(tmp_path / "b.tar.gz"))
+    assert code == 1 and "已经有数据" in err
+    assert run("backup", str(tmp_path / "none" / "b.tar.gz"))[0] == 1
+    monkeypatch.setenv("YIHAODA_DATA_DIR", str(tmp_path / "back"))
+    monkeypatch.setenv("YIHAODA_SECRET_KEYS", Fernet.generate_key().decode())
+    forget()
+    code, _, err = run("restore", str(tmp_path / "b.tar.gz"))
+    assert code == 1 and key in err and "--accept-missing-keys" in err
+    code, out, err = run("restore", str(tmp_path / "b.tar.gz"), "--accept-missing-keys")
+    assert code == 0 and "已恢复" in out and "打不开" in err
+
+
+def test_keys_are_listed_and_rotated(run, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    fill(get_settings())
+    old = crypto.get_cipher().fingerprints[0]
+    assert old in run("keys", "list")[1]
+    code, out, _ = run("keys", "rotate", "--actor", "王")
+    new = crypto.get_cipher().fingerprints[0]
+    assert code == 0 and old in out and new in out and old != new
+    assert run("keys", "list")[1].split()[0] == new
+    monkeypatch.setenv("YIHAODA_SECRET_KEYS", Fernet.generate_key().decode())
+    monkeypatch.setenv("YIHAODA_PORT", str(free_ports(1)[0]))
+    forget()
+    code, _, err = run("keys", "rotate")
+    assert code == 1 and "写在最前面" in err and "没有连上网关" in err
+
+
+def test_retention_asks_for_a_word_and_puts_it_on_record(run) -> None:  # type: ignore[no-untyped-def]
+    assert "清除了 0 个" in run("retention", "run")[1]
+    with database.write() as session:
+        for _ in range(60):
+            conversations.create(session, "web", utcnow() - timedelta(days=200))
+    code, _, err = run("retention", "run")
+    assert code == 1 and "60 个" in err and "--confirm" in err
+    code, out, _ = run("retention", "run", "--confirm", "--actor", "王")
+    assert code == 0 and "清除了 60 个" in out
+    with database.read() as session:
+        (entry,) = session.scalars(select(AuditEntry).where(AuditEntry.action == "retention.confirm"))
+        assert entry.actor == "王"

@@ -659,7 +659,8 @@ def test_when_its_time_is_over_a_citizens_trace_is_gone_and_they_begin_anew(run)
     async def scenario(one: Account) -> None:
         await one.say("o1", ASKED)
         with database.write() as session:
-            assert retention.purge(session, utcnow() + timedelta(days=200), 180) == 1
+            now = utcnow() + timedelta(days=200)
+            assert retention.purge(session, now, 180, retention.host_clock(), confirmed_by="王") == 1
         with database.read() as session:
             assert session.scalars(select(ChannelUser)).all() == []
         assert ASKED in await one.say("o1", ASKED)

@@ -45,7 +45,7 @@ def test_a_run_is_counted_saved_and_compared(ready: Settings, tmp_path: Path) ->
     assert json.loads((run / "figures.json").read_text(encoding="utf-8")) == figures(asked)
     assert json.loads((run / "config.json").read_text(encoding="utf-8"))["index"]
     assert compare(run, asked) == []
-    lines = (run / "questions.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (run / "questions.jsonl").read_text(encoding="utf-8").split("\n")
     first = json.loads(lines[0]) | {"outcome": "wrong"}
     (run / "questions.jsonl").write_text("\n".join([json.dumps(first), *lines[1:]]), encoding="utf-8")
     assert [(old["outcome"], now.q) for old, now in compare(run, asked)] == [("wrong", ROWS[0]["q"])]
@@ -88,3 +88,15 @@ def test_bad_files_are_refused(tmp_path: Path, line: str) -> None:
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="结果文件夹"):
         compare(tmp_path, [])
+
+
+def test_a_line_ends_at_a_newline_only(tmp_path: Path) -> None:
+    odd = "证\u2028丢\u2029了\x85怎么\x1c补"
+    path = file_of(tmp_path, [{"q": odd, "expect": "身份证换领补领"}, {"q": "第二问", "expect": None}])
+    assert [one.q for one in read_questions(path)] == [odd, "第二问"]
+    assert [row["q"] for row in fit.read_questions(path)] == [odd, "第二问"]
+    path.write_text(path.read_text(encoding="utf-8").replace("\n", "\r\n"), encoding="utf-8", newline="")
+    assert [one.q for one in read_questions(path)] == [odd, "第二问"]
+    then = {"q": odd, "prev": None, "outcome": "wrong", "qa_id": None}
+    (tmp_path / "questions.jsonl").write_text(json.dumps(then, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert compare(tmp_path, []) == []
