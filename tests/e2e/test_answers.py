@@ -31,7 +31,7 @@ def test_a_subsidy_that_does_not_exist_becomes_a_ticket_that_can_be_looked_up(st
     assert reply["type"] == "ticket", reply
     assert "没有查到" in reply["text"] and reply["number"] in reply["text"]
     with stack.http() as http:
-        found = http.get(f"/api/tickets/{reply['number']}", params={"code": reply["query_code"]})
+        found = http.post(f"/api/tickets/{reply['number']}", json={"code": reply["query_code"]})
         assert found.status_code == 200 and found.json()["state"] == "待受理"
         other = Citizen(stack)
         status = other.say(f"{reply['number']} {reply['query_code']}")
