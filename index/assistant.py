@@ -389,7 +389,7 @@ class Assistant:
         """查工单 without a number: this conversation's own newest ticket, else the question which one."""
         if own := self._own_ticket(work):
             return own
-        work.memory.awaiting = "ticket"
+        work.memory.awaiting, work.memory.asked_number, work.memory.asked_code = "ticket", None, None
         return _say(work, TextReply(text=wording.ASK_TICKET))
 
     def _own_ticket(self, work: _Work) -> Outcome | None:

@@ -555,6 +555,17 @@ def test_a_wrong_code_or_number_reads_the_same_and_who_guesses_waits(
     assert elsewhere.request(method, ticket.path + path, json=right).status_code == 200
 
 
+def test_the_dialogue_and_the_routes_count_an_address_as_one_source(ticket: Opened) -> None:
+    wrong = "0" * 8 if ticket.code != "0" * 8 else "1" * 8
+    for n in range(6):
+        said = Citizen(ticket.http).say(f"{ticket.number} {wrong}").json()["replies"][0]["text"]
+        assert said == tickets.NOT_FOUND if n == 0 else "后再试" in said or said == tickets.NOT_FOUND
+    assert "后再试" in said
+    assert code(ticket.http.post(ticket.path, json={"code": ticket.code}), 429) == "too_many"
+    elsewhere = TestClient(ticket.http.app, client=("10.0.0.1", 1))
+    assert elsewhere.post(ticket.path, json={"code": ticket.code}).status_code == 200
+
+
 def test_a_whole_network_of_ipv6_addresses_is_one_source(ticket: Opened) -> None:
     wrong = {"code": "0" * 8 if ticket.code != "0" * 8 else "1" * 8}
     statuses = [

@@ -333,6 +333,12 @@ def test_an_old_ticket_that_many_guessed_at_asks_for_the_end_of_the_phone(assist
     talk = Talk(assistant)
     talk.say(f"{NOWHERE} 004211")
     assert talk.say("5678").text == tickets.NOT_FOUND
+    talk = Talk(assistant)
+    talk.say(f"{number} 004211")
+    talk.say("查工单", "check_ticket")
+    assert (
+        talk.say("没有留").type == "text" and talk.memory.asked_code is None
+    )  # of no ticket that was spoken of before
 
 
 def test_the_same_question_keeps_its_ticket(talk: Talk) -> None:
