@@ -219,22 +219,26 @@ def find(
     if watched and phone_tail is None:
         raise PhoneTailNeeded(ASK_PHONE_TAIL)
     wait = WATCHED_WAIT if watched and phone_tail == "" else _wait(here.value)
-    if here.value and here.expires_at and (left := here.expires_at - _DAY + wait - now) > timedelta():
-        seconds = math.ceil(left.total_seconds())
+    since = now - (here.expires_at or now) + _DAY
+    if here.value and timedelta() <= since < wait:  # a wrong try of tomorrow: the clock was put back
+        seconds = math.ceil((wait - since).total_seconds())
         said = f"{seconds}秒" if seconds < 60 else f"{math.ceil(seconds / 60)}分钟"
         raise TooMany(TOO_MANY_TRIES.format(wait=said), seconds)
     ticket_code, ticket_tail = _credentials(session, number)
     right = [same(ticket_code, code), not watched or same(ticket_tail, unicodedata.normalize("NFKC", phone_tail or ""))]
-    if not all(right):
-        if not at_number.value:
-            at_number.expires_at = now + _DAY
-        here.expires_at = now + _DAY
+    if all(right):
         for tries in (at_number, here):
-            tries.value += 1
-        counters.sweep(session, now)
-        session.commit()
-        raise NotFound(NOT_FOUND)
-    return session.get_one(Ticket, number)
+            if not tries.value:
+                session.delete(tries)
+        return session.get_one(Ticket, number)
+    if not at_number.value:
+        at_number.expires_at = now + _DAY
+    here.expires_at = now + _DAY
+    for tries in (at_number, here):
+        tries.value += 1
+    counters.sweep(session, now)
+    session.commit()
+    raise NotFound(NOT_FOUND)
 
 
 def _tries(*what: str) -> str:

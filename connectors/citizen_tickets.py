@@ -31,7 +31,9 @@ class Opener(Body):
         pattern=r"^(\d{4})?$",
         description="The last four digits of the phone on the ticket, where they are asked for; empty: it has none.",
     )
-    conversation: str | None = Field(None, max_length=64, description="Instead of a code: the id of the conversation.")
+    conversation: str | None = Field(
+        None, pattern="^[0-9a-f]{32}$", description="Instead of a code: the id of the conversation."
+    )
 
 
 class Supplement(Opener):

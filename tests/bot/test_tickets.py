@@ -12,14 +12,14 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from bot import database, tickets, working_days
 from bot.crypto import Cipher
 from bot.errors import Forbidden, IllegalMove, InvalidInput, NotFound, PhoneTailNeeded, TooMany, YihaodaError
-from bot.models import AuditEntry, Ticket
+from bot.models import AuditEntry, Counter, Ticket
 from bot.settings import Settings
 from bot.working_days import SHANGHAI
 
@@ -244,7 +244,7 @@ def test_whoever_guesses_waits_ever_longer_and_nobody_else_does(db: Settings) ->
         now += timedelta(seconds=wait)
     assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1800, 1800, 1800]
     assert find(number, EIGHT, now=now).number == number
-    assert refusal(number, EIGHT, now=NOW + timedelta(seconds=2047))[0] is TooMany
+    assert refusal(number, EIGHT, now=now - timedelta(seconds=1))[0] is TooMany
     assert find(number, EIGHT, now=now + DAY).number == number
 
 
@@ -252,12 +252,23 @@ def test_a_right_try_neither_counts_nor_forgives(db: Settings) -> None:
     number = stored(query_code=EIGHT)
     for _ in range(30):
         find(number, EIGHT)
+    with database.read() as session:
+        assert session.scalars(select(Counter)).all() == []
     refusal(number, "1")
     find(number, EIGHT, now=NOW + timedelta(seconds=1))
     refusal(number, "1", now=NOW + timedelta(seconds=1))
     with pytest.raises(TooMany) as caught:
         find(number, EIGHT, now=NOW + timedelta(seconds=1))
     assert caught.value.retry_after_s == 2
+
+
+def test_a_clock_that_was_put_back_shuts_nobody_out(db: Settings) -> None:
+    number = stored(query_code=EIGHT)
+    refusal(number, "1", now=NOW + 730 * DAY)
+    assert find(number, EIGHT, now=NOW).number == number
+    refusal(number, "1", now=NOW)
+    assert refusal(number, EIGHT, now=NOW)[0] is TooMany
+    assert find(number, EIGHT, now=NOW + 2 * timedelta(seconds=1)).number == number
 
 
 def test_an_old_code_needs_the_phone_too_once_many_were_wrong(db: Settings) -> None:

@@ -607,6 +607,7 @@ def test_the_conversation_that_made_it_opens_a_ticket_without_a_code(citizen: Ci
         {"code": "1" * 8, "phone_tail": "567"},
         {"code": "1" * 8, "phone_tail": "13812345678"},
         {"code": "1" * 8, "number": "1"},
+        {"conversation": "\x00" * 32},
     ],
 )
 def test_what_opens_no_ticket_is_refused(ticket: Opened, body: dict[str, object]) -> None:
