@@ -49,8 +49,10 @@ def test_contact_is_asked_once_and_kept(stack: Stack, citizen: Citizen) -> None:
     saved = citizen.say("13800138000，长沙市岳麓区")
     assert saved["type"] == "text" and ticket["number"] in saved["text"]
     with stack.http(headers=stack.operator) as http:
-        seen = http.post(f"/api/operator/tickets/{ticket['number']}/claim", json={"agent": "小王"}).json()
-    assert seen["phone"] == "13800138000" and seen["region"] == "430104"
+        path = f"/api/operator/tickets/{ticket['number']}"
+        seen, revealed = (http.post(f"{path}/{what}", json={"agent": "小王"}).json() for what in ("claim", "reveal"))
+    assert seen["phone"] == "138****8000" and seen["region"] == "430104"
+    assert revealed["phone"] == "13800138000"
 
 
 def test_weather_is_no_ticket(citizen: Citizen) -> None:
