@@ -189,12 +189,12 @@ def test_a_new_code_has_eight_digits() -> None:
     assert all(re.fullmatch(r"\d{8}", tickets.new_query_code(), re.ASCII) for _ in range(50))
 
 
-@pytest.mark.parametrize("bad", ["", "-", "0", "004211", "0042117", "004211700", "4211\x00", "九" * 8])
-def test_a_wrong_number_and_a_wrong_code_look_the_same(db: Settings, bad: str) -> None:
+def test_a_wrong_number_and_a_wrong_code_look_the_same(db: Settings) -> None:
     number = stored(query_code=EIGHT)
-    for n in (1, 2):  # the second one comes too soon, for both
-        said = {refusal(one, bad, now=NOW + n * timedelta(seconds=0.1)) for one in (number, NOWHERE)}
-        assert len(said) == 1 and said.pop()[0] is (NotFound if n == 1 else TooMany)
+    for bad in ("", "-", "0", "004211", "0042117", "004211700", "4211\x00", "九" * 8):
+        for at, kind in ((0, NotFound), (0.1, TooMany)):  # the second one comes too soon, for both
+            said = {refusal(one, bad, bad, NOW + timedelta(seconds=at)) for one in (number, NOWHERE)}
+            assert len(said) == 1 and said.pop()[0] is kind
     for no_number in ("", "\x00", "'--", "x" * 40):
         assert refusal(no_number, EIGHT) == (NotFound, tickets.NOT_FOUND)
 
@@ -364,8 +364,8 @@ class Attack:
 @pytest.mark.parametrize(
     ("code", "phone", "tail", "sources", "chance"),
     [
-        ("00421170", None, "", 2, 2e-6),
-        ("004211", None, "", 2, 2.2e-4),
+        ("00421170", None, "", 1, 1e-6),
+        ("004211", None, "", 1, 1e-4),
         pytest.param("00421170", None, "", 100, 1e-4, marks=pytest.mark.full),
         pytest.param("004211", None, "", 100, 1e-2, marks=pytest.mark.full),
         # The same if the attackers know the phone; if not, they need its four digits as well.
