@@ -396,7 +396,7 @@ _NAMED_CODE = re.compile(rf"(?:查询码|密码|验证码|码)[是为:, ]{{0,3}}
 _ANY_CODE = re.compile(rf"(?<!\d)(?:{_CODE})(?!\d)", re.ASCII)
 _NAMED_TAIL = re.compile(r"(?:尾号|[后末][四4]位)[是为:, ]{0,3}(\d{4})(?!\d)", re.ASCII)
 _LANDLINE = re.compile(r"(?<!\d)0\d{2,3}[ \-]?[2-9]\d{6,7}(?!\d)", re.ASCII)
-_ANY_TAIL = re.compile(r"(?<!\d)\d{4}(?!\d)", re.ASCII)
+_ANY_TAIL = re.compile(r"(?<!\d)\d{4}(?![\d年])", re.ASCII)
 _NO_PHONE = re.compile(
     "没(?:有)?(?:留|填|写|登记|给)|(?:未|没有?)留|没电话|无电话|不记得留|^(?:没有?|无|没有电话)(?:的|啊|呀)?$"
 )
