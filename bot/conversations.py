@@ -66,7 +66,9 @@ class Context(BaseModel):
     contact_ticket: str | None = None
     """The ticket for which phone and region were asked."""
     asked_number: str | None = None
-    """The ticket number that still needs its query code."""
+    """The ticket number that still needs its query code,"""
+    asked_code: str | None = None
+    """or the last digits of the phone beside this code."""
     rateable: str | None = None
     """The turn whose reply a 有用/没用 is about."""
     privacy: Agreement | None = None

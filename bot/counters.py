@@ -1,11 +1,11 @@
-"""Fixed-window counters in the database, shared by all processes: rate limits and wrong tries."""
+"""Counters in the database, shared by all processes and kept over restarts: rate limits, wrong tries, used signatures."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, delete, select, update
+from sqlalchemy import case, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -27,11 +27,9 @@ def hit(session: Session, name: str, limit: int, window: timedelta, now: datetim
         window: its length.
         now: aware.
     """
-    # SQLAlchemy has no common upsert: both dialects' inserts have the same methods, but no common type.
-    insert: Any = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     over = Counter.expires_at <= now
     value: int = session.execute(
-        insert(Counter)
+        _insert(session)
         .values(name=name, value=1, expires_at=now + window)
         .on_conflict_do_update(
             index_elements=[Counter.name],
@@ -47,18 +45,40 @@ def hit(session: Session, name: str, limit: int, window: timedelta, now: datetim
     return value <= limit
 
 
-def take_back(session: Session, name: str) -> None:
-    """Undo one ``hit``: it turned out not to count."""
+def locked(session: Session, name: str, now: datetime) -> Counter:
+    """The row under ``name``, locked until the transaction ends; its value is 0 where there was none or its time is over.
+
+    Whoever counts in it sets ``expires_at``, else it is soon swept away.  Lock several in one order everywhere.
+    """
+    # The update changes nothing but locks: between an insert that does nothing and a look, the row could be swept away.
     session.execute(
-        update(Counter)
-        .where(Counter.name == name, Counter.value > 0)
-        .values(value=Counter.value - 1)
-        .execution_options(synchronize_session=False)
+        _insert(session)
+        .values(name=name, value=0, expires_at=now)
+        .on_conflict_do_update(index_elements=[Counter.name], set_={"name": name})
     )
+    row = session.get_one(Counter, name, populate_existing=True)
+    if row.expires_at is None or row.expires_at <= now:
+        row.value = 0
+    return row
+
+
+def once(session: Session, name: str, value: int, until: datetime, now: datetime) -> bool:
+    """Keep ``value`` under ``name`` until a time, if nothing is kept there yet; whether ``value`` is what is kept then."""
+    row = locked(session, name, now)
+    if row.expires_at is None or row.expires_at <= now:
+        row.value, row.expires_at = value, until
+        sweep(session, now)
+    return row.value == value
+
+
+def _insert(session: Session) -> Any:
+    # SQLAlchemy has no common upsert: both dialects' inserts have the same methods, but no common type.
+    insert: Any = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    return insert(Counter)
 
 
 def sweep(session: Session, now: datetime) -> None:
-    """Remove some rows whose window is over.  ``hit`` does so whenever it opens a window: nothing piles up."""
+    """Remove some rows whose window is over.  Whoever opens a window does so, too: nothing piles up."""
     expired = (
         select(Counter.name)
         .where(Counter.expires_at <= now)

@@ -39,10 +39,21 @@ class IllegalMove(YihaodaError):
     code = "illegal_move"
 
 
+class PhoneTailNeeded(YihaodaError):
+    """The ticket opens only with the last four digits of the phone that was left."""
+
+    code = "phone_tail_needed"
+
+
 class TooMany(YihaodaError):
     """A rate or a daily bound is exceeded."""
 
     code = "too_many"
+
+    def __init__(self, message: str, retry_after_s: int | None = None) -> None:
+        """Args: retry_after_s: seconds until it is worth trying again, where that is known."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class StoreBusy(YihaodaError):

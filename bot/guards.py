@@ -391,8 +391,15 @@ def none_of_these(text: str) -> bool:
 
 _PHONE = re.compile(f"(?P<mobile>{MOBILE})|(?P<landline>{LANDLINE})", re.ASCII)
 _TICKET = re.compile(r"(?<!\d)20\d{6}[ \-]?\d{6}(?!\d)", re.ASCII)
-_NAMED_CODE = re.compile(r"(?:查询码|密码|验证码|码)[是为:, ]{0,3}(\d{6})(?!\d)", re.ASCII)
-_ANY_CODE = re.compile(r"(?<!\d)\d{6}(?!\d)", re.ASCII)
+_CODE = r"\d{4}[ \-]?\d{4}|\d{6}"
+_NAMED_CODE = re.compile(rf"(?:查询码|密码|验证码|码)[是为:, ]{{0,3}}({_CODE})(?!\d)", re.ASCII)
+_ANY_CODE = re.compile(rf"(?<!\d)(?:{_CODE})(?!\d)", re.ASCII)
+_NAMED_TAIL = re.compile(r"(?:尾号|[后末][四4]位)[是为:, ]{0,3}(\d{4})(?!\d)", re.ASCII)
+_LANDLINE = re.compile(r"(?<!\d)0\d{2,3}[ \-]?[2-9]\d{6,7}(?!\d)", re.ASCII)
+_ANY_TAIL = re.compile(r"(?<!\d)\d{4}(?![\d年])", re.ASCII)
+_NO_PHONE = re.compile(
+    "没(?:有)?(?:留|填|写|登记|给)|(?:未|没有?)留|没电话|无电话|不记得留|^(?:没有?|无|没有电话)(?:的|啊|呀)?$"
+)
 
 
 def phone_in(text: str) -> str | None:
@@ -414,12 +421,25 @@ def ticket_number_in(text: str) -> str | None:
 
 
 def query_code_in(text: str) -> str | None:
-    """The six-digit query code in the message: the one called so, else the only six digits that stand alone."""
-    plain = _TICKET.sub(" ", plain_digits(text))
-    if named := _NAMED_CODE.search(plain):
+    """The query code in the message, of eight or six digits: the one called so, else the only one that stands alone."""
+    plain = _LANDLINE.sub(" ", _TICKET.sub(" ", plain_digits(text)))
+    named = _NAMED_CODE.search(plain)
+    codes = [named.group(1)] if named else _ANY_CODE.findall(plain)
+    return re.sub(r"\D", "", codes[0]) if len(codes) == 1 else None
+
+
+def phone_tail_in(text: str) -> str | None:
+    """The last four digits of the phone in the message: named so, or alone, or a whole number's; empty where it says that
+    there is no phone, None where it says nothing of one."""
+    said = _TICKET.sub(" ", plain_digits(text))
+    if phone := phone_in(said):
+        return phone[-4:]
+    if named := _NAMED_TAIL.search(said):
         return named.group(1)
-    codes = _ANY_CODE.findall(plain)
-    return codes[0] if len(codes) == 1 else None
+    if _NO_PHONE.search(plain(text)):
+        return ""
+    alone = _ANY_TAIL.findall(said)
+    return alone[0] if len(alone) == 1 else None
 
 
 _NUMERIC = r"[\d.,，:：\-/零〇一二两三四五六七八九十百千万亿幺]"

@@ -41,7 +41,7 @@ LANDLINE = rf"{_START}{_AREA}{_SEPARATOR}[2-9]" + (_SEPARATOR + _D) * 6 + rf"(?:
 _LOCAL = rf"(?<=电话|座机|固话|致电|号码|机是)[是为:, ]{{0,3}}[2-8]\d{{2,3}}{_SEPARATOR}\d{{4}}{_END}"
 _PASSPORT = r"(?<![A-Za-z0-9])(?:[DEGHKMPSCdeghkmpsc]\d{8,10}|[Ee][A-HJ-NP-Za-hj-np-z]\d{7})(?![A-Za-z0-9])"
 _EMAIL = r"[A-Za-z0-9._%+\-]+@[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)+"
-_CODE = r"(?<=查询码)[是为:, ]{0,3}\d{6}(?!\d)"
+_CODE = r"(?<=查询码)[是为:, ]{0,3}\d{6,8}(?!\d)"
 _TICKET = r"(?<!\d)20\d{12}(?!\d)"
 
 _PERSONAL = re.compile(

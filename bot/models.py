@@ -234,6 +234,8 @@ class InboxMessage(Base):
     channel: Mapped[str] = mapped_column(String(16))
     channel_message_id: Mapped[str] = mapped_column(String(160))
     text: Mapped[Any] = mapped_column(Secret)
+    source: Mapped[str | None] = mapped_column(String(64))
+    """Whom it came from (``bot.crypto.Cipher.pseudonym`` of an address or an openid); until the turn is settled"""
     received_at: Mapped[datetime]
     settled: Mapped[bool] = mapped_column(default=False, index=True)
     """Whether the turn has its effect; set with it in one transaction."""

@@ -81,7 +81,6 @@ class Settings(BaseSettings):
     body_bytes: int = Field(default=65536, ge=4096, description="一次请求的正文上限（字节）。")
     rate_per_minute: int = Field(default=120, ge=1, description="每个会话每分钟最多发送多少条消息。")
     conversations_per_minute: int = Field(default=600, ge=1, description="每个来源地址每分钟最多新建多少个会话。")
-    code_tries: int = Field(default=5, ge=1, description="查询码连续输错多少次后，该来源一小时内不能再查。")
     tickets_per_day: int = Field(default=10, ge=1, description="同一个会话每天最多登记多少张工单。")
     ticket_days: int = Field(default=15, ge=1, description="工单的办理期限（工作日）。各地规定不同，以本市为准。")
     city: str = Field(default="本市", description="城市名称，用在问候语里。")

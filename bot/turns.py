@@ -39,6 +39,8 @@ class Turn:
     act: str = "ask_policy"
     """The dialogue act that Rasa recognised"""
     engine: Engine = "rasa"
+    source: str = ""
+    """Whom it came from, as a pseudonym: never the conversation, of which one may open as many as one likes"""
 
 
 @dataclass
@@ -79,6 +81,7 @@ def receive(
     text: str,
     settings: Settings,
     *,
+    source: str | None = None,
     turn_id: str | None = None,
     now: datetime | None = None,
     known: Callable[[Context], Outcome] | None = None,
@@ -89,6 +92,7 @@ def receive(
 
     Args:
         conversation: locked by the caller.
+        source: the pseudonym of the sender's address, or of the openid in WeChat.
         turn_id: what to call a new turn; ``new_id()`` if not given.
         known: what a new turn comes to where the channel knows it already (the rest of a long reply, say); settled at once.
     """
@@ -112,6 +116,7 @@ def receive(
         channel=conversation.channel,
         channel_message_id=key,
         text=text,
+        source=source,
         received_at=at,
         settled=False,
     )
@@ -141,6 +146,7 @@ def load(session: Session, turn_id: str, *, act: str = "ask_policy", engine: Eng
         received_at=message.received_at,
         act=act,
         engine=engine,
+        source=message.source or "",
     )
 
 
@@ -196,7 +202,7 @@ def _write(
             settled_at=now,
         )
     )
-    message.settled = True
+    message.settled, message.source = True, None
     conversations.remember(conversation, outcome.context)
     if outcome.effect is not None:
         outcome.effect(session)

@@ -21,7 +21,7 @@ from bot.masking import mask
 from bot.models import Conversation, InboxMessage
 from bot.replies import RegionView, Reply
 from connectors import catalogue, citizen_tickets, metrics
-from connectors.context import Body, Gateway, TheGateway, client_address
+from connectors.context import Body, Gateway, TheGateway, bearer, client_address, source_of
 from connectors.dispatcher import TurnFailed
 from index.assistant import rate
 
@@ -117,14 +117,7 @@ class NewRating(Body):
     reason: str | None = Field(None, max_length=500)
 
 
-def _token(authorization: Annotated[str | None, Header()] = None) -> str:
-    scheme, _, token = (authorization or "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise Unauthorised("缺少令牌：请在 Authorization 头里带上 Bearer 令牌。")
-    return token.strip()
-
-
-Token = Annotated[str, Depends(_token)]
+Token = Annotated[str, Depends(bearer)]
 ConversationId = Annotated[str, Path(max_length=64)]
 
 
@@ -224,18 +217,23 @@ def own_tickets(conversation_id: ConversationId, token: Token) -> list[OwnTicket
     responses={202: {"model": Turned, "description": "Stored; the reply follows"}},
 )
 async def send_message(
-    conversation_id: ConversationId, body: NewMessage, token: Token, here: TheGateway, response: Response
+    request: Request,
+    conversation_id: ConversationId,
+    body: NewMessage,
+    token: Token,
+    here: TheGateway,
+    response: Response,
 ) -> Turned:
     """Say something.  The same ``message_id`` again gives the same replies and makes no second turn."""
     turn_id = turns.new_id()
     with here.dispatcher.expect(turn_id):
-        return await _take_turn(conversation_id, body, token, here, response, turn_id)
+        receipt = await asyncio.to_thread(_receive, here, conversation_id, token, body, turn_id, source_of(request))
+        return await _take_turn(conversation_id, token, here, response, receipt)
 
 
 async def _take_turn(
-    conversation_id: str, body: NewMessage, token: str, here: Gateway, response: Response, turn_id: str
+    conversation_id: str, token: str, here: Gateway, response: Response, receipt: turns.Receipt
 ) -> Turned:
-    receipt = await asyncio.to_thread(_receive, here, conversation_id, token, body, turn_id)
     here.notifier.wake(conversation_id)
     if receipt.replies is not None:
         return Turned(state=receipt.state, replies=receipt.replies, turn_id=receipt.turn_id)  # type: ignore[arg-type]
@@ -252,12 +250,16 @@ async def _take_turn(
     return Turned(state=settled.state, replies=settled.replies, turn_id=receipt.turn_id)  # type: ignore[arg-type]
 
 
-def _receive(here: Gateway, conversation_id: str, token: str, body: NewMessage, turn_id: str) -> turns.Receipt:
+def _receive(
+    here: Gateway, conversation_id: str, token: str, body: NewMessage, turn_id: str, source: str
+) -> turns.Receipt:
     with database.write() as session:
         conversation = conversations.authenticate(session, conversation_id, token, locked=True)
         if not here.messages.allow(conversation_id):
             raise TooMany("消息发得太快了，请稍等一会儿再发。")
-        return turns.receive(session, conversation, body.message_id, body.text, here.settings, turn_id=turn_id)
+        return turns.receive(
+            session, conversation, body.message_id, body.text, here.settings, source=source, turn_id=turn_id
+        )
 
 
 @router.get("/conversations/{conversation_id}/messages", response_model=History)

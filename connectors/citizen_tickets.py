@@ -1,43 +1,52 @@
-"""The citizens' REST API, tickets: the number and the query code open one, no token does."""
+"""The citizens' REST API, tickets: number and query code open one, or, without a code, the conversation that made it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Header, Path, Request
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from bot import database, tickets
-from bot.errors import TooMany
+from bot import conversations, database, tickets
+from bot.errors import InvalidInput, NotFound, TooMany
 from bot.models import Ticket, utcnow
 from bot.replies import TicketStatusReply
 from bot.tickets import Satisfaction
-from connectors.context import Body, Gateway, TheGateway, client_address
+from connectors.context import Body, Gateway, TheGateway, bearer, client_address, source_of
 
 router = APIRouter()
 
 Number = Annotated[str, Path(max_length=32)]
 
 
-class WithCode(Body):
-    """The query code that opens the ticket."""
+class Opener(Body):
+    """What opens the ticket: its query code, or the conversation that made it, whose token ``Authorization`` carries."""
 
-    code: str = Field(max_length=16)
+    code: str | None = Field(None, max_length=16, description="The query code.")
+    phone_tail: str | None = Field(
+        None,
+        pattern=r"^(\d{4})?$",
+        description="The last four digits of the phone on the ticket, where they are asked for; empty: it has none.",
+    )
+    conversation: str | None = Field(
+        None, pattern="^[0-9a-f]{32}$", description="Instead of a code: the id of the conversation."
+    )
 
 
-class Supplement(WithCode):
+class Supplement(Opener):
     """A citizen's addition to a ticket."""
 
     text: str = Field(min_length=1, max_length=2000)
 
 
-class Withdrawal(WithCode):
+class Withdrawal(Opener):
     """A citizen takes a ticket back."""
 
 
-class Correction(WithCode):
+class Correction(Opener):
     """What a citizen corrects: a field that is left out stays, null removes it.  A phone needs ``consent``."""
 
     phone: str | None = Field(None, max_length=32)
@@ -45,59 +54,83 @@ class Correction(WithCode):
     consent: bool = Field(False, description="The citizen agrees that the phone is kept to handle this ticket.")
 
 
-class TicketRating(WithCode):
+class TicketRating(Opener):
     """好差评.  不满意 and 非常不满意 need a note, and have the handling verified."""
 
     grade: Satisfaction
     note: str | None = Field(None, max_length=500)
 
 
-@router.get("/tickets/{number}")
-def read_ticket(request: Request, number: Number, code: Annotated[str, Query(max_length=16)]) -> TicketStatusReply:
-    """Where a ticket stands.  A wrong number and a wrong code read the same, and guessing is limited."""
+@dataclass(frozen=True)
+class _Asker:
+    here: Gateway
+    address: str
+    source: str
+    authorization: str | None
+
+
+def _asker(request: Request, here: TheGateway, authorization: Annotated[str | None, Header()] = None) -> _Asker:
+    return _Asker(here, client_address(request), source_of(request), authorization)
+
+
+Asker = Annotated[_Asker, Depends(_asker)]
+
+
+@router.post("/tickets/{number}")
+def read_ticket(asker: Asker, number: Number, body: Opener) -> TicketStatusReply:
+    """Where a ticket stands.  A wrong number and a wrong code read the same, and who guesses waits ever longer."""
     with database.write() as session:
-        return tickets.status_reply(tickets.find(session, number, code, source=client_address(request), now=utcnow()))
+        return tickets.status_reply(_open(session, asker, number, body))
 
 
 @router.post("/tickets/{number}/supplements")
-def supplement_ticket(request: Request, here: TheGateway, number: Number, body: Supplement) -> TicketStatusReply:
+def supplement_ticket(asker: Asker, number: Number, body: Supplement) -> TicketStatusReply:
     """Add to a ticket."""
-    return _change(request, here, number, body.code, lambda session, own: tickets.add(session, own, body.text))
+    return _change(asker, number, body, lambda session, own: tickets.add(session, own, body.text))
 
 
 @router.post("/tickets/{number}/withdrawal")
-def withdraw_ticket(request: Request, here: TheGateway, number: Number, body: Withdrawal) -> TicketStatusReply:
+def withdraw_ticket(asker: Asker, number: Number, body: Withdrawal) -> TicketStatusReply:
     """Take a ticket back, as long as it has not been answered."""
-    return _change(request, here, number, body.code, tickets.withdraw)
+    return _change(asker, number, body, tickets.withdraw)
 
 
 @router.put("/tickets/{number}/contact")
-def correct_ticket(request: Request, here: TheGateway, number: Number, body: Correction) -> TicketStatusReply:
+def correct_ticket(asker: Asker, number: Number, body: Correction) -> TicketStatusReply:
     """Correct the phone or the region, as long as the ticket has not been answered."""
     changes = body.model_dump(include={"phone", "region"}, exclude_unset=True)
     return _change(
-        request,
-        here,
-        number,
-        body.code,
-        lambda session, own: tickets.correct(session, own, changes, consent=body.consent),
+        asker, number, body, lambda session, own: tickets.correct(session, own, changes, consent=body.consent)
     )
 
 
 @router.post("/tickets/{number}/rating")
-def rate_ticket(request: Request, here: TheGateway, number: Number, body: TicketRating) -> TicketStatusReply:
+def rate_ticket(asker: Asker, number: Number, body: TicketRating) -> TicketStatusReply:
     """Rate how an answered ticket was handled; a bad grade has it verified and handled again, once."""
-    return _change(
-        request, here, number, body.code, lambda session, own: tickets.rate(session, own, body.grade, body.note or "")
-    )
+    return _change(asker, number, body, lambda session, own: tickets.rate(session, own, body.grade, body.note or ""))
 
 
-def _change(
-    request: Request, here: Gateway, number: str, code: str, change: Callable[[Session, str], Ticket]
-) -> TicketStatusReply:
-    """Change the ticket that number and code open; how it stands then."""
+def _change(asker: _Asker, number: str, opener: Opener, change: Callable[[Session, str], Ticket]) -> TicketStatusReply:
+    """Change the ticket that is opened; how it stands then."""
     with database.write() as session:
-        ticket = tickets.find(session, number, code, source=client_address(request), now=utcnow())
-        if not here.messages.allow(f"ticket:{ticket.number}"):
+        ticket = _open(session, asker, number, opener)
+        if not asker.here.messages.allow(f"ticket:{ticket.number}"):
             raise TooMany("操作得太快了，请稍等一会儿再试。")
         return tickets.status_reply(change(session, ticket.number))
+
+
+def _open(session: Session, asker: _Asker, number: str, opener: Opener) -> Ticket:
+    """The ticket, if the asker may see it.  Raises as ``tickets.find`` and ``conversations.authenticate`` do."""
+    if (opener.code is None) == (opener.conversation is None):
+        raise InvalidInput("请给出查询码（code）；在登记它的会话里，也可以改给会话编号（conversation）和令牌。")
+    if opener.conversation is not None:
+        mine = conversations.authenticate(session, opener.conversation, bearer(asker.authorization))
+        ticket = tickets.own(session, number, mine.id)
+        if ticket is None:
+            raise NotFound(tickets.NOT_FOUND)
+        return ticket
+    if not asker.here.lookups.allow(asker.address):
+        raise TooMany("查得太快了，请稍后再试。")
+    return tickets.find(
+        session, number, opener.code or "", phone_tail=opener.phone_tail, source=asker.source, now=utcnow()
+    )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
 from pydantic import BaseModel, ConfigDict
 
+from bot.crypto import get_cipher
+from bot.errors import Unauthorised
 from bot.settings import Settings
 from connectors.dispatcher import Dispatcher, Notifier
 from connectors.rasa_client import RasaClient
@@ -68,8 +71,28 @@ class Body(BaseModel):
 
 
 def client_address(request: Request) -> str:
-    """Where the request came from."""
-    return request.client.host if request.client else "unknown"
+    """Where the request came from; of an IPv6 address its /64, any address of which one host may use."""
+    host = request.client.host if request.client else "unknown"
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv4Address):
+        return host
+    return str(address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False))
+
+
+def source_of(request: Request) -> str:
+    """Who asks, for what is kept: the pseudonym of their address."""
+    return get_cipher().pseudonym(f"address {client_address(request)}")
+
+
+def bearer(authorization: Annotated[str | None, Header()] = None) -> str:
+    """The token of a request.  Raises: Unauthorised."""
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthorised("缺少令牌：请在 Authorization 头里带上 Bearer 令牌。")
+    return token.strip()
 
 
 def gateway(request: Request) -> Gateway:

@@ -6,11 +6,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import ClassVar
 
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -20,6 +22,7 @@ from bot.errors import (
     IllegalMove,
     InvalidInput,
     NotFound,
+    PhoneTailNeeded,
     StoreBusy,
     TooMany,
     Unauthorised,
@@ -45,6 +48,7 @@ _STATUS: dict[type[YihaodaError], int] = {
     Forbidden: 403,
     NotFound: 404,
     InvalidInput: 422,
+    PhoneTailNeeded: 422,
     IllegalMove: 409,
     TooMany: 429,
     StoreBusy: 503,
@@ -194,19 +198,42 @@ class BodyLimit:
         await self._app(scope, replay, send)
 
 
+class Private:
+    """Nothing that we say is kept by a browser or a proxy, or read as another type, unless the answer itself says so."""
+
+    HEADERS: ClassVar = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self.HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
 def create_app() -> FastAPI:
     """The application."""
-    app = FastAPI(title="一号答", version="0.1.0", lifespan=_lifespan, docs_url="/api/docs", redoc_url=None)
+    app = FastAPI(title="一号答", version="0.1.0", lifespan=_lifespan, docs_url=None, redoc_url=None)
     disks = Disks(get_settings())
     app.include_router(api.router)
     app.include_router(operators.router)
     app.include_router(channel.router)
     app.include_router(miniprogram.router)
     app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)(page.index)
+    app.add_route("/api/docs", page.documentation)
     for path, files in page.mounts().items():
         app.mount(path, files)
     app.add_middleware(Source)
     app.add_middleware(BodyLimit, limit=get_settings().body_bytes)
+    app.add_middleware(Private)
     app.add_exception_handler(YihaodaError, _known_error)
     app.add_exception_handler(TurnFailed, _turn_failed)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -274,7 +301,10 @@ async def _known_error(request: Request, error: Exception) -> JSONResponse:
     trouble = disk.reason(error) if isinstance(error, StoreBusy) else None
     if status == 500 or trouble:
         log.error("request.failed", error=error.code, reason=trouble or str(error))
-    return error_response(status, error.code, str(error))
+    response = error_response(status, error.code, str(error))
+    if isinstance(error, TooMany) and error.retry_after_s:
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    return response
 
 
 async def _turn_failed(_request: Request, _error: Exception) -> JSONResponse:
@@ -299,7 +329,9 @@ async def _http_error(_request: Request, error: Exception) -> JSONResponse:
 
 async def _unknown_error(_request: Request, error: Exception) -> JSONResponse:
     log.error("request.crashed", exc_info=error)
-    return error_response(500, "internal", "系统出了点问题，请稍后再试。")
+    response = error_response(500, "internal", "系统出了点问题，请稍后再试。")
+    response.headers.update(Private.HEADERS)  # this one is written outside of every middleware
+    return response
 
 
 app = create_app()

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from bot import conversations, database, security_log, tickets
 from bot.crypto import same
 from bot.errors import NotFound, Unauthorised
-from bot.masking import mask_phone
+from bot.masking import mask, mask_phone, mask_record
 from bot.models import Conversation, Ticket, TurnEffect, utcnow
 from bot.replies import TextReply
 from connectors.context import TheGateway
@@ -82,24 +82,29 @@ class TicketView(BaseModel):
     events: list[EventView]
 
 
-def _view(ticket: Ticket, *, whole: bool) -> TicketView:
-    phone = ticket.phone if whole or ticket.phone is None else mask_phone(ticket.phone)
-    return TicketView(
+def _view(ticket: Ticket, *, whole: bool = True, revealed: bool = False) -> TicketView:
+    """``whole``: with transcript and events.  Masked unless ``revealed``; a transcript is masked already where it rests."""
+    view = TicketView(
         **{
             name: getattr(ticket, name)
             for name in TicketView.model_fields
-            if name not in ("card", "phone", "transcript", "events")
+            if name not in ("card", "transcript", "events")
         },
         transcript=ticket.transcript if whole else [],
         events=[EventView.model_validate(event, from_attributes=True) for event in ticket.events] if whole else [],
-        phone=phone,
         card=tickets.card(ticket, utcnow()),
     )
+    if not revealed:
+        view.subject, view.answer = mask(view.subject), mask(view.answer) if view.answer else None
+        view.phone = mask_phone(view.phone) if view.phone else None
+        for event in view.events:
+            event.note = mask(event.note)
+    return view
 
 
 @router.get("/tickets")
 def list_tickets(limit: Annotated[int, Query(ge=1, le=500)] = 100) -> list[TicketView]:
-    """Open tickets, the most urgent first; phone numbers masked."""
+    """Open tickets, the most urgent first; personal data masked, as in every view but the revealed one."""
     with database.read() as session:
         return [_view(ticket, whole=False) for ticket in tickets.list_open(session, limit=limit)]
 
@@ -108,7 +113,14 @@ def list_tickets(limit: Annotated[int, Query(ge=1, le=500)] = 100) -> list[Ticke
 def claim_ticket(number: str, body: ByAgent) -> TicketView:
     """Take a ticket; of two agents one gets it."""
     with database.write() as session:
-        return _view(tickets.claim(session, number, body.agent), whole=True)
+        return _view(tickets.claim(session, number, body.agent))
+
+
+@router.post("/tickets/{number}/reveal")
+def reveal_ticket(number: str, body: ByAgent) -> TicketView:
+    """The ticket with the personal data in it, for the agent who has claimed it.  It stands in the audit log."""
+    with database.write() as session:
+        return _view(tickets.reveal(session, number, body.agent), revealed=True)
 
 
 @router.post("/tickets/{number}/reply")
@@ -118,7 +130,7 @@ def reply_ticket(number: str, body: AgentText, here: TheGateway) -> TicketView:
         conversation = _conversation(session, number)
         ticket = tickets.reply(session, number, body.agent, body.text)
         _tell(session, conversation, ticket)
-        view = _view(ticket, whole=True)
+        view = _view(ticket)
     if conversation:
         here.notifier.wake(conversation.id)
     return view
@@ -131,7 +143,7 @@ def close_ticket(number: str, body: ByAgent, here: TheGateway) -> TicketView:
         conversation = _conversation(session, number)
         ticket = tickets.close(session, number, body.agent)
         _tell(session, conversation, ticket)
-        view = _view(ticket, whole=True)
+        view = _view(ticket)
     if conversation:
         here.notifier.wake(conversation.id)
     return view
@@ -170,7 +182,11 @@ def waiting_conversations() -> list[dict[str, Any]]:
             select(Conversation).where(Conversation.state == "waiting").order_by(Conversation.active_at).limit(100)
         )
         return [
-            {"id": row.id, "active_at": row.active_at, "lines": conversations.transcript(session, row.id, last=10)}
+            {
+                "id": row.id,
+                "active_at": row.active_at,
+                "lines": [mask_record(line) for line in conversations.transcript(session, row.id, last=10)],
+            }
             for row in rows
         ]
 
@@ -199,7 +215,7 @@ def close_conversation(conversation_id: str, body: ByAgent) -> None:
 
 @router.get("/turns/{turn_id}")
 def explain_turn(turn_id: str) -> dict[str, Any]:
-    """How a turn was decided: act, limits, candidates with their features."""
+    """How a turn was decided: act, limits, candidates with their features; what the citizen said is masked."""
     with database.read() as session:
         effect = session.get(TurnEffect, turn_id)
         if effect is None:
@@ -211,5 +227,5 @@ def explain_turn(turn_id: str) -> dict[str, Any]:
             "decision": effect.decision,
             "qa_id": effect.qa_id,
             "confidence": effect.confidence,
-            "explain": effect.explain,
+            "explain": mask_record(effect.explain or {}),
         }

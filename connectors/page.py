@@ -1,7 +1,14 @@
-"""The citizens' page: what the build of connectors/miniprogram left in dist/build/h5, served at ``/``."""
+"""The citizens' page: what the build of connectors/miniprogram left in dist/build/h5, served at ``/``; and the API's pages.
+
+Both bring all that they need: nothing is fetched from elsewhere, and the browser is told not to.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import fastapi_offline
+from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.datastructures import MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
@@ -12,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bot.settings import ROOT
 
 BUILD = ROOT / "connectors" / "miniprogram" / "dist" / "build" / "h5"
+_SWAGGER = "/api/docs/files"
 
 _SECURITY = {
     # The page brings its own scripts and styles and talks to nobody but us.  uni-app sizes its elements by style
@@ -43,11 +51,26 @@ async def index(_request: Request) -> Response:
     return FileResponse(page, headers=headers)
 
 
-class Files:
-    """Scripts, styles and pictures of one folder of the build (ASGI)."""
+async def documentation(_request: Request) -> Response:
+    """The API's description, to browse and to try: Swagger UI, whose files fastapi_offline brings."""
+    page = get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title="一号答 · 接口",
+        swagger_js_url=f"{_SWAGGER}/swagger-ui-bundle.js",
+        swagger_css_url=f"{_SWAGGER}/swagger-ui.css",
+        swagger_favicon_url=f"{_SWAGGER}/favicon.png",
+    )
+    # FastAPI starts it with a script in the page.
+    policy = _SECURITY["Content-Security-Policy"].replace("script-src 'self'", "script-src 'self' 'unsafe-inline'")
+    page.headers.update({**_SECURITY, "Content-Security-Policy": policy})
+    return page
 
-    def __init__(self, folder: str, cache_control: str) -> None:
-        files = _Files(directory=BUILD / folder, check_dir=False)
+
+class Files:
+    """Scripts, styles and pictures of one folder (ASGI)."""
+
+    def __init__(self, folder: Path, cache_control: str) -> None:
+        files = _Files(directory=folder, check_dir=False)
         self._files: ASGIApp = GZipMiddleware(files, minimum_size=1024)
         self._cache_control = cache_control
 
@@ -70,8 +93,9 @@ class _Files(StaticFiles):
 
 
 def mounts() -> dict[str, Files]:
-    """Path → what is served there: ``assets``, whose names hold a hash of their content, and ``static``, as written."""
+    """Path → what is served there: ``assets``, whose names hold a hash of their content, ``static``, as written, and Swagger UI."""
     return {
-        "/assets": Files("assets", "public, max-age=31536000, immutable"),
-        "/static": Files("static", "no-cache"),
+        "/assets": Files(BUILD / "assets", "public, max-age=31536000, immutable"),
+        "/static": Files(BUILD / "static", "no-cache"),
+        _SWAGGER: Files(Path(fastapi_offline.__file__).parent / "static", "no-cache"),
     }

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from bot import conversations, database, guards, knowledge, regions, ticket_form, tickets, turns, working_days
 from bot.conversations import Context
-from bot.errors import NotFound, TooMany
+from bot.errors import NotFound, PhoneTailNeeded, TooMany
 from bot.knowledge import Standing
 from bot.models import QA, Document, OutboxMessage, Rating, Ticket, TurnEffect, utcnow
 from bot.replies import (
@@ -365,32 +365,35 @@ class Assistant:
 
     def _ticket_status(self, work: _Work) -> Outcome | None:
         memory = work.memory
-        number = guards.ticket_number_in(work.text)
-        code = guards.query_code_in(work.text)
+        number, code = guards.ticket_number_in(work.text), guards.query_code_in(work.text)
+        tail = guards.phone_tail_in(work.text)
         if number is None and memory.awaiting == "ticket":
+            code = code or (memory.asked_code if tail is not None else None)
             number = memory.asked_number if code else None
         if number is None:
             return None
-        memory.awaiting, memory.asked_number = "none", None
+        memory.awaiting, memory.asked_number, memory.asked_code = "none", None, None
         with database.read() as session:
-            own = session.get(Ticket, number)
-            if own is not None and own.conversation_id == work.turn.conversation_id:
+            if own := tickets.own(session, number, work.turn.conversation_id):
                 return _say(work, tickets.status_reply(own))
-        if code is None:
-            memory.awaiting, memory.asked_number = "ticket", number
-            return _say(work, TextReply(text=wording.ASK_CODE))
-        try:
-            with database.write() as session:
-                found = tickets.find(session, number, code, source=work.turn.conversation_id, now=work.now)
-                return _say(work, tickets.status_reply(found))
-        except (NotFound, TooMany) as error:
-            return _say(work, TextReply(text=str(error)))
+        said = wording.ASK_CODE
+        if code is not None:
+            try:
+                with database.write() as session:
+                    found = tickets.find(session, number, code, phone_tail=tail, source=work.turn.source, now=work.now)
+                    return _say(work, tickets.status_reply(found))
+            except PhoneTailNeeded:
+                said, memory.asked_code = wording.ASK_PHONE_TAIL, code
+            except (NotFound, TooMany) as error:
+                said = str(error)
+        memory.awaiting, memory.asked_number = "ticket", number
+        return _say(work, TextReply(text=said))
 
     def _ask_ticket(self, work: _Work) -> Outcome:
         """查工单 without a number: this conversation's own newest ticket, else the question which one."""
         if own := self._own_ticket(work):
             return own
-        work.memory.awaiting = "ticket"
+        work.memory.awaiting, work.memory.asked_number, work.memory.asked_code = "ticket", None, None
         return _say(work, TextReply(text=wording.ASK_TICKET))
 
     def _own_ticket(self, work: _Work) -> Outcome | None:

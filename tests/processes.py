@@ -22,9 +22,6 @@ from connectors.services import SECRET, prepare, services
 from connectors.supervisor import Handle, free_ports, start_in_background
 from tests.connectors.wechat_api import FakeWeChat, serving
 
-CODE_TRIES = 40
-"""Wrong query codes that the stack forgives; many tests come from one address"""
-
 
 def forget() -> None:
     """Drop everything that a process keeps about its settings."""
@@ -153,7 +150,6 @@ def running(prepared: Path, model: Path, folder: Path, **settings: str) -> Itera
         "YIHAODA_ACTION_PORT": str(ports[2]),
         "YIHAODA_RATE_PER_MINUTE": "100000",
         "YIHAODA_CONVERSATIONS_PER_MINUTE": "100000",
-        "YIHAODA_CODE_TRIES": str(CODE_TRIES),
         "YIHAODA_LOG_DIR": str(folder / "logs"),
         "YIHAODA_DISK_FREE_MB": "0",
         **{f"YIHAODA_{name.upper()}": value for name, value in settings.items()},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import structlog
 
+from bot import counters, database
 from bot.conversations import MINIPROGRAM
 from bot.models import utcnow
 from bot.settings import Settings
@@ -20,7 +21,7 @@ from connectors.wechat.api import WeChatApi
 from connectors.wechat.centres import Centre
 from connectors.wechat.notice import Template
 from connectors.wechat.outbox import DESK, OFFICIAL
-from connectors.wechat.push import Verifier
+from connectors.wechat.push import WINDOW_S, Verifier
 
 log = structlog.get_logger(__name__)
 
@@ -28,8 +29,9 @@ GRACE = timedelta(seconds=6)
 """A turn's reply is left to the passive way for so long before it is pushed"""
 _RECEIVERS = 2
 """Messages stored at a time"""
+_FRESH = timedelta(seconds=2 * WINDOW_S)
+"""An event may come again for so long"""
 _POLL_S = 1.0
-_REMEMBERED = 1000
 
 
 class Account:
@@ -48,18 +50,13 @@ class Account:
         """``channels``: those whose outbox is delivered through this app."""
         self.api, self.verifier, self.centres = api, verifier, list(places)
         self._channels, self._template, self._grace = channels, template, grace
-        self._greeted: OrderedDict[str, None] = OrderedDict()
         # Threads of their own: in a rush, replies that are ready do not queue behind the messages that come in.
         self.receivers = ThreadPoolExecutor(_RECEIVERS, thread_name_prefix="receive")
 
     async def greet(self, event_id: str, openid: str, words: str) -> None:
         """Greet a citizen who comes in, once.  It may be said for a minute only, so it is not kept for later."""
-        if event_id in self._greeted:
-            return
-        self._greeted[event_id] = None
-        while len(self._greeted) > _REMEMBERED:
-            self._greeted.popitem(last=False)
-        await self.api.send(openid, render.text_message(words))
+        if await asyncio.to_thread(_first, event_id):
+            await self.api.send(openid, render.text_message(words))
 
     async def deliver_forever(self) -> None:
         """Push what waits."""
@@ -89,6 +86,13 @@ class Account:
             sent = await self.api.send(claimed.openid, *claimed.forms)
         metrics.WECHAT_PUSHES.labels(sent.value).inc()
         await asyncio.to_thread(outbox.settle, message_id, claimed, sent, now)
+
+
+def _first(event_id: str) -> bool:
+    """Whether the event comes for the first time."""
+    name = f"greeted:{hashlib.sha256(event_id.encode()).hexdigest()}"
+    with database.write() as session:
+        return counters.hit(session, name, 1, _FRESH, utcnow())
 
 
 def official(settings: Settings) -> Account | None:

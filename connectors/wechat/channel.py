@@ -57,6 +57,14 @@ def echo(request: Request, account: Account) -> Response:
         return refused(error)
 
 
+async def opened(request: Request, account: Account) -> Push:
+    """The push in a request, which is WeChat's.  Raises: PushRefused, StoreBusy."""
+    body, query = await request.body(), request.query_params
+    push = account.verifier.open(body, query)
+    await asyncio.get_running_loop().run_in_executor(account.receivers, account.verifier.claim, body, query)
+    return push
+
+
 def refused(error: PushRefused) -> Response:
     """The answer to what is no push of WeChat's."""
     log.warning("wechat.refused", reason=str(error))
@@ -80,7 +88,7 @@ async def receive_push(request: Request, account: TheAccount, here: TheGateway) 
     """A message or an event.  Always answered within WeChat's five seconds."""
     started = time.monotonic()
     try:
-        push = account.verifier.open(await request.body(), request.query_params)
+        push = await opened(request, account)
     except PushRefused as error:
         return refused(error)
     try:

@@ -69,7 +69,8 @@ def _store(
     conversation = conversations.lock(session, user.conversation_id)
     known = _known(session, user, conversation, meaning, asked)
     said = meaning.says or ""
-    receipt = turns.receive(session, conversation, push.message_id, said, settings, now=now, known=known)
+    source = crypto.get_cipher().pseudonym(f"{channel} {push.sender}")
+    receipt = turns.receive(session, conversation, push.message_id, said, settings, source=source, now=now, known=known)
     if receipt.new:
         _allow(user, meaning, now)
     message = session.get_one(InboxMessage, receipt.turn_id)

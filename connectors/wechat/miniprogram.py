@@ -19,7 +19,7 @@ from bot.models import utcnow
 from connectors.context import Body, Gateway, TheGateway, client_address, gateway
 from connectors.wechat import inbox, words
 from connectors.wechat.account import Account
-from connectors.wechat.channel import acknowledged, echo, failed, refused
+from connectors.wechat.channel import acknowledged, echo, failed, opened, refused
 from connectors.wechat.outbox import DESK
 from connectors.wechat.push import Push, PushRefused
 from connectors.wechat.words import Meaning
@@ -96,7 +96,7 @@ async def check_address(request: Request, account: TheWindow) -> Response:
 async def receive_push(request: Request, account: TheWindow, here: TheGateway, background: BackgroundTasks) -> Response:
     """A message or an event of the window: acknowledged at once, answered by a customer-service message."""
     try:
-        push = account.verifier.open(await request.body(), request.query_params)
+        push = await opened(request, account)
     except PushRefused as error:
         return refused(error)
     try:

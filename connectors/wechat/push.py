@@ -12,9 +12,9 @@ import hmac
 import json
 import re
 import time
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from xml.parsers.expat import ExpatError
 
@@ -22,11 +22,12 @@ import xmltodict
 from wechatpy.crypto import WeChatCrypto
 from wechatpy.exceptions import WeChatException
 
+from bot import counters, database
 from bot.errors import YihaodaError
+from bot.models import utcnow
 
 WINDOW_S = 600
 """How far a push's timestamp may be from now, in seconds"""
-_REMEMBERED = 10_000
 _ENTITY = re.compile(r"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 
 
@@ -67,14 +68,13 @@ class Verifier:
 
     def __init__(self, token: str, app_id: str, aes_key: str = "") -> None:
         """``aes_key``: EncodingAESKey; empty in plaintext mode.  Raises: ValueError if it is none."""
-        self._token = token
+        self._token, self._app_id = token, app_id
         self._crypto: WeChatCrypto | None = None
         if aes_key:
             try:
                 self._crypto = WeChatCrypto(token, aes_key, app_id)
             except (AssertionError, ValueError) as error:
                 raise ValueError("EncodingAESKey 应当是 43 位字母数字") from error
-        self._seen: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     def echo(self, query: Mapping[str, str], now: float | None = None) -> str:
         """What to answer the check of the server's address with.  Raises: PushRefused."""
@@ -86,7 +86,7 @@ class Verifier:
         return echo
 
     def open(self, body: bytes, query: Mapping[str, str], now: float | None = None) -> Push:
-        """The push in a request's body.  Raises: PushRefused, saying why."""
+        """The push in a request's body; ``claim`` it before anything is done.  Raises: PushRefused, saying why."""
         self._fresh(query, now)
         fields = parse(body)
         if "Encrypt" in fields:
@@ -98,8 +98,23 @@ class Verifier:
             raise PushRefused("安全模式下收到没有加密的推送")
         else:
             self._signed(query.get("signature", ""), query.get("timestamp", ""), query.get("nonce", ""))
-        self._not_replayed(query, body)
         return _push(fields)
+
+    def claim(self, body: bytes, query: Mapping[str, str]) -> None:
+        """Have the signature of a push that was opened serve this body alone, for as long as it is fresh.
+
+        In plaintext mode it does not cover the body: with another one it is a forgery, with the same one WeChat tries again.
+        Raises: PushRefused, StoreBusy.
+        """
+        if self._crypto is not None:
+            return
+        signed = f"{self._app_id} {query.get('timestamp', '')} {query.get('nonce', '')}"
+        value = int.from_bytes(hashlib.sha256(body).digest()[:8]) >> 1  # what fits into a counter
+        now = utcnow()
+        with database.write() as session:
+            name = f"push:{hashlib.sha256(signed.encode()).hexdigest()}"
+            if not counters.once(session, name, value, now + timedelta(seconds=2 * WINDOW_S), now):
+                raise PushRefused("签名被重复使用")
 
     def seal(self, xml: str, nonce: str, timestamp: str) -> str:
         """A reply as WeChat wants it: encrypted where a key is set."""
@@ -127,16 +142,6 @@ class Verifier:
         except (WeChatException, ValueError, KeyError, IndexError, TypeError) as error:
             raise PushRefused("推送解密失败") from error
         return opened.decode("utf-8", "replace") if isinstance(opened, bytes) else str(opened)
-
-    def _not_replayed(self, query: Mapping[str, str], body: bytes) -> None:
-        """The same signature with another body is a forgery; with the same body it is WeChat trying again."""
-        key = (query.get("timestamp", ""), query.get("nonce", ""))
-        digest = hashlib.sha256(body).hexdigest()
-        if self._seen.setdefault(key, digest) != digest:
-            raise PushRefused("签名被重复使用")
-        self._seen.move_to_end(key)
-        while len(self._seen) > _REMEMBERED:
-            self._seen.popitem(last=False)
 
 
 def parse(body: bytes) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Fixed-window counters, on both kinds of database."""
+"""Counters, on both kinds of database."""
 
 from __future__ import annotations
 
@@ -38,11 +38,28 @@ def test_no_hit_is_lost_between_threads(db: Settings) -> None:
         assert session.get_one(Counter, "a").value == 40
 
 
-def test_a_hit_can_be_taken_back(db: Settings) -> None:
-    assert hit("a", 1, NOW)
+def test_a_locked_row_is_counted_in_by_one_at_a_time(db: Settings) -> None:
+    def count(_: int) -> None:
+        with database.write() as session:
+            row = counters.locked(session, "a", NOW)
+            row.value, row.expires_at = row.value + 1, NOW + HOUR
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(count, range(40)))
     with database.write() as session:
-        counters.take_back(session, "a")
-    assert hit("a", 1, NOW)
+        assert counters.locked(session, "a", NOW).value == 40
+        assert counters.locked(session, "a", NOW + HOUR).value == 0
+
+
+def test_the_first_value_is_kept_for_its_time(db: Settings) -> None:
+    def once(value: int, now: datetime) -> bool:
+        with database.write() as session:
+            return counters.once(session, "a", value, now + HOUR, now)
+
+    assert [once(value, NOW) for value in (2**63 - 1, 5, 2**63 - 1)] == [True, False, True]
+    assert [once(value, NOW + HOUR) for value in (5, 2**63 - 1)] == [True, False]
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(lambda value: once(value, NOW + 2 * HOUR), range(40))) == 1
 
 
 def test_a_hit_belongs_to_the_callers_transaction(db: Settings) -> None:

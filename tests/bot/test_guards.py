@@ -329,7 +329,33 @@ def test_ticket_number_and_code() -> None:
     assert guards.query_code_in("20261228123456 004211") == "004211"
     assert guards.query_code_in("20261228123456") is None
     assert guards.query_code_in("410100 100000") is None
+    assert guards.query_code_in("20261228123456 0042 1170") == "00421170"
+    assert guards.query_code_in("20261228123456，查询码是00421170，20261128登记的") == "00421170"
+    assert guards.query_code_in("20261228123456，电话0731-88881234") is None
+    assert guards.query_code_in("20261228123456 0042117") is None
     assert guards.ticket_number_in("13812345678") is None
+
+
+@given(
+    st.from_regex(r"[0-9]{8}|[0-9]{6}", fullmatch=True), st.sampled_from([" ", "，查询码", "，", "\n码：", " 查询码是"])
+)
+def test_any_code_is_found_behind_its_number(code: str, between: str) -> None:
+    text = f"20261228123456{between}{code}"
+    assert (guards.ticket_number_in(text), guards.query_code_in(text)) == ("20261228123456", code)
+    assert guards.phone_tail_in(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "tail"),
+    [
+        ("5678", "5678"), ("５６７８", "5678"), ("尾号5678", "5678"), ("后四位是 5678", "5678"), ("13812345678", "5678"), ("0731-88885678", "5678"),
+        ("20261228123456 004211 尾号5678", "5678"), ("20261228123456 004211 5678", "5678"),
+        ("没有", ""), ("没有留", ""), ("没留电话", ""), ("当时没有填", ""), ("无", ""), ("没电话", ""),
+        ("20261228123456 00421170", None), ("20261228123456 0042 1170", None), ("567", None), ("2026年登记的", None), ("身份证怎么补办", None), ("没有查到吗", None),
+    ],
+)  # fmt: skip
+def test_the_end_of_a_phone_number(text: str, tail: str | None) -> None:
+    assert guards.phone_tail_in(text) == tail
 
 
 @given(st.text(max_size=300))
@@ -339,6 +365,8 @@ def test_any_text_is_read_without_an_error(text: str) -> None:
     guards.leaves_form(text)
     guards.none_of_these(text)
     assert guards.option_number(text) in {None, -1, *range(1, 10)}
+    assert len(guards.query_code_in(text) or "six six") in (6, 7, 8)
+    assert len(guards.phone_tail_in(text) or "") in (0, 4)
     assert guards.ticket_number_in(text) is None or len(guards.ticket_number_in(text) or "") == 14
 
 

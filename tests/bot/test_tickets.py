@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, get_args
@@ -9,13 +12,14 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from bot import database, tickets, working_days
-from bot.errors import Forbidden, IllegalMove, InvalidInput, NotFound, TooMany, YihaodaError
-from bot.models import AuditEntry, Ticket
+from bot.crypto import Cipher
+from bot.errors import Forbidden, IllegalMove, InvalidInput, NotFound, PhoneTailNeeded, TooMany, YihaodaError
+from bot.models import AuditEntry, Counter, Ticket
 from bot.settings import Settings
 from bot.working_days import SHANGHAI
 
@@ -151,9 +155,14 @@ def test_an_estimated_deadline_is_put_right(db: Settings) -> None:
 # --- finding ---------------------------------------------------------------------------------------------------------
 
 
-def find(number: str, code: str, source: str = "1.2.3.4", now: datetime = NOW) -> Ticket:
+EIGHT, SIX = "00421170", "004211"
+NOWHERE = "2026030200001" + tickets.check_digit("2026030200001")
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+
+def find(number: str, code: str, source: str = "1.2.3.4", now: datetime = NOW, phone_tail: str | None = None) -> Ticket:
     with database.write() as session:
-        return tickets.find(session, number, code, source=source, now=now)
+        return tickets.find(session, number, code, phone_tail=phone_tail, source=source, now=now)
 
 
 def refusal(*args: Any, **kwargs: Any) -> tuple[type[YihaodaError], str]:
@@ -162,56 +171,214 @@ def refusal(*args: Any, **kwargs: Any) -> tuple[type[YihaodaError], str]:
     return type(caught.value), str(caught.value)
 
 
+def watched(number: str, now: datetime = NOW) -> None:
+    """So many wrong codes, by as many sources, that six digits do not suffice."""
+    for n in range(tickets.WATCHED_AFTER):
+        assert refusal(number, "99999999", source=f"another {n}", now=now)[0] is NotFound
+
+
 def test_number_and_code_open_the_ticket(db: Settings) -> None:
-    number = stored()
-    assert find(number, "004211").number == number
-    assert find(f" {number} ", "００４２１１").number == number
+    for stored_code in (EIGHT, SIX):
+        number = stored(query_code=stored_code)
+        assert find(number, stored_code).number == number
+        wide = stored_code.translate(str.maketrans("0123456789", "０１２３４５６７８９"))
+        assert find(f" {number} ", f"{wide[:4]} {wide[4:]}").number == number
+
+
+def test_a_new_code_has_eight_digits() -> None:
+    assert all(re.fullmatch(r"\d{8}", tickets.new_query_code(), re.ASCII) for _ in range(50))
 
 
 def test_a_wrong_number_and_a_wrong_code_look_the_same(db: Settings) -> None:
-    number = stored()
-    assert refusal(number, "999999") == refusal("20260302000019", "004211") == (NotFound, tickets.NOT_FOUND)
-    assert refusal(number, "")[0] is NotFound
-    assert refusal("20260302000019", "")[0] is NotFound
+    number = stored(query_code=EIGHT)
+    for bad in ("", "-", "0", "004211", "0042117", "004211700", "4211\x00", "九" * 8):
+        for at, kind in ((0, NotFound), (0.1, TooMany)):  # the second one comes too soon, for both
+            said = {refusal(one, bad, bad, NOW + timedelta(seconds=at)) for one in (number, NOWHERE)}
+            assert len(said) == 1 and said.pop()[0] is kind
+    for no_number in ("", "\x00", "'--", "x" * 40):
+        assert refusal(no_number, EIGHT) == (NotFound, tickets.NOT_FOUND)
 
 
-def test_guessing_from_one_source_ends(db: Settings) -> None:
-    number = stored()
-    for n in range(db.code_tries):
-        assert refusal(tickets.new_number(NOW), f"{n:06d}")[0] is NotFound
-    assert refusal(number, "004211") == (TooMany, tickets.TOO_MANY_TRIES)
-    assert refusal(number, "999999") == (TooMany, tickets.TOO_MANY_TRIES)
-    assert find(number, "004211", source="another").number == number
-    assert find(number, "004211", now=NOW + timedelta(hours=1)).number == number
+def test_what_is_asked_and_how_long_to_wait_does_not_tell_whether_there_is_a_ticket(sqlite_db: Settings) -> None:
+    numbers = [NOWHERE, stored(query_code="111111"), stored(query_code="111111", phone="13812345678")]
+    numbers += [stored(query_code="11111111", phone="13812345678")]
+    for number in numbers:
+        watched(number)
+    for code, phone_tail in itertools.product([SIX, EIGHT], [None, "", "5678", "0000"]):
+        heard = {
+            tuple(
+                refusal(number, code, f"{code} {phone_tail}", NOW + timedelta(seconds=at), phone_tail)
+                for at in (1, 1.5, 2, 3, 60, 600, 1200, 7200)
+            )
+            for number in numbers
+        }
+        assert len(heard) == 1, (code, phone_tail)
 
 
-def test_guessing_one_number_from_many_sources_ends(db: Settings) -> None:
-    number = stored()
-    for n in range(db.code_tries):
-        assert refusal(number, "999999", source=f"source{n}")[0] is NotFound
-    assert refusal(number, "004211", source="owner")[0] is TooMany
+def test_a_number_that_there_is_not_takes_the_same_work(sqlite_db: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = [NOWHERE, "no number", stored(), stored(phone="13812345678")]
+    refusal(numbers[0], "1" * 8, source="first")  # what is made once
+    decrypted: list[str] = []
+    decrypt = Cipher.decrypt
+    monkeypatch.setattr(Cipher, "decrypt", lambda *args: decrypted.append("") or decrypt(*args))
+    work = []
+    for number in numbers:
+        refusal(number, "1" * 8)
+        work.append(len(decrypted))
+        decrypted.clear()
+    assert work == [2] * len(numbers)
 
 
-def test_right_tries_do_not_count_and_do_not_reset(db: Settings) -> None:
-    number = stored()
-    for _ in range(3 * db.code_tries):
-        find(number, "004211")
-    for _ in range(db.code_tries):
-        refusal(tickets.new_number(NOW), "1")
-        if _ < db.code_tries - 1:
-            find(number, "004211")
-    assert refusal(number, "004211")[0] is TooMany
+def test_whoever_guesses_waits_ever_longer_and_nobody_else_does(db: Settings) -> None:
+    number, other = stored(query_code=EIGHT), stored(query_code=EIGHT)
+    now, waits = NOW, []
+    for n in range(14):
+        assert refusal(number, f"{n:08d}", now=now)[0] is NotFound
+        with pytest.raises(TooMany) as caught:
+            find(number, EIGHT, now=now)  # not even looked at
+        wait = caught.value.retry_after_s
+        assert (wait and f"{wait}秒" in str(caught.value)) or f"{wait // 60 + bool(wait % 60)}分钟" in str(caught.value)
+        assert find(other, EIGHT, now=now).number == other  # another ticket, the same source
+        assert find(number, EIGHT, source=f"owner {n}", now=now).number == number  # the same ticket, another source
+        waits.append(wait)
+        now += timedelta(seconds=wait)
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1800, 1800, 1800]
+    assert find(number, EIGHT, now=now).number == number
+    assert refusal(number, EIGHT, now=now - timedelta(seconds=1))[0] is TooMany
+    assert find(number, EIGHT, now=now + DAY).number == number
 
 
-def test_guesses_at_the_same_time_do_not_slip_past_the_limit(db: Settings) -> None:
-    number = stored()
+def test_a_right_try_neither_counts_nor_forgives(db: Settings) -> None:
+    number = stored(query_code=EIGHT)
+    for _ in range(30):
+        find(number, EIGHT)
+    with database.read() as session:
+        assert session.scalars(select(Counter)).all() == []
+    refusal(number, "1")
+    find(number, EIGHT, now=NOW + timedelta(seconds=1))
+    refusal(number, "1", now=NOW + timedelta(seconds=1))
+    with pytest.raises(TooMany) as caught:
+        find(number, EIGHT, now=NOW + timedelta(seconds=1))
+    assert caught.value.retry_after_s == 2
+
+
+def test_a_clock_that_was_put_back_shuts_nobody_out(db: Settings) -> None:
+    number = stored(query_code=EIGHT)
+    refusal(number, "1", now=NOW + 730 * DAY)
+    assert find(number, EIGHT, now=NOW).number == number
+    refusal(number, "1", now=NOW)
+    assert refusal(number, EIGHT, now=NOW)[0] is TooMany
+    assert find(number, EIGHT, now=NOW + 2 * timedelta(seconds=1)).number == number
+
+
+def test_an_old_code_needs_the_phone_too_once_many_were_wrong(db: Settings) -> None:
+    number = stored(query_code=SIX, phone="0731-88885678")
+    for n in range(tickets.WATCHED_AFTER):
+        assert find(number, SIX, source=f"owner {n}").number == number
+        refusal(number, f"{n:06d}", source=f"another {n}")
+    for _ in range(5):  # being asked counts for nothing
+        assert refusal(number, SIX, source="owner") == (PhoneTailNeeded, tickets.ASK_PHONE_TAIL)
+    assert find(number, SIX, source="owner", phone_tail="５６７８").number == number
+    assert refusal(number, SIX, source="x", phone_tail="0000")[0] is NotFound
+    assert refusal(number, SIX, source="y", phone_tail="")[0] is NotFound
+    assert refusal(number, "999999", source="z", phone_tail="5678")[0] is NotFound
+    assert find(number, SIX, source="tomorrow", now=NOW + DAY).number == number
+
+
+def test_an_old_code_without_a_phone_makes_each_source_wait(db: Settings) -> None:
+    number = stored(query_code=SIX)
+    watched(number)
+    assert refusal(number, SIX, source="owner")[0] is PhoneTailNeeded
+    assert find(number, SIX, source="owner", phone_tail="").number == number
+    assert refusal(number, "999999", source="another", phone_tail="")[0] is NotFound
+    with pytest.raises(TooMany) as caught:
+        find(number, SIX, source="another", phone_tail="", now=NOW + MINUTE)
+    assert caught.value.retry_after_s == 14 * 60
+    assert refusal(number, SIX, source="guesser", phone_tail="1234")[0] is NotFound  # there is none: no way round
+    assert find(number, SIX, source="another", phone_tail="", now=NOW + 15 * MINUTE).number == number
+
+
+def test_a_new_code_is_enough_however_many_were_wrong(db: Settings) -> None:
+    number = stored(query_code=EIGHT, phone="13812345678")
+    watched(number)
+    assert find(number, EIGHT, source="owner").number == number
+
+
+@pytest.mark.parametrize("same_source", [True, False])
+def test_guesses_at_the_same_time_do_not_slip_past_the_limits(db: Settings, same_source: bool) -> None:
+    number = stored(query_code=SIX)
 
     def guess(n: int) -> type[YihaodaError]:
-        return refusal(number, f"9{n:05d}", source=f"source{n}")[0]
+        return refusal(number, f"9{n:05d}", source="one" if same_source else f"source{n}")[0]
 
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(guess, range(24)))
-    assert results.count(NotFound) == db.code_tries
+    assert results.count(NotFound) == (1 if same_source else tickets.WATCHED_AFTER)
+    assert results.count(TooMany if same_source else PhoneTailNeeded) == 24 - results.count(NotFound)
+
+
+class Attack:
+    """Everybody guesses as soon as they may, for a day; the owner looks once in a while, from elsewhere."""
+
+    def __init__(self, number: str, code: str, phone_tail: str | None, sources: int) -> None:
+        self.guesses, self.owner_saw = 0, 0
+        queue = [(NOW, f"attacker {n}") for n in range(sources)]
+        owner = [NOW + n * HOUR + timedelta(seconds=1) for n in range(24)]
+        with database.read() as session:
+            self.right = str(session.get_one(Ticket, number).query_code)
+        length = len(self.right)
+        while queue:
+            now, source = heapq.heappop(queue)
+            if owner and owner[0] <= now:
+                self._owner_looks(number, code, phone_tail, f"owner {owner[0]}", owner.pop(0))
+            if now >= NOW + DAY:
+                continue
+            again = self._guess(number, f"{10**length - 1 - self.guesses:0{length}d}", phone_tail, source, now)
+            heapq.heappush(queue, (now + again, source))
+
+    def _guess(self, number: str, code: str, phone_tail: str | None, source: str, now: datetime) -> timedelta:
+        """How long to wait before the next one."""
+        for tail in (None, phone_tail):
+            try:
+                find(number, code, source, now, tail)
+            except PhoneTailNeeded:
+                continue
+            except NotFound:
+                self.guesses += 1
+                return timedelta()
+            except TooMany as error:
+                assert error.retry_after_s
+                return timedelta(seconds=error.retry_after_s)
+            raise AssertionError(f"{code} opened the ticket of {self.right}")
+        raise AssertionError("asked for the phone twice")
+
+    def _owner_looks(self, number: str, code: str, phone_tail: str | None, source: str, now: datetime) -> None:
+        try:
+            found = find(number, code, source, now)
+        except PhoneTailNeeded:
+            found = find(number, code, source, now, phone_tail)
+        assert found.number == number
+        self.owner_saw += 1
+
+
+@pytest.mark.parametrize(
+    ("code", "phone", "tail", "sources", "chance"),
+    [
+        ("00421170", None, "", 1, 1e-6),
+        ("004211", None, "", 1, 1e-4),
+        pytest.param("00421170", None, "", 100, 1e-4, marks=pytest.mark.full),
+        pytest.param("004211", None, "", 100, 1e-2, marks=pytest.mark.full),
+        # The same if the attackers know the phone; if not, they need its four digits as well.
+        pytest.param("004211", "13812345678", "5678", 100, 1e-2, marks=pytest.mark.full),
+    ],
+)
+def test_a_day_of_guessing_from_many_addresses(
+    sqlite_db: Settings, code: str, phone: str | None, tail: str, sources: int, chance: float
+) -> None:
+    number = stored(query_code=code, phone=phone)
+    attack = Attack(number, code, tail, sources)
+    assert attack.owner_saw == 24
+    assert 50 * sources < attack.guesses <= chance * 10 ** len(code)
 
 
 def test_the_same_question_is_found_again(db: Settings) -> None:

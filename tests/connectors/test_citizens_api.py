@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import threading
 import time
 import uuid
@@ -36,6 +38,7 @@ from tests.index.test_assistant import make
 
 ASKED = "图书馆借书证丢失如何补领"
 UNKNOWN = "火星移民签证在哪里办理"
+NOWHERE = "2026030200001" + tickets.check_digit("2026030200001")
 NOBODY = f"/api/conversations/{'0' * 32}"
 CHANGSHA, YUELU, HUNAN, BEIJING = "430100", "430104", "430000", "110000"
 
@@ -70,7 +73,7 @@ class Opened:
         self.path = f"/api/tickets/{self.number}"
 
     def read(self) -> dict[str, Any]:
-        return self.http.get(self.path, params={"code": self.code}).json()  # type: ignore[no-any-return]
+        return self.http.post(self.path, json={"code": self.code}).json()  # type: ignore[no-any-return]
 
     def correct(self, **body: Any) -> httpx.Response:
         return self.http.put(f"{self.path}/contact", json={"code": self.code} | body)
@@ -533,18 +536,191 @@ def test_a_rating_that_makes_no_sense_changes_nothing(ticket: Opened, body: dict
     assert ticket.read()["state"] == "已答复"
 
 
-def test_a_wrong_code_or_number_reads_the_same_and_guessing_ends(ticket: Opened) -> None:
-    wrong = {"code": "000000" if ticket.code != "000000" else "111111"}
-    nowhere = "/api/tickets/20260302000019"
-    said = {
-        ticket.http.put(f"{ticket.path}/contact", json=wrong | {"region": YUELU}).text,
-        ticket.http.put(f"{nowhere}/contact", json=wrong | {"region": YUELU}).text,
-        ticket.http.post(f"{ticket.path}/rating", json=wrong | {"grade": "满意"}).text,
-        ticket.http.post(f"{nowhere}/rating", json=wrong | {"grade": "满意"}).text,
+def test_a_wrong_code_or_number_reads_the_same_and_who_guesses_waits(ticket: Opened) -> None:
+    wrong, right = {"code": "0" * 8 if ticket.code != "0" * 8 else "1" * 8}, {"code": ticket.code}
+    changes: dict[str, tuple[str, dict[str, str]]] = {
+        "": ("POST", {}),
+        "/contact": ("PUT", {"region": YUELU}),
+        "/supplements": ("POST", {"text": "补充"}),
+        "/rating": ("POST", {"grade": "满意"}),
+        "/withdrawal": ("POST", {}),
     }
-    assert len(said) == 1 and "没有找到这张工单" in said.pop()
-    ticket.http.put(f"{ticket.path}/contact", json=wrong | {"region": YUELU})
-    assert code(ticket.correct(region=YUELU), 429) == "too_many"
+    for n, (path, (method, body)) in enumerate(changes.items()):
+        guesser = TestClient(ticket.http.app, client=(f"10.0.0.{n}", 1))
+        for status in (404, 429):
+            heard = [
+                guesser.request(method, f"/api/tickets/{number}{path}", json=body | wrong)
+                for number in (ticket.number, NOWHERE)
+            ]
+            assert heard[0].text == heard[1].text and code(heard[0], status)
+            assert heard[0].headers.get("Retry-After") == heard[1].headers.get("Retry-After")
+        assert heard[0].headers["Retry-After"] == "1"
+        assert code(guesser.request(method, ticket.path + path, json=body | right), 429) == "too_many"
+        if path == "/rating":
+            ticket.answer()
+        elsewhere = ticket.http.request(method, ticket.path + path, json=body | right)
+        assert elsewhere.status_code == (409 if path == "/withdrawal" else 200), path
+
+
+def test_the_dialogue_and_the_routes_count_an_address_as_one_source(ticket: Opened) -> None:
+    wrong = "0" * 8 if ticket.code != "0" * 8 else "1" * 8
+    for n in range(6):
+        said = Citizen(ticket.http).say(f"{ticket.number} {wrong}").json()["replies"][0]["text"]
+        assert said == tickets.NOT_FOUND if n == 0 else "后再试" in said or said == tickets.NOT_FOUND
+    assert "后再试" in said
+    assert code(ticket.http.post(ticket.path, json={"code": ticket.code}), 429) == "too_many"
+    elsewhere = TestClient(ticket.http.app, client=("10.0.0.1", 1))
+    assert elsewhere.post(ticket.path, json={"code": ticket.code}).status_code == 200
+
+
+def test_a_whole_network_of_ipv6_addresses_is_one_source(ticket: Opened) -> None:
+    wrong = {"code": "0" * 8 if ticket.code != "0" * 8 else "1" * 8}
+    statuses = [
+        TestClient(ticket.http.app, client=(address, 1)).post(ticket.path, json=wrong).status_code
+        for address in ("2001:db8::7", "2001:db8::8:9", "2001:db8:0:1::7", "::ffff:10.0.0.1", "10.0.0.1", "10.0.0.2")
+    ]
+    assert statuses == [404, 429, 404, 404, 429, 404]
+
+
+def test_the_conversation_that_made_it_opens_a_ticket_without_a_code(citizen: Citizen) -> None:
+    made = citizen.ticket()
+    http, path, own = citizen.http, f"/api/tickets/{made['number']}", {"conversation": citizen.id}
+
+    def post(what: str = "", **body: object) -> httpx.Response:
+        return http.post(path + what, json=own | body, headers=citizen.headers)
+
+    for _ in range(30):  # somebody behind the same address guesses
+        http.post(path, json={"code": "000000"})
+    assert post().json()["number"] == made["number"]
+    assert post("/supplements", text="是两只").status_code == 200
+    assert http.put(f"{path}/contact", json=own | {"region": YUELU}, headers=citizen.headers).status_code == 200
+    assert post("/withdrawal").json()["state"] == "已撤回"
+    other = Citizen(http)
+    hers = other.ticket("金星移民签证和木星长期居留许可分别在哪里办理")
+    refused = [http.post(f"/api/tickets/{one}", json=own, headers=citizen.headers) for one in (hers["number"], NOWHERE)]
+    assert refused[0].text == refused[1].text and code(refused[0], 404) == "not_found"
+    assert code(http.post(path, json=own, headers=other.headers), 403) == "forbidden"
+    assert code(http.post(path, json=own), 401) == "unauthorised"
+
+
+def test_what_opens_no_ticket_is_refused(ticket: Opened) -> None:
+    bodies: list[dict[str, object]] = [
+        {},
+        {"code": None},
+        {"code": "1" * 8, "conversation": "0" * 32},
+        {"code": "1" * 17},
+        {"code": 12345678},
+        {"code": "1" * 8, "phone_tail": "567"},
+        {"code": "1" * 8, "phone_tail": "13812345678"},
+        {"code": "1" * 8, "number": "1"},
+        {"conversation": "\x00" * 32},
+    ]
+    for body in bodies:
+        assert code(ticket.http.post(ticket.path, json=body), 422) == "invalid_input"
+
+
+def test_an_old_code_that_many_guessed_at_needs_the_phone_as_well(ticket: Opened) -> None:
+    with database.write() as session:
+        session.get_one(Ticket, ticket.number).query_code = "004211"
+        session.get_one(Ticket, ticket.number).phone = "13812345678"
+    for n in range(tickets.WATCHED_AFTER):
+        guesser = TestClient(ticket.http.app, client=(f"10.0.0.{n}", 1))
+        assert guesser.post(ticket.path, json={"code": "999999"}).status_code == 404
+    asked = ticket.http.post(ticket.path, json={"code": "004211"})
+    assert code(asked, 422) == "phone_tail_needed"
+    assert asked.text == ticket.http.post(ticket.path, json={"code": "999999"}).text
+    body = {"code": "004211", "phone_tail": "5678", "text": "补充"}
+    assert ticket.http.post(f"{ticket.path}/supplements", json=body).status_code == 200
+    assert ticket.http.post(ticket.path, json={"code": "004211", "phone_tail": ""}).status_code == 404
+
+
+def test_no_code_goes_into_an_address(ticket: Opened) -> None:
+    refused = ticket.http.get(ticket.path, params={"code": ticket.code})
+    assert code(refused, 405) == "method_not_allowed" and ticket.number not in refused.text
+
+
+def test_looking_tickets_up_has_a_limit(ticket: Opened) -> None:
+    here = ticket.http.app.state.gateway  # type: ignore[attr-defined]
+    object.__setattr__(here, "lookups", PerMinute(2))
+    statuses = [ticket.http.post(ticket.path, json={"code": ticket.code}).status_code for _ in range(3)]
+    assert statuses == [200, 200, 429]
+
+
+def test_operators_see_what_is_personal_only_where_they_ask_for_it_on_record(citizen: Citizen) -> None:
+    secrets = ("13812345678", "430104199003071234", "12345678")
+    said = "金星移民签证在哪里办理，我的电话是13812345678，身份证号430104199003071234"
+    made = citizen.ticket(said)
+    number = made["number"]
+    body = {
+        "code": made["query_code"],
+        "text": "补充：还有一个电话13812345678",
+        "phone": "13812345678",
+        "consent": True,
+    }
+    citizen.http.post(f"/api/tickets/{number}/supplements", json={k: body[k] for k in ("code", "text")})
+    citizen.http.put(f"/api/tickets/{number}/contact", json={k: body[k] for k in ("code", "phone", "consent")})
+    turn = citizen.say(said + "呢").json()["turn_id"]
+    with database.write() as session:
+        session.get_one(Conversation, citizen.id).state = "waiting"
+    http, headers = citizen.http, {"Authorization": f"Bearer {crypto.operator_token(get_settings())}"}
+    path, agent = f"/api/operator/tickets/{number}", {"agent": "小李"}
+
+    def seen(method: str, path: str, body: dict[str, str] | None = None) -> str:
+        answered = http.request(method, path, json=body, headers=headers)
+        assert answered.is_success, answered.text
+        return answered.text
+
+    assert code(http.post(f"{path}/reveal", json=agent, headers=headers), 403) == "forbidden"  # not theirs yet
+    views = [
+        seen("GET", "/api/operator/tickets"),
+        seen("POST", f"{path}/claim", agent),
+        seen("GET", "/api/operator/conversations"),
+        seen("GET", f"/api/operator/turns/{turn}"),
+    ]
+    whole = json.loads(seen("POST", f"{path}/reveal", agent))
+    views += [
+        seen("POST", f"{path}/reply", agent | {"text": "已联系13812345678。"}),
+        seen("POST", f"{path}/close", agent),
+    ]
+    for view in views:
+        assert made["query_code"] not in view and not any(secret in view for secret in secrets), view
+    assert number in views[0] and "138****5678" in views[0]
+    assert whole["phone"] == "13812345678" and "430104199003071234" in whole["subject"]
+    assert any("13812345678" in event["note"] for event in whole["events"])
+    with database.read() as session:
+        looked = session.scalars(select(AuditEntry).where(AuditEntry.action == "ticket.查看")).all()
+    assert [(entry.actor, entry.subject) for entry in looked] == [("小李", number)]
+
+
+def test_nothing_of_the_api_is_kept_or_guessed_at_on_the_way(http: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(*_: object) -> None:
+        raise RuntimeError
+
+    for path in (
+        "/api/site",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/openapi.json",
+        "/api/nothing",
+        "/api/operator/tickets",
+    ):
+        headers = http.get(path).headers
+        assert (headers["Cache-Control"], headers["X-Content-Type-Options"]) == ("no-store", "nosniff"), path
+    monkeypatch.setattr(conversations, "create", crash)
+    crashed = http.post("/api/conversations")
+    assert (crashed.status_code, crashed.headers["Cache-Control"]) == (500, "no-store")
+
+
+def test_the_page_about_the_api_brings_all_that_it_needs(http: TestClient) -> None:
+    page = http.get("/api/docs")
+    wanted = re.findall(r"(?:src|href)=\"([^\"]+)\"|url: '([^']+)'", page.text)
+    assert len(wanted) == 4
+    for one in wanted:
+        address = "".join(one)
+        assert address.startswith("/") and http.get(address).status_code == 200, address
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    assert not re.findall(r"https?://", page.headers["Content-Security-Policy"])
 
 
 def test_changes_of_a_ticket_have_a_limit(ticket: Opened) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 import xml.etree.ElementTree as ET
 from collections import Counter
@@ -16,7 +17,7 @@ import structlog
 from conftest import forget
 from sqlalchemy import select
 
-from bot import conversations, database, guards, retention
+from bot import conversations, database, guards, retention, tickets
 from bot.errors import InvalidInput, StoreBusy
 from bot.models import QA, ChannelUser, InboxMessage, OutboxMessage, Rating, ServiceGuide, Ticket, utcnow
 from bot.replies import TextReply, TicketStatusReply
@@ -679,6 +680,38 @@ def test_forged_or_broken_pushes_are_refused_and_the_address_check_passes(run) -
         assert (answered.status_code, answered.text) == (200, "77")
         assert (await one.http.get("/wechat", params=query | {"signature": "x"})).status_code == 403
         assert one.statuses() == {}
+
+    run(scenario)
+
+
+def test_a_used_signature_serves_no_other_message_after_a_restart(run) -> None:  # type: ignore[no-untyped-def]
+    timestamp = str(int(time.time()))
+    query = {"timestamp": timestamp, "nonce": "n", "signature": signature(TOKEN, timestamp, "n")}
+    statuses = []
+
+    async def scenario(one: Account) -> None:  # a gateway of its own each time
+        for number, text in ((1, ASKED), (2, "粮油购买凭证现在还需要吗")):
+            body = one.message("o1", text, number, CreateTime=timestamp).encode()
+            statuses.append((await one.http.post("/wechat", params=query, content=body)).status_code)
+
+    run(scenario)
+    run(scenario)
+    assert statuses == [200, 403, 200, 403]
+    with database.read() as session:
+        assert len(session.scalars(select(InboxMessage)).all()) == 1
+
+
+def test_in_wechat_the_openid_is_what_waits_after_a_wrong_code(run) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(one: Account) -> None:
+        made = await one.say("o1", "火星移民签证在哪里办理")
+        number, code = re.findall(r"\d{14}|\d{8}(?!\d)", made)[:2]
+        wrong = "0" * 8 if code != "0" * 8 else "1" * 8
+        said = [await one.say("o2", f"{number} {wrong}") for _ in range(8)]
+        assert said[0] == tickets.NOT_FOUND and "后再试" in said[-1]
+        with database.write() as session:
+            retention.purge(session, utcnow() + timedelta(days=200), 180)  # a new conversation is no new source
+        assert "后再试" in await one.say("o2", f"{number} {code}")
+        assert number in await one.say("o3", f"{number} {code}")  # all pushes come from the same addresses
 
     run(scenario)
 

@@ -6,12 +6,17 @@ import contextlib
 import json
 import os
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
 
+from bot import database
+from bot.models import Counter, utcnow
+from bot.settings import Settings
 from connectors.wechat import push
 from connectors.wechat.push import PushRefused, Verifier, signature
 
@@ -118,11 +123,18 @@ def test_in_safe_mode_plain_or_foreign_or_changed_is_refused() -> None:
         Verifier(TOKEN, APP).open(body, query)
 
 
-def test_a_signature_serves_one_body_however_often_it_is_pushed() -> None:
-    verifier, query = Verifier(TOKEN, APP), signed()
-    assert verifier.open(TEXT.encode(), query) == verifier.open(TEXT.encode(), query)
+def test_a_signature_serves_one_body_however_often_it_is_pushed_also_after_a_restart(db: Settings) -> None:
+    query, other = signed(), TEXT.replace("身份证", "护照").encode()
+    for _ in range(3):
+        Verifier(TOKEN, APP).claim(TEXT.encode(), query)  # a new one each time, as after a restart
     with pytest.raises(PushRefused, match="重复"):
-        verifier.open(TEXT.replace("身份证", "护照").encode(), query)
+        Verifier(TOKEN, APP).claim(other, query)
+    Verifier(TOKEN, APP).claim(other, signed(nonce="n2"))
+    Verifier(TOKEN, "wx_another_app").claim(other, query)
+    with database.read() as session:
+        rows = session.scalars(select(Counter).where(Counter.name.like("push:%"))).all()
+        assert len(rows) == 3
+        assert all(row.expires_at and row.expires_at > utcnow() + timedelta(seconds=push.WINDOW_S) for row in rows)
 
 
 def test_the_address_check_plain_and_encrypted() -> None:

@@ -12,11 +12,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from bot import conversations, database, knowledge, turns
-from bot.models import QA, Conversation, Document, Rating, Ticket
+from bot import conversations, database, knowledge, tickets, turns
+from bot.models import QA, Conversation, Document, InboxMessage, Rating, Ticket, utcnow
 from bot.replies import Reply
 from bot.settings import Settings
-from index import versions
+from index import versions, wording
 from index.assistant import Assistant
 from index.versions import IndexReader
 
@@ -39,6 +39,7 @@ def qa(id_: str, question: str, answer: str = "", **more: Any) -> QA:
 
 
 TODAY = date(2026, 11, 20)
+NOWHERE = "2026030200001" + tickets.check_digit("2026030200001")
 LOCAL = "高龄津贴每月领多少钱"
 KNOWLEDGE = [
     qa("gl-000", LOCAL, "国家没有统一标准，各地自定。", matter="高龄津贴"),
@@ -84,10 +85,12 @@ class Talk:
             made, _ = conversations.create(session, "web")
         self.id = made.id
 
-    def say(self, text: str, act: str = "ask_policy") -> Any:
+    def say(self, text: str, act: str = "ask_policy", source: str = "here") -> Any:
         with database.write() as session:
             conversation = conversations.lock(session, self.id)
-            receipt = turns.receive(session, conversation, uuid.uuid4().hex, text, self.assistant._settings)
+            receipt = turns.receive(
+                session, conversation, uuid.uuid4().hex, text, self.assistant._settings, source=source
+            )
         with database.read() as session:
             turn = turns.load(session, receipt.turn_id, act=act)
         replies: list[Reply] = self.assistant.respond(turn)
@@ -275,6 +278,67 @@ def test_a_daily_bound_ends_tickets_but_not_the_conversation(sqlite_db: Settings
     ]
     assert kinds == ["ticket", "ticket", "text", "text"]
     assert talk.say("图书馆借书证丢失如何补领").type == "answer"
+
+
+def coded(code: str, phone: str | None = None) -> str:
+    """The number of somebody's ticket with this query code."""
+    with database.write() as session:
+        number = tickets.free_number(session, utcnow())
+        tickets.create(
+            session, number=number, query_code=code, conversation_id=None, turn_id=None, kind="咨询", subject="路灯坏了",
+            transcript=[], region=None, phone=phone, department=None, days=15, now=utcnow(),
+        )  # fmt: skip
+    return number
+
+
+def test_a_ticket_opens_by_number_and_code_at_once_or_one_after_the_other(assistant: Assistant) -> None:
+    number = coded("00421170")
+    assert Talk(assistant).say(f"{number} 00421170").number == number
+    talk = Talk(assistant)
+    assert "8 位" in talk.say("查工单", "check_ticket").text
+    assert "查询码" in talk.say(number).text
+    assert talk.say("0042 1170").number == number
+    assert talk.memory.asked_number is None and talk.memory.awaiting == "none"
+
+
+def test_in_dialogue_an_address_guesses_as_slowly_as_elsewhere_however_many_conversations_it_opens(
+    assistant: Assistant,
+) -> None:
+    number, mine = coded("00421170"), coded("00421171")
+    said = [Talk(assistant).say(f"{number} {n:08d}", source="attacker").text for n in range(50)]
+    assert said[0] == tickets.NOT_FOUND and sum(text == tickets.NOT_FOUND for text in said) < 8
+    assert all("后再试" in text for text in said if text != tickets.NOT_FOUND)
+    assert Talk(assistant).say(f"{mine} 00421171", source="attacker").number == mine  # a neighbour's own
+    talk = Talk(assistant)
+    assert talk.say(f"{number} 00421179", source="owner").text == tickets.NOT_FOUND
+    with database.read() as session:
+        assert session.scalars(select(InboxMessage.source).distinct()).all() == [None]  # kept for no longer than needed
+
+
+def test_an_old_ticket_that_many_guessed_at_asks_for_the_end_of_the_phone(assistant: Assistant) -> None:
+    number, none = coded("004211", "13812345678"), coded("004211")
+    for n in range(tickets.WATCHED_AFTER):
+        for one in (number, none, NOWHERE):
+            Talk(assistant).say(f"{one} 999999", source=f"attacker {n}")
+    talk = Talk(assistant)
+    assert talk.say(f"{number} 004211").text == wording.ASK_PHONE_TAIL
+    assert talk.say("5678").number == number
+    talk = Talk(assistant)
+    assert talk.say(f"{none} 004211").text == wording.ASK_PHONE_TAIL
+    assert talk.say("没有留").number == none
+    assert Talk(assistant).say(f"{number} 004211 尾号5678").number == number
+    talk = Talk(assistant)
+    assert talk.say(f"{NOWHERE} 004211").text == wording.ASK_PHONE_TAIL
+    assert talk.say("图书馆借书证丢失如何补领").type == "answer"  # another matter
+    talk = Talk(assistant)
+    talk.say(f"{NOWHERE} 004211")
+    assert talk.say("5678").text == tickets.NOT_FOUND
+    talk = Talk(assistant)
+    talk.say(f"{number} 004211")
+    talk.say("查工单", "check_ticket")
+    assert (
+        talk.say("没有留").type == "text" and talk.memory.asked_code is None
+    )  # of no ticket that was spoken of before
 
 
 def test_the_same_question_keeps_its_ticket(talk: Talk) -> None:
