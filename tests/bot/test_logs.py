@@ -163,5 +163,5 @@ def test_no_escape_before_a_number_hides_it_from_the_mask(before: str, after: st
         r"\U0001f60013812345678",
     ],
 )
-def test_examples_of_it(written: str) -> None:
+def test_a_number_right_behind_an_escape_is_masked(written: str) -> None:
     assert "138****5678" in mask(readable(written))
