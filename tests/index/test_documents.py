@@ -178,7 +178,7 @@ def test_a_long_clause_is_cut_at_sentence_ends_under_one_label(tmp_path: Path) -
         ("坏.docx", b"PK\x03\x04broken", "docx"),
         ("坏.pdf", b"%PDF-1.7 broken", "PDF"),
         ("图.txt", b"\x89PNG\x00\x00\xff\xfe\xfa", "编码"),
-        ("表.doc", b"x", "支持"),
+        ("表.doc", b"x", "另存为"),
     ],
 )
 def test_bad_files_are_refused_with_a_reason(tmp_path: Path, name: str, raw: bytes, said: str) -> None:
