@@ -7,12 +7,14 @@ not.  Element names and their meaning: ISO/IEC 29500-1 (WordprocessingML), secti
 
 from __future__ import annotations
 
+import posixpath
 import re
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bot.errors import InvalidInput
 from index.office_files import check_package, shown_name
@@ -96,26 +98,72 @@ def read(path: Path) -> DocxText:
 
 
 def _read(source: Path | BytesIO, name: str) -> DocxText:
-    import docx
-    import docx.opc.exceptions
     from lxml import etree
 
     try:
-        document = docx.Document(str(source) if isinstance(source, Path) else source)
-        reader = _Reader(name, document.part)
-        return reader.read(document)
-    except (docx.opc.exceptions.PackageNotFoundError, etree.XMLSyntaxError, KeyError, ValueError, OSError) as error:
+        with zipfile.ZipFile(source) as archive:
+            return _Reader(name, _Package(archive)).read()
+    except (zipfile.BadZipFile, etree.XMLSyntaxError, KeyError, ValueError, StopIteration, OSError) as error:
         raise InvalidInput(f"{name}：不是完好的 docx 文件。请在 Word 里打开后重新保存，再导入。") from error
 
 
+class _Part(NamedTuple):
+    """A part of the package that the main document refers to."""
+
+    kind: str
+    """The last segment of the relation's type: header, footnotes, aFChunk"""
+    name: str
+
+
+class _Package:
+    """The parts of an Office file by their relations (ISO/IEC 29500-2); a relation that leads nowhere harms no other."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self._names = {name.lower(): name for name in archive.namelist()}
+        types = _parse(archive.read("[Content_Types].xml"))
+        self._types = {one.get("PartName", "").lower(): one.get("ContentType", "") for one in types}
+        self._defaults = {one.get("Extension", "").lower(): one.get("ContentType", "") for one in types}
+        top = self._relations("")
+        self.main = next(part.name for part in top.values() if part.kind == "officeDocument")
+        self.about = next((part.name for part in top.values() if part.kind == "core-properties"), None)
+        self.parts = self._relations(self.main)
+
+    def _relations(self, of: str) -> dict[str, _Part]:
+        folder, _, name = of.rpartition("/")
+        path = posixpath.join(folder, "_rels", f"{name}.rels")
+        found: dict[str, _Part] = {}
+        for relation in _parse(self.read(path)) if path.lower() in self._names else ():
+            if relation.get("TargetMode") != "External":
+                target = posixpath.normpath(posixpath.join("/", folder, relation.get("Target", ""))).lstrip("/")
+                found[relation.get("Id", "")] = _Part(relation.get("Type", "").rpartition("/")[2], target)
+        return found
+
+    def read(self, name: str) -> bytes:
+        """A part's content.  Raises: KeyError."""
+        return self._archive.read(self._names[name.lower()])
+
+    def content_type(self, name: str) -> str:
+        """A part's own type, or that of its ending."""
+        return self._types.get(f"/{name}".lower()) or self._defaults.get(name.rpartition(".")[2].lower(), "")
+
+    def of_kind(self, *kinds: str) -> list[bytes]:
+        """The content of the parts of some kinds that are there."""
+        return [
+            self.read(part.name)
+            for part in self.parts.values()
+            if part.kind in kinds and part.name.lower() in self._names
+        ]
+
+
 class _Reader:
-    def __init__(self, name: str, part: Any) -> None:
+    def __init__(self, name: str, package: _Package) -> None:
         self.name = name
-        self.part = part
+        self.package = package
         self.found = DocxText()
-        self.styles = _Styles(self._tree("/styles"))
-        self.numbering = _Numbering(self._tree("/numbering"), self.styles)
-        self.notes = {kind: self._notes(kind) for kind in ("footnote", "endnote")}
+        self.styles = _Styles(self._tree("styles"))
+        self.numbering = _Numbering(self._tree("numbering"), self.styles)
+        self.notes = {kind: self._notes(f"{kind}s") for kind in ("footnote", "endnote")}
         self._after: list[str] = []
         """Footnotes of the paragraph under way"""
         self._before: list[str] = []
@@ -123,33 +171,28 @@ class _Reader:
         self._pending = ""
         """Words of paragraphs whose end a tracked change has deleted: they go on in the next one"""
 
-    def read(self, document: Any) -> DocxText:
-        body = document.element.body
+    def read(self) -> DocxText:
+        body = next(_parse(self.package.read(self.package.main)).iter(f"{_W}body"))
         self.found.lines = list(self._blocks(body))
         if self._pending.strip():
             self.found.lines.append(self._pending)
-        for relation in self.part.rels.values():
-            if relation.reltype.endswith(("/header", "/footer")) and not relation.is_external:
-                element = _parse(relation.target_part.blob)
-                self.found.furniture += self._aside(element)
-                self.found.furniture += [node.get("string", "") for node in element.iter(f"{_V}textpath")]
+        for content in self.package.of_kind("header", "footer"):
+            element = _parse(content)
+            self.found.furniture += self._aside(element)
+            self.found.furniture += [node.get("string", "") for node in element.iter(f"{_V}textpath")]
         self.found.furniture += [node.get("string", "") for node in body.iter(f"{_V}textpath")]
-        about = document.core_properties
-        self.found.furniture += [about.title, about.subject, about.keywords, about.category, about.content_status]
-        self.found.furniture = [line for line in self.found.furniture if line and line.strip()]
+        if self.package.about is not None:
+            about = _parse(self.package.read(self.package.about))
+            self.found.furniture += [node.text or "" for node in about]
+        self.found.furniture = [line for line in self.found.furniture if line.strip()]
         return self.found
 
-    def _related(self, ending: str) -> Any:
-        return next(
-            (r.target_part for r in self.part.rels.values() if r.reltype.endswith(ending) and not r.is_external), None
-        )
-
-    def _tree(self, ending: str) -> Any:
-        part = self._related(ending)
-        return None if part is None else _parse(part.blob)
+    def _tree(self, kind: str) -> Any:
+        contents = self.package.of_kind(kind)
+        return _parse(contents[0]) if contents else None
 
     def _notes(self, kind: str) -> dict[str, Any]:
-        tree = self._tree(f"/{kind}s")
+        tree = self._tree(kind)
         if tree is None:
             return {}
         return {note.get(f"{_W}id"): note for note in tree if note.get(f"{_W}type") in (None, "normal")}
@@ -234,16 +277,16 @@ class _Reader:
 
     def _chunk(self, element: Any) -> Iterator[str]:
         """A document embedded as a whole (17.17.2.1): Word shows it as part of this one."""
-        part = self.part.rels[element.get(f"{_R}id")].target_part
-        kind = part.content_type
+        part = self.package.parts[element.get(f"{_R}id")].name
+        kind, content = self.package.content_type(part), self.package.read(part)
         if "wordprocessingml" in kind:
-            embedded = _read(BytesIO(part.blob), self.name)
+            embedded = _read(BytesIO(content), self.name)
             self.found.furniture += embedded.furniture
             yield from embedded.lines
         elif "html" in kind or kind == "text/plain":
             from index.html_text import decode, plain_text
 
-            text = decode(part.blob)
+            text = decode(content)
             yield from (plain_text(text) if "html" in kind else text).splitlines()
         else:
             raise InvalidInput(
@@ -294,12 +337,11 @@ class _Reader:
 
     def _diagram(self, element: Any) -> list[str]:
         """The words of a SmartArt drawing, which lie in a part of their own."""
-        relation = self.part.rels.get(element.get(f"{_R}dm"))
-        if relation is None:
+        part = self.package.parts.get(element.get(f"{_R}dm"))
+        if part is None:
             return []
-        words = (
-            "".join(t.text or "" for t in p.iter(f"{_A}t")) for p in _parse(relation.target_part.blob).iter(f"{_A}p")
-        )
+        paragraphs = _parse(self.package.read(part.name)).iter(f"{_A}p")
+        words = ("".join(t.text or "" for t in p.iter(f"{_A}t")) for p in paragraphs)
         return [line for line in words if line.strip()]
 
 
