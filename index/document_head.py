@@ -31,9 +31,16 @@ LEVELS = (
 )
 _LETTERED = re.compile(rf"[{_HAN}]{{1,20}}[〔\[［（(【](?:19|20)\d{{2}}[〕\]］）)】]\s*(?:第\s*)?\d{{1,4}}\s*号")
 """发文字号: 某政办发〔2026〕3号"""
+_NUMBER_AT_END = re.compile(
+    rf"[（(\s]*(?<=的通知|的意见|的决定|的批复)[（(\s]*{_LETTERED.pattern}\s*[）)]?$|\s*[（(]\s*{_LETTERED.pattern}\s*[）)]$|\s+{_LETTERED.pattern}$"
+)
 _NO_NUMBER = re.compile(r"准字|证字|许可|登记")
 _ORDER_KINDS = "令|公告|通告|公布令"
-_ORDER = rf"(?P<organ>[{_HAN}、]{{2,40}}?)(?P<kind>{_ORDER_KINDS})[(\[]?(?P<year>(?:19|20)\d{{2}}年)?第?(?P<number>[{_NUMERAL}]{{1,5}})号[)\]]?"
+_ORDER = (
+    rf"(?P<organ>[{_HAN}、]{{2,40}}?)(?:"
+    rf"(?P<kind>{_ORDER_KINDS})[(\[]?(?P<year>(?:19|20)\d{{2}}年)?第?(?P<number>[{_NUMERAL}]{{1,5}})号[)\]]?"
+    rf"|[(\[]?第(?P<before>[{_NUMERAL}]{{1,5}})号[)\]]?令)"
+)
 """令 and 公告 with a running number: 某部令第1号, 某市人民政府令（第3号）, 公告2026年第5号"""
 _ORDER_LINE = re.compile(rf"(?!.*关于){_ORDER}")
 _DAY = r"(?P<y>(?:19|20)\d{2})年(?P<m>\d{1,2})月(?P<d>\d{1,2})日"
@@ -72,6 +79,7 @@ _QUALIFIER = re.compile(r"^[(（][^()（）]{1,30}[)）]$")
 _STOP = re.compile(r"[。；;！!？?：:]$")
 _NOT_TITLE = re.compile(
     r"^(?:签发人|会签人|主送|抄送|索引号|发文字号|文号|份号|来源|作者|编辑|时间|发布时间|发布日期|字体|打印|分享|附件|目\s*[录次]|编者按|总第|第?\d+期)"
+    r"|^(?:首页|当前位置|您(?:现在)?(?:的|所在)?的?位置|欢迎访问|返回)|[|>].*[|>]|首页>"
     r"|^(?:19|20)\d{2}\s*年?\s*第\s*\d+\s*期|^\d{6}$|^(?:特急|特提|加急|平急|急件)$"
 )
 _ANNOUNCED = re.compile(
@@ -145,7 +153,7 @@ def is_formal(line: str) -> bool:
         or _RED_HEAD.match(text)
         or (_HISTORY.match(text) and DAY.search(text))
         or _ORDER_NUMBER.fullmatch(text)
-        or _ORDER_HEAD.fullmatch(text)
+        or (_ORDER_HEAD.fullmatch(text) and text.endswith("令"))
         or _SIGNED_DAY.fullmatch(text)
         or text.startswith("签发人:")
     )
@@ -185,16 +193,23 @@ def read(lines: Sequence[str], stem: str, title: str | None = None) -> Head:
 # --- title -----------------------------------------------------------------------------------------------------------
 
 
+def _unnumbered(line: str) -> str:
+    """A line without the document number at its end: …的通知（某政发〔2026〕3号）."""
+    return _NUMBER_AT_END.sub("", line).strip()
+
+
 def _heads_title(line: str, after: str = "") -> bool:
     """Whether a line (and the one after it) above a title belongs to the red head rather than to it."""
     text = plain(line)
     return bool(
         _NOT_TITLE.match(text)
-        or _LETTERED.search(line)
+        or (_LETTERED.search(line) and not _TITLE_END.search(bare(_unnumbered(line))))
         or _ORDER_LINE.fullmatch(text)
         or _RED_HEAD.match(text)
         or _ONLY_DAY.fullmatch(text)
+        or _SIGNED_DAY.fullmatch(text)
         or _ORDER_NUMBER.fullmatch(text)
+        or re.fullmatch(_ORDER_KINDS, text)
         or (_ORDER_HEAD.fullmatch(text) and _ORDER_NUMBER.fullmatch(plain(after)))
         or secrecy.secret_mark(line, alone=True)
         or secrecy.internal_mark(line, alone=True)
@@ -254,7 +269,7 @@ def _run(lines: Sequence[str], start: int) -> list[str]:
             break
         if run and _heads_title(line):
             break
-        run.append(line)
+        run.append(_unnumbered(line))
     return run
 
 
@@ -346,7 +361,8 @@ def _after(lines: Sequence[str], title: str, body: int) -> int:
 def _number(lines: Sequence[str], head: Sequence[str]) -> tuple[str | None, str | None]:
     """发文字号, and the organ of the red head above it."""
     for line in lines:
-        match = _LETTERED.search(line) if len(line) <= 60 else None
+        title = _unnumbered(line)
+        match = _LETTERED.search(line.removeprefix(title) or line) if len(line) <= 60 or title != line else None
         if match and not _NO_NUMBER.search(match.group()):
             organ = next((m[1] for one in head if (m := _RED_HEAD.match(one))), None)
             return bare(match.group()), organ
@@ -354,13 +370,13 @@ def _number(lines: Sequence[str], head: Sequence[str]) -> tuple[str | None, str 
 
 
 def _order(head: Sequence[str], history: str | None) -> tuple[str | None, str | None]:
-    """The number of a 令 or 公告: in the bracket below the title, else on a line (or two) of the head; and its organ."""
+    """The number of a 令 or 公告: in the bracket below the title, else on one to three lines of the head; and its organ."""
     if history:
         for event in _EVENT.finditer(history):
             if event["what"] in ("公布", "发布", "颁布", "印发") and (match := _ORDER_LINE.search(event["by"])):
                 return _order_number(match)
     for number, line in enumerate(head[:12]):
-        for text in (line, line + (head[number + 1] if number + 1 < len(head) else "")):
+        for text in (line, *("".join(head[number : number + count]) for count in (2, 3))):
             if match := _ORDER_LINE.fullmatch(text.strip("《》")):
                 return _order_number(match)
     return None, None
@@ -368,7 +384,7 @@ def _order(head: Sequence[str], history: str | None) -> tuple[str | None, str | 
 
 def _order_number(match: re.Match[str]) -> tuple[str, str | None]:
     organ = match["organ"]
-    number = f"{organ}{match['kind']}{match['year'] or ''}第{match['number']}号"
+    number = f"{organ}{match['kind'] or '令'}{match['year'] or ''}第{match['number'] or match['before']}号"
     return number, organ if ORGAN.match(organ) else None
 
 
