@@ -22,7 +22,7 @@ TITLE_LINES = 6
 
 _HAN = "\u4e00-\u9fff"
 _NUMERAL = "一二三四五六七八九十百千零〇0-9"
-ARTICLE = re.compile(rf"^(第[{_NUMERAL}]+条(?:之[一二三四五六七八九十])?)[\s　:：]*")
+ARTICLE = re.compile(rf"^(第[{_NUMERAL}]+[条條](?:之[一二三四五六七八九十])?)[\s　:：]*")
 CHAPTER = re.compile(rf"^第[{_NUMERAL}]+[编章节][\s　]*\S{{1,30}}$")
 LEVELS = (
     re.compile(rf"^([{_NUMERAL}]+、)\s*"),

@@ -269,7 +269,7 @@ def _meta(soup: Any) -> dict[str, str]:
         if name and (value := _tidy(str(tag.get("content", "")))):
             facts.setdefault(name, value)
     if "title" not in facts and soup.title and (title := _tidy(soup.title.get_text())):
-        facts["page"] = _SITE.sub("", title)
+        facts["page"] = _SITE.sub("", title).strip()
     return facts
 
 
@@ -310,10 +310,11 @@ def _lines(main: Any) -> list[str]:
     """Text by line: a block is one, a table's row is one, and line breaks of the source are none."""
     for words in main.find_all(string=True):
         if not words.find_parent("pre"):
-            joined = re.sub(r"(?<=[^\x00-\xff])[ \t\r]*\n\s*(?=[^\x00-\xff])", "", str(words))
+            joined = re.sub(r"(?<=[^\x00-\xff])[ \t\r]*\n\s*|[ \t\r]*\n\s*(?=[^\x00-\xff])", "", str(words))
             words.replace_with(re.sub(r"[ \t\r\n\u00a0]+", " ", joined))
-    for cell in main.find_all(["td", "th"]):
-        if cell.parent is not None and len(cell.parent.find_all(["td", "th"], recursive=False)) > 1:
+    for row in main.find_all("tr"):
+        cells = row.find_all(["td", "th"], recursive=False)
+        for cell in cells if len(cells) > 1 else ():
             for block in cell.find_all(_BLOCKS):
                 block.insert_before(" ")
                 block.append(" ")
