@@ -39,12 +39,17 @@ def import_(
     all_or_nothing: Annotated[bool, typer.Option("--all-or-nothing", help="有一行有问题就全部不导入")] = False,
     guides_answer: Annotated[bool, typer.Option("--guides-answer", help="同时为每份办事指南生成一条问答")] = False,
     region: Annotated[str | None, typer.Option(help="没写地区的行属于哪个行政区划代码")] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="表里的列名和本系统的列名，例如 留言主题=问题，可写多个"),
+    ] = None,
     internal_confirmed_by: Annotated[
         str, typer.Option(help="确认标着“内部”“不予公开”等的政策文件可以留给工作人员查阅的人，记入审计日志")
     ] = "",
     actor: Annotated[str, typer.Option(help="操作人，记入审计日志")] = "运营人员",
 ) -> None:
     """导入知识。好的行导入，坏的行逐条说明文件、行号和原因。导入后请运行 yihaoda index build --publish。"""
+    mapping = knowledge_files.column_mapping(columns or [])
     database.migrate()
     refused = False
     for file in files:
@@ -66,6 +71,7 @@ def import_(
                 dry_run=dry_run,
                 all_or_nothing=all_or_nothing,
                 guides_answer=guides_answer,
+                mapping=mapping,
             )
             refused = refused or not sound
         except InvalidInput as error:  # the files after it are imported all the same
@@ -87,11 +93,14 @@ def _import_items(
     dry_run: bool,
     all_or_nothing: bool,
     guides_answer: bool,
+    mapping: dict[str, str],
 ) -> bool:
     """A table or YAML of knowledge.  Whether something in it was, or on a dry run would be, imported."""
     name = shown_name(file)
     with err.status(Text(f"正在导入 {name}")):
-        bundle = knowledge_files.read(file, kind=kind, guides_answer=guides_answer, region=region)
+        bundle = knowledge_files.read(
+            file, kind=kind, guides_answer=guides_answer, region=region, mapping=mapping
+        )
         with database.write() as session:
             report = knowledge_files.import_bundle(
                 session, bundle, actor=actor, dry_run=dry_run, all_or_nothing=all_or_nothing

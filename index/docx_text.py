@@ -145,7 +145,8 @@ class _Package:
 
     def content_type(self, name: str) -> str:
         """A part's own type, or that of its ending."""
-        return self._types.get(f"/{name}".lower()) or self._defaults.get(name.rpartition(".")[2].lower(), "")
+        own = self._types.get(f"/{name}".lower())
+        return str(own or self._defaults.get(name.rpartition(".")[2].lower(), ""))
 
     def of_kind(self, *kinds: str) -> list[bytes]:
         """The content of the parts of some kinds that are there."""

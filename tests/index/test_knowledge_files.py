@@ -291,8 +291,8 @@ def test_an_excel_workbook_as_people_make_it(settings: Settings, tmp_path: Path)
     sheet.append(["本市常见问题汇总"])
     sheet.append(["序号", "问题*", "答案（必填）", "生效日期", "地区", "依据", "条款"])
     sheet.append([1, "电话是多少？", 12345, datetime(2024, 1, 1), 100000, "《某某条例》\n另一办法", "\n第三条"])
-    sheet.append([2, "算一下？", "=1+1", 45292, None, "某某条例", "第一条\n第二条"])
-    sheet.append([3, "算一下？", "=1+1", 45292, None, "某某条例", None])
+    sheet.append([2, "算一下？", "'=1+1", 45292, None, "某某条例", "第一条\n第二条"])
+    sheet.append([3, "算一下？", "'=1+1", 45292, None, "某某条例", None])
     book.create_sheet("空的")
     book.save(tmp_path / "a.xlsx")
     bundle = read(tmp_path / "a.xlsx")
@@ -598,6 +598,8 @@ NASTY += [
     "- 项\n# 不是注释",
     "{a: b}",
     "no",
+    "<b>粗</b>&nbsp;体",
+    "1<2",
 ]
 
 
