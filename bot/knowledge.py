@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -207,6 +207,12 @@ def passages_in_force(session: Session, today: date) -> list[tuple[Passage, Docu
         .order_by(Passage.document_id, Passage.position)
     )
     return [(row[0], row[1]) for row in rows if in_force(row[1], today)]
+
+
+def internal_documents(session: Session) -> int:
+    """How many documents are for staff alone."""
+    query = select(func.count()).select_from(Document).where(Document.internal_confirmed_by.is_not(None))
+    return session.scalar(query) or 0
 
 
 def in_force(document: Document, today: date) -> bool:

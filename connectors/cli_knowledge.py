@@ -98,9 +98,7 @@ def _import_items(
     """A table or YAML of knowledge.  Whether something in it was, or on a dry run would be, imported."""
     name = shown_name(file)
     with err.status(Text(f"正在导入 {name}")):
-        bundle = knowledge_files.read(
-            file, kind=kind, guides_answer=guides_answer, region=region, mapping=mapping
-        )
+        bundle = knowledge_files.read(file, kind=kind, guides_answer=guides_answer, region=region, mapping=mapping)
         with database.write() as session:
             report = knowledge_files.import_bundle(
                 session, bundle, actor=actor, dry_run=dry_run, all_or_nothing=all_or_nothing
@@ -172,12 +170,15 @@ def bundle_has_rows(report: knowledge_files.ImportReport) -> bool:
 
 @kb.command()
 def export(target: Annotated[Path, typer.Argument(help="目标文件：.yaml、.csv 或 .xlsx")]) -> None:
-    """导出全部知识；再导入到空库，内容不变。"""
+    """导出全部知识：问答、政策文件连同原文、办事指南；再导入到空库，内容不变。"""
     database.migrate()
     with err.status("正在导出"), database.read() as session:
         written = knowledge_files.export(session, target)
+        internal = knowledge.internal_documents(session)
     for path in written:
-        out.print(f"已导出 {path}")
+        out.print(Text(f"已导出 {path}"), soft_wrap=True)
+    if internal:
+        out.print(f"其中有 {internal} 份政策文件只供工作人员查阅，请不要把导出的文件对外公开。")
 
 
 @kb.command()

@@ -35,7 +35,7 @@ from sqlalchemy.orm import Session
 
 from bot import audit, knowledge, regions
 from bot.errors import InvalidInput, NotFound
-from bot.models import QA, Counter, Document, ServiceGuide
+from bot.models import QA, Counter, Document, Passage, ServiceGuide
 from bot.settings import get_settings
 from index import html_text, secrecy, sheets
 from index.office_files import refuse_unreadable, shown_name
@@ -235,6 +235,14 @@ class QARow(_Row):
         return self
 
 
+class PassageRow(_Row):
+    """A piece of a document's own text as files have it; a document's pieces stand in their order."""
+
+    document: Slug
+    label: Annotated[str, BeforeValidator(lambda value: _optional(_line)(value) or "")] = ""
+    text: Prose
+
+
 AnyRow = DocumentRow | GuideRow | QARow
 _ROWS: dict[Kind, type[AnyRow]] = {"document": DocumentRow, "guide": GuideRow, "qa": QARow}
 _MODELS: dict[Kind, Any] = {"document": Document, "guide": ServiceGuide, "qa": QA}
@@ -263,6 +271,7 @@ class Bundle:
     documents: list[DocumentRow] = field(default_factory=list)
     guides: list[GuideRow] = field(default_factory=list)
     qas: list[QARow] = field(default_factory=list)
+    passages: list[PassageRow] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     places: dict[tuple[Kind, str], tuple[str, int]] = field(default_factory=dict)
@@ -372,6 +381,8 @@ def read_yaml(path: Path) -> Bundle:
     for key, node in tree.value:
         if key.value in ("documents", "guides", "qas"):
             lists[cast("Kind", key.value[:-1])] = node
+        elif key.value == "passages":
+            _read_passages(bundle, shown_name(path), node)
         else:
             try:
                 heading[key.value] = _plain(node)
@@ -453,6 +464,21 @@ def _read_entry(bundle: Bundle, file: str, kind: Kind, node: yaml.Node, head: _H
         bundle.add(kind, row, file, line)
 
 
+def _read_passages(bundle: Bundle, file: str, node: yaml.Node) -> None:
+    for entry in node.value if isinstance(node, yaml.SequenceNode) else [node]:
+        line = entry.start_mark.line + 1
+        try:
+            data = _plain(entry)
+        except _YamlError as error:
+            bundle.problems.append(Problem(file, error.line, error.reason))
+            continue
+        row = _check(PassageRow, data if isinstance(data, dict) else {}, {})
+        if isinstance(row, list):
+            bundle.problems += [Problem(file, line, f"{PASSAGES}：{reason}") for reason in row]
+        else:
+            bundle.passages.append(row)
+
+
 def read_folder(folder: Path) -> Bundle:
     """All YAML files of a folder as one bundle.
 
@@ -479,6 +505,7 @@ def read_folder(folder: Path) -> Bundle:
                 elif new is not None and new != old:
                     said = f"政策文件 {row.id}：「{name}」是「{new}」，而别的文件里是「{old}」"
                     bundle.problems.append(Problem(file, line, said))
+        bundle.passages += one.passages
         for kind in ("guide", "qa"):
             for item in one.rows(kind):
                 bundle.add(kind, item, *one.places[kind, item.id])
@@ -541,6 +568,10 @@ COLUMNS: dict[Kind, dict[str, str]] = {
     },
 }
 """The columns that export writes, in order: header → field."""
+
+PASSAGES = "政策原文"
+PASSAGE_COLUMNS = {"文件编号": "document", "条款": "label", "原文": "text"}
+"""The same for the pieces of documents, which have no number of their own"""
 
 _ALIASES: dict[Kind, dict[str, str]] = {
     "qa": {
@@ -627,6 +658,11 @@ def column_mapping(pairs: Iterable[str]) -> dict[str, str]:
             raise InvalidInput(f"--map：本系统没有「{ours}」这一列，可用的有：{names}。")
         mapping[_plain_header(theirs)] = _plain_header(ours)
     return mapping
+
+
+def _is_passages(headers: Iterable[str]) -> bool:
+    """Whether a table holds pieces of documents."""
+    return {"文件编号", "原文"} <= set(headers)
 
 
 def _no_header(rows: Sequence[Row], kind: str) -> tuple[int, str]:
@@ -738,6 +774,9 @@ class _Table:
             if kind is not None:
                 self._read_rows(kind, headers, row.line, rows)
                 return
+            if _is_passages(headers):
+                self._read_passages(headers, rows)
+                return
             refuse_marked(self.file, headers)
             before.append(row)
             if len(before) == HEADER_ROWS:
@@ -787,6 +826,24 @@ class _Table:
                 together = []
             together.append((number, values))
         self._take_together(kind, together, shown)
+
+    def _read_passages(self, headers: list[str], rows: Iterator[Row]) -> None:
+        names = {index: name for index, header in enumerate(headers) if (name := PASSAGE_COLUMNS.get(header))}
+        for line, cells, _ in rows:
+            data = {
+                name: clean(self._unquote(_cell(cells[index]))) for index, name in names.items() if index < len(cells)
+            }
+            if secrecy.secret_mark(data.get("text", ""), alone=False):
+                raise secrecy.Classified(self.file)
+            if not any(data.values()):
+                continue
+            data["document"] = self._name(data.get("document", ""))
+            row = _check(PassageRow, data, {name: header for header, name in PASSAGE_COLUMNS.items()})
+            if isinstance(row, list):
+                for reason in row:
+                    self.problem(line, reason)
+            else:
+                self.bundle.passages.append(row)
 
     def marked(self, cell: Any) -> bool:
         """Whether a cell holds a state-secret mark with its star: a level alone may be an answer."""
@@ -880,15 +937,16 @@ class _Table:
         """A cell's words: without the quote that keeps them from being a formula, and HTML as text."""
         if isinstance(value, dict):  # JSON: a source with its clause
             return value
-        text = _NEWLINE.sub("\n", _cell(value))
-        if (
-            self.cells
-            and len(text) > 1
-            and text[0] == "'"
-            and (text[1] in _QUOTED or text[1].isdigit() or html_text.looks_like_html(text))
-        ):
+        words = _NEWLINE.sub("\n", _cell(value))
+        text = self._unquote(words)
+        return text if text is not words or not html_text.looks_like_html(text) else html_text.plain_text(text)
+
+    def _unquote(self, text: str) -> str:
+        """A cell's text without the ' that keeps it from being a formula, a number or HTML."""
+        quoted = self.cells and len(text) > 1 and text[0] == "'"
+        if quoted and (text[1] in _QUOTED or text[1].isdigit() or html_text.looks_like_html(text)):
             return text[1:]
-        return html_text.plain_text(text) if html_text.looks_like_html(text) else text
+        return text
 
     def _region(self, text: str) -> str:
         text = clean(text)
@@ -1115,9 +1173,8 @@ def read_csv(
     """
     bundle = Bundle(files=[shown_name(path)])
     _read_csv(path, bundle, kind, default_region(region), mapping or {})
-    others: tuple[Kind, ...] = ("document", "guide")
-    for other in others:
-        beside = _beside(path, other)
+    for other, name in (("document", KIND_NAMES["document"]), ("guide", KIND_NAMES["guide"]), ("auto", PASSAGES)):
+        beside = _beside(path, name)
         if beside.is_file():
             bundle.files.append(shown_name(beside))
             _read_csv(beside, bundle, other, default_region(region), {})
@@ -1125,8 +1182,8 @@ def read_csv(
     return bundle
 
 
-def _beside(path: Path, kind: Kind) -> Path:
-    return path.with_name(f"{path.stem}-{KIND_NAMES[kind]}{path.suffix}")
+def _beside(path: Path, name: str) -> Path:
+    return path.with_name(f"{path.stem}-{name}{path.suffix}")
 
 
 def _read_csv(path: Path, bundle: Bundle, kind: str, region: str, mapping: Mapping[str, str]) -> None:
@@ -1137,7 +1194,9 @@ def _read_csv(path: Path, bundle: Bundle, kind: str, region: str, mapping: Mappi
     csv.field_size_limit(1 << 30)  # an unpaired quote makes a giant cell: a problem of its row, not of the file
     start = text[:4096]
     first = {mark: list(islice(csv.reader(io.StringIO(start), delimiter=mark), HEADER_ROWS)) for mark in ",\t;|"}
-    fits = (mark for mark, rows in first.items() if any(_kind_of(row, kind, mapping) for row in rows))
+    fits = (
+        mark for mark, rows in first.items() if any(_kind_of(row, kind, mapping) or _is_passages(row) for row in rows)
+    )
     # Without a header that is known: the mark that parts the first rows into the most cells.
     delimiter = next(fits, max(first, key=lambda mark: max(map(len, first[mark]), default=0)))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
@@ -1240,6 +1299,7 @@ def _read_sheet(
 
 def _merge(bundle: Bundle, other: Bundle) -> None:
     bundle.problems += other.problems
+    bundle.passages += other.passages
     for kind in KIND_NAMES:
         for row in other.rows(kind):
             bundle.add(kind, row, *other.places[kind, row.id], other.given.get((kind, row.id)))
@@ -1406,6 +1466,7 @@ def import_bundle(
     savepoint = session.begin_nested()
     for kind, items in objects.items():
         _tally(report, kind, knowledge.upsert(session, items))
+    _import_passages(session, bundle, report)
     report.written = not (dry_run or (all_or_nothing and report.problems))
     if not report.written:
         savepoint.rollback()
@@ -1414,6 +1475,22 @@ def import_bundle(
     if report.added or report.changed:
         _record(session, actor, bundle.files, report)
     return report
+
+
+def _import_passages(session: Session, bundle: Bundle, report: ImportReport) -> None:
+    """Replace the text of every document that the bundle has pieces of."""
+    texts: dict[str, list[tuple[str, str]]] = {}
+    for row in bundle.passages:
+        texts.setdefault(row.document, []).append((row.label, row.text))
+    known = knowledge.find(session, Document, texts)
+    for id_, pieces in texts.items():
+        item = Item("document", id_)
+        if id_ not in known:
+            report.problems.append(Problem("、".join(bundle.files), None, f"{PASSAGES}的文件「{id_}」不存在，请先导入"))
+        elif knowledge.set_passages(session, id_, pieces) and item not in report.added:
+            report.changed += [item] if item not in report.changed else []
+            report.unchanged = [one for one in report.unchanged if one != item]
+            report.fields[item] = (*report.fields.get(item, ()), PASSAGES)
 
 
 def _record(session: Session, actor: str, files: list[str], report: ImportReport) -> None:
@@ -1584,12 +1661,12 @@ def _digest(value: Any) -> int:
 def export(session: Session, path: Path) -> list[Path]:
     """Write all knowledge as YAML, CSV or XLSX, by the suffix.  Importing it into an empty database gives the same.
 
-    CSV makes up to three files, one a kind.  Returns the files written.
+    CSV makes up to four files: Q&A, documents, guides and the documents' own texts.  Returns the files written.
 
     Raises:
         InvalidInput: another suffix.
     """
-    return _save(from_database(session), path)
+    return _save(from_database(session, texts=True), path)
 
 
 def write_template(path: Path) -> list[Path]:
@@ -1653,8 +1730,14 @@ def _save(bundle: Bundle, path: Path) -> list[Path]:
         _write(path, lambda part: _save_xlsx(bundle, part))
         return [path]
     written = []
+    texts = _beside(path, PASSAGES)
+    if bundle.passages:
+        _write(texts, lambda part: _save_passages_csv(bundle, part))
+        written.append(texts)
+    else:
+        texts.unlink(missing_ok=True)
     for kind in ("qa", "document", "guide"):
-        file = path if kind == "qa" else _beside(path, kind)
+        file = path if kind == "qa" else _beside(path, KIND_NAMES[kind])
         if kind == "qa" or bundle.rows(kind):
             _write(file, lambda part, kind=kind: _save_csv(bundle, kind, part))  # type: ignore[misc]
             written.append(file)
@@ -1663,9 +1746,18 @@ def _save(bundle: Bundle, path: Path) -> list[Path]:
     return written
 
 
-def from_database(session: Session) -> Bundle:
-    """All knowledge of the database as rows, by id; a row that no file could hold is a problem, and there as it is."""
+def from_database(session: Session, *, texts: bool = False) -> Bundle:
+    """All knowledge of the database as rows, by id; a row that no file could hold is a problem, and there as it is.
+
+    Args:
+        texts: with the documents' own texts.
+    """
     bundle = Bundle()
+    if texts:
+        pieces = session.scalars(select(Passage).order_by(Passage.document_id, Passage.position))
+        bundle.passages = [
+            PassageRow.model_construct(document=one.document_id, label=one.label, text=one.text) for one in pieces
+        ]
     for kind, model in _MODELS.items():
         for item in session.scalars(select(model).order_by(model.id)):
             values = {name: getattr(item, name) for name in _ROWS[kind].model_fields}
@@ -1706,7 +1798,11 @@ _Dumper.add_representer(str, _represent_text)
 
 
 def _yaml(bundle: Bundle) -> str:
-    tree = {f"{kind}s": [_lean(row) for row in bundle.rows(kind)] for kind in KIND_NAMES if bundle.rows(kind)}
+    tree: dict[str, Any] = {
+        f"{kind}s": [_lean(row) for row in bundle.rows(kind)] for kind in KIND_NAMES if bundle.rows(kind)
+    }
+    if bundle.passages:
+        tree["passages"] = [row.model_dump() for row in bundle.passages]
     return yaml.dump(tree, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1 << 20)
 
 
@@ -1751,6 +1847,18 @@ def _save_csv(bundle: Bundle, kind: Kind, path: Path) -> None:
         csv.writer(file).writerows(_cells(bundle, kind))
 
 
+def _passage_cells(bundle: Bundle) -> Iterator[list[str]]:
+    yield list(PASSAGE_COLUMNS)
+    for row in bundle.passages:
+        texts = [row.document, row.label, row.text]
+        yield [f"'{text}" if _needs_quote(text) else text for text in texts]
+
+
+def _save_passages_csv(bundle: Bundle, path: Path) -> None:
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file).writerows(_passage_cells(bundle))
+
+
 def _save_xlsx(bundle: Bundle, path: Path) -> None:
     book = Workbook(write_only=True)
     for kind in ("qa", "document", "guide"):
@@ -1769,6 +1877,13 @@ def _save_xlsx(bundle: Bundle, path: Path) -> None:
                 sheet.append(row)
             else:
                 sheet.append([_plain_cell(sheet, text) for text in texts])
+    if bundle.passages:
+        sheet = book.create_sheet(PASSAGES)
+        sheet.freeze_panes = "A2"
+        for letter, width in (("A", 24), ("B", 14), ("C", 100)):
+            sheet.column_dimensions[letter].width = width
+        for texts in _passage_cells(bundle):
+            sheet.append([_plain_cell(sheet, text) for text in texts])
     book.save(path)
 
 
