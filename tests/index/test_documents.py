@@ -15,7 +15,7 @@ from bot import database, knowledge
 from bot.errors import InvalidInput
 from bot.models import Document, Passage
 from bot.settings import Settings
-from index import documents
+from index import documents, secrecy
 
 NOTICE = """某市人民政府办公室
 关于印发《某市图书馆管理办法》的通知
@@ -125,6 +125,15 @@ def test_a_pdf_is_read_and_one_of_pictures_is_said_to_be_one(tmp_path: Path) -> 
     (tmp_path / "扫描.pdf").write_bytes(pdf("\n"))
     with pytest.raises(InvalidInput, match="扫描件"):
         documents.read(tmp_path / "扫描.pdf")
+
+
+def test_a_mark_on_a_pdfs_page_is_found_and_a_long_title_is_whole(tmp_path: Path) -> None:
+    (tmp_path / "办法.pdf").write_bytes(pdf("机密★10年\n" + NOTICE))
+    with pytest.raises(secrecy.Classified):
+        documents.read(tmp_path / "办法.pdf")
+    broken = NOTICE.replace("关于印发《某市图书馆管理办法》的通知", "关于印发《某市图书馆\n管理办法》的通知")
+    (tmp_path / "办法.pdf").write_bytes(pdf(broken))
+    assert one(tmp_path / "办法.pdf").title == "某市人民政府办公室关于印发《某市图书馆管理办法》的通知"
 
 
 def test_the_same_text_as_docx_and_html(tmp_path: Path) -> None:
