@@ -80,6 +80,8 @@ class _Source:
     lines: list[str]
     furniture: list[str] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
+    links: set[str] = field(default_factory=set)
+    """Lines that are nothing but a link, which is no mark"""
 
 
 def read(path: Path) -> list[PolicyText]:
@@ -102,7 +104,8 @@ def read(path: Path) -> list[PolicyText]:
         raise InvalidInput(f"{name}：文件超过 {MAX_BYTES // 1_000_000} MB，请拆分后导入。")
     readers = {".docx": _docx, ".pdf": _pdf, ".html": _html, ".htm": _html}
     source = readers.get(path.suffix.lower(), _text)(path)
-    internal = secrecy.check(name, source.lines, source.furniture)
+    words = [line for line in source.lines if bare(line) not in source.links]
+    internal = secrecy.check(name, words, source.furniture)
     lines = [_tidy(line) for line in source.lines]
     lines = [line for line in lines if line and not _PAGE.match(line)]
     if not lines:
@@ -136,12 +139,11 @@ def _text(path: Path) -> _Source:
 
 def _html(path: Path) -> _Source:
     page = html_text.read(path)
-    beside = [
-        f"{name}：{value}"
-        for key, name in (("secrecy", "密级"), ("access", "公开属性"))
-        if (value := page.facts.get(key))
-    ]
-    return _Source(page.lines, beside, page.facts)
+    if any(secrecy.secret_mark(line, alone=True) for line in page.around):
+        raise secrecy.Classified(shown_name(path))
+    said = (("secrecy", "密级"), ("access", "公开属性"))
+    beside = [f"{label}：{value}" for name, label in said if (value := page.facts.get(name))]
+    return _Source(page.lines, beside, page.facts, page.links)
 
 
 def _docx(path: Path) -> _Source:

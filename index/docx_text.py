@@ -274,7 +274,7 @@ class _Reader:
             if len(cells) == 1:  # a frame around text, as red heads have it
                 yield from lines or cells
             elif any(cells):
-                yield " ".join(cell for cell in cells if cell)
+                yield "\t".join(cell for cell in cells if cell)
 
     def _chunk(self, element: Any) -> Iterator[str]:
         """A document embedded as a whole (17.17.2.1): Word shows it as part of this one."""

@@ -4,6 +4,7 @@ that its table of 索引号, 标题, 发文机关, 成文日期 … gives.
 
 from __future__ import annotations
 
+import copy
 import re
 import unicodedata
 from dataclasses import dataclass, field
@@ -80,6 +81,10 @@ class HtmlText:
     """What a page says."""
 
     lines: list[str] = field(default_factory=list)
+    links: set[str] = field(default_factory=set)
+    """What links say, without spaces: a site's menu has 依申请公开, and that is no mark"""
+    around: list[str] = field(default_factory=list)
+    """The page's lines outside the article: heads, menus, the table of facts"""
     facts: dict[str, str] = field(default_factory=dict)
     """title, doc_no, issuer, issued, published, effective, ended, status, access, secrecy: as the page writes them"""
 
@@ -141,7 +146,7 @@ def plain_text(html: str) -> str:
                 item.insert(0, f"{number}. ")
     for picture in soup.find_all("img"):
         picture.replace_with(f"〔图：{alt}〕" if (alt := str(picture.get("alt") or "").strip()) else "")
-    return "\n".join(_lines(soup))
+    return "\n".join(_lines(soup)).replace("\t", " ")
 
 
 def read(path: Path) -> HtmlText:
@@ -164,7 +169,9 @@ def parse(text: str) -> HtmlText:
         lambda tag: tag.has_attr("hidden") or "display:none" in re.sub(r"\s", "", str(tag.get("style", "")))
     ):
         tag.decompose()
-    found = HtmlText(facts=_facts(soup))
+    links = {re.sub(r"\s+", "", link.get_text()) for link in soup.find_all("a")}
+    whole = _lines(copy.copy(soup))
+    found = HtmlText(links=links, facts=_facts(soup))
     headline = soup.find("h1")
     named = _tidy(headline.get_text(" ")) if headline else ""
     for tag in soup(["nav", "footer", "aside"]):
@@ -174,6 +181,8 @@ def parse(text: str) -> HtmlText:
         if not tag.decomposed and len(_tidy(tag.get_text())) < 400:
             tag.decompose()
     found.lines = _lines(main)
+    article = set(found.lines)
+    found.around = [line for line in whole if line not in article]
     for name, value in _meta(soup).items():
         found.facts.setdefault(name, value)
     if named and "title" not in found.facts and not any(_bare(line) == _bare(named) for line in found.lines[:12]):
@@ -319,10 +328,10 @@ def _lines(main: Any) -> list[str]:
                 block.insert_before(" ")
                 block.append(" ")
                 block.name = "span"
-            cell.insert_before(" ")
+            cell.insert_before("\t")
             cell.name = "span"
     for block in main.find_all(_BLOCKS):
         block.insert_before("\n")
         block.append("\n")
-    text = re.sub(r"[ \t\u00a0]+", " ", main.get_text(""))
+    text = re.sub(r"[ \u00a0]*\t[ \t\u00a0]*", "\t", re.sub(r"[ \u00a0]+", " ", main.get_text("")))
     return [line for line in (one.strip() for one in text.split("\n")) if line]

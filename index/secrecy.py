@@ -20,18 +20,22 @@ HEAD_LINES = 15
 
 _LEVEL = "绝密|机密|秘密|絕密|機密|祕密|極機密|絕對機密"
 _STAR = "[★☆✩✭✮⭐*※﹡]"
-_BEFORE = r"(?:(?:份号|编号|NO\.?|№)?[::]?[A-Z]{0,4}\d{1,12})?(?:特急|特提|加急|平急|急件)?"
+_BEFORE = rf"{_STAR}*(?:(?:份号|编号|NO\.?|№)?[::]?[A-Z]{{0,4}}\d{{1,12}})?(?:特急|特提|加急|平急|急件)?"
 _AFTER = r"(?:特急|特提|加急|平急|急件)?(?:(?:份号|编号|NO\.?|№)[::]?[A-Z]{0,4}\d{1,12}|\d{6})?"
 _STARRED = re.compile(rf"{_BEFORE}(?:密级[::])?(?P<level>{_LEVEL})级?{_STAR}+[^。;!?]{{0,30}}")
 _TERM = r"(?:[0-9一二三四五六七八九十]{1,3}(?:年|个月|月|天|日)|长期|永久)"
-_ALONE = re.compile(rf"{_BEFORE}(?P<level>{_LEVEL})(?:级|件|文件|资料|材料)?(?:[-—]?{_TERM})?{_AFTER}")
+_ALONE = re.compile(rf"{_BEFORE}(?P<level>{_LEVEL})(?:级|件|文件|资料|材料)?(?:[-—·,:(]?{_TERM}\)?)?{_STAR}*{_AFTER}")
 _LABELLED = re.compile(
-    rf"(?:文件)?(?:密级|秘密等级|保密等级|保密级别|涉密等级|密级标识|国家秘密标志)(?:和保密期限|及保密期限)?(?:[::]|为)(?P<level>{_LEVEL})(?!、|和|或|,).{{0,24}}"
+    rf"(?:文件)?(?:密级|秘密等级|保密等级|保密级别|涉密等级|密级标识|国家秘密标志)(?:和保密期限|及保密期限)?(?:[::]|为)?[(]?(?P<level>{_LEVEL})(?!、|和|或|,).{{0,24}}"
 )
 _SAID = re.compile(
     rf"(?:本|此|该)(?:文件|件|资料|材料|文|表|册)(?:属于|属|为|系|是|定为)(?:国家秘密)?[,、(\"“]?(?P<level>{_LEVEL})"
     rf"(?:级)?(?:国家秘密)?[)\"”]?(?:级)?(?:文件|资料|材料|事项|件)?(?:[,。;!].*)?"
 )
+_FENCED = re.compile(
+    rf"^[\[【((〔](?:{_LEVEL})级?(?:{_STAR}[^\])】)〕]{{0,16}})?[\])】)〕]|[\[【((〔](?:{_LEVEL})级?(?:{_STAR}[^\])】)〕]{{0,16}})?[\])】)〕]$"
+)
+"""A mark in brackets before or behind a title: 【机密】关于…的通知"""
 _EXAMPLE = re.compile(r"(?:例|样|式|如下|标注|标志|标识|写作|形式|格式)[^。;]{0,12}[::]$|^[-—>＞]?(?:例|示例|如)[::]")
 
 _INTERNAL_WORDS = (
@@ -46,6 +50,10 @@ _DISPOSAL = re.compile(
 _THIS_PIECE = re.compile(r"(?:此|本)(?:件|文|文件)(?P<mark>依申请公开|不予公开|不公开|暂不公开|删减后公开|不宜公开)")
 _LABELLED_INTERNAL = re.compile(
     r"(?:文件)?(?:密级|秘密等级|保密等级|保密级别|涉密等级)[::](?P<mark>内部|工作秘密|敏感|商密|商业秘密).{0,12}"
+)
+
+_FENCED_INTERNAL = re.compile(
+    rf"^[\[【((〔](?P<mark>{_INTERNAL_WORDS})[\])】)〕]|[\[【((〔](?P<behind>{_INTERNAL_WORDS})[\])】)〕]$"
 )
 
 _FENCES = "【】[]〔〕()<>《》「」『』\"“”'‘’|·•#>"
@@ -97,8 +105,16 @@ def secret_mark(line: str, *, alone: bool) -> bool:
     Args:
         alone: whether the place (a head, a header, a text box) makes a mark of a level without star and term.
     """
-    forms = (_STARRED, _LABELLED, _SAID, _ALONE) if alone else (_STARRED,)
-    return any(form.fullmatch(piece) for piece in _pieces(line) for form in forms)
+    pieces = _pieces(line)
+    if any(_STARRED.fullmatch(piece) for piece in pieces):
+        return True
+    if not alone:
+        return False
+    levels = {match["level"] for piece in pieces[1:] if (match := _ALONE.fullmatch(piece))}
+    if len(levels) > 1:  # a row that lists the levels
+        return False
+    fenced = _FENCED.search(re.sub(r"\s", "", unicodedata.normalize("NFKC", line)))
+    return bool(fenced) or any(form.fullmatch(piece) for piece in pieces for form in (_LABELLED, _SAID, _ALONE))
 
 
 def internal_mark(line: str, *, alone: bool) -> str | None:
@@ -110,6 +126,8 @@ def internal_mark(line: str, *, alone: bool) -> str | None:
     forms = [_DISPOSAL, _THIS_PIECE]
     if alone:
         forms += [_INTERNAL, _LABELLED_INTERNAL]
+        if m := _FENCED_INTERNAL.search(re.sub(r"\s", "", unicodedata.normalize("NFKC", line))):
+            return m["mark"] or m["behind"]
     return next((m["mark"] for piece in _pieces(line) for form in forms if (m := form.fullmatch(piece))), None)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from index import documents, html_text
+from index import documents, html_text, secrecy
 
 FACTS = [
     ("索引号", "000014349/2026-00012"),
@@ -123,6 +123,25 @@ def test_a_page_marked_as_not_public_is_internal(tmp_path: Path) -> None:
     assert one(tmp_path, page(table([*FACTS, ("公开方式", "主动公开")], 2))).internal is None
 
 
+def test_a_menu_of_the_site_is_no_mark(tmp_path: Path) -> None:
+    menu = "<div><ul><li><a href='/'>依申请公开</a></li><li><a href='/'>内部资料</a></li></ul></div>"
+    assert one(tmp_path, page(menu + LAYOUTS["th"])).internal is None
+
+
+def test_a_page_about_secrets_is_read(tmp_path: Path) -> None:
+    text = ["某市保密规定", "第一条 密级分为<b>绝密</b>、<b>机密</b>、<b>秘密</b>。", "第二条 见下表。"]
+    rows = "".join(
+        f"<tr><td>{level}</td><td>{years}年</td></tr>" for level, years in (("绝密", 30), ("机密", 20), ("秘密", 10))
+    )
+    found = one(tmp_path, page("", [*text, f"<table>{rows}</table>"]))
+    assert "机密 20年" in found.clauses[-1].text
+
+
+def test_a_mark_in_what_is_cut_off_is_still_one(tmp_path: Path) -> None:
+    with pytest.raises(secrecy.Classified):
+        one(tmp_path, page(LAYOUTS["th"]).replace('<div class="header">', '<div class="header"><p>机密</p>'))
+
+
 @pytest.mark.parametrize(
     ("encoding", "charset"),
     [
@@ -163,8 +182,8 @@ def test_lines_are_the_pages_not_the_sources(tmp_path: Path) -> None:
         "第一条 年满80周岁的，每月100元。",
         "第二条 见附件。",
         "另起一行。",
-        "年龄 标准",
-        "80岁 100元",
+        "年龄\t标准",
+        "80岁\t100元",
     ]
 
 
