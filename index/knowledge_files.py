@@ -819,8 +819,11 @@ class _Table:
                 self.problem(number, f"标着「{kept[0]}」，没有导入")
                 continue
             values = {name: cells[index] for index, name in names.items() if index < len(cells)}
-            if not any(isinstance(cell, Bad) or clean(_cell(cell)) for cell in values.values()):
+            said = {name: clean(_cell(cell)) for name, cell in values.items()}
+            if not any(said.values()) and not any(isinstance(cell, Bad) for cell in values.values()):
                 continue
+            if said == shown or (not together and key in filled):
+                continue  # the header once more: on every printed page, or merged over two rows
             if together and key not in filled:
                 self._take_together(kind, together, shown)
                 together = []

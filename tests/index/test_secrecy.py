@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from bot import audit, database, knowledge
+from bot import database, knowledge
 from bot.errors import InvalidInput
 from bot.models import QA, AuditEntry, Document, Passage
 from bot.settings import Settings
-from index import documents, secrecy, versions
+from index import documents, secrecy
 
 SECRET = [
     "机密★10年", "秘密", "绝 密", "机　密 ★ 长期", "【机密】", "（秘密）", "机密★一年　　特急", "000012    机密★10年    特急", "特急 机密",
@@ -215,31 +215,6 @@ def test_an_internal_document_needs_a_named_person_and_is_for_staff_alone(db: Se
         )
     with database.read() as session:
         assert knowledge.passages_in_force(session, date(2026, 11, 1)) == []
-
-
-def test_a_document_that_becomes_internal_is_not_shown_any_more(
-    sqlite_db: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = text_of(tmp_path, BODY)
-    _import(path)
-    with database.write() as session:
-        audit.record(session, "甲", "test", "-")
-        session.add(
-            QA(
-                id="q", matter="供水", question="停水了找谁？", answer="打电话。", similar=[], guides=[], related=[], themes=[], sources=[],
-                audience="个人", region="100000", status="draft", revision=1,
-            )
-        )  # fmt: skip
-    monkeypatch.setattr(sqlite_db, "dense", False)
-    versions.publish(sqlite_db, versions.build(sqlite_db))
-    text_of(tmp_path, "工作秘密\n" + BODY)
-    _import(path, internal_confirmed_by="李处长")
-    with database.read() as session:  # the index in use still has it: the answer looks at the database
-        (document,) = session.scalars(select(Document)).all()
-        assert not knowledge.in_force(document, date(2026, 11, 1))
-    version = versions.build(sqlite_db)
-    files = [file for file in (sqlite_db.index_dir / version).rglob("*") if file.is_file()]
-    assert files and not any("每吨3元".encode() in file.read_bytes() for file in files)
 
 
 def test_the_refusal_is_an_input_error_and_names_only_the_file() -> None:

@@ -214,6 +214,19 @@ def test_a_header_below_many_titles_and_notes_is_found(tmp_path: Path) -> None:
     assert [qa.answer for qa in bundle.qas] == ["这样办。"] and bundle.problems == []
 
 
+def test_a_header_of_two_rows_and_one_that_comes_again_are_no_knowledge(tmp_path: Path) -> None:
+    rows = [
+        ["问题", "答案", "地区"],
+        [None, None, "代码"],
+        ["甲？", "甲。", 110000],
+        ["问题", "答案", "地区"],
+        ["乙？", "乙。", 110000],
+    ]
+    path = book(tmp_path, *rows, change=lambda sheet: [sheet.merge_cells(area) for area in ("A1:A2", "B1:B2")])
+    bundle = read(path)
+    assert [qa.question for qa in bundle.qas] == ["甲？", "乙？"] and bundle.problems == []
+
+
 def test_letters_and_replies_are_known_by_their_usual_names(tmp_path: Path) -> None:
     bundle = read(book(tmp_path, ["留言主题", "答复意见", "答复单位"], ["居住证怎么办", "到派出所。", "公安局"]))
     assert [(qa.question, qa.answer, qa.department) for qa in bundle.qas] == [("居住证怎么办", "到派出所。", "公安局")]
