@@ -8,6 +8,7 @@ its table of contents come again.  A document that bears a state-secret mark is 
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -153,11 +154,11 @@ def _docx(path: Path) -> _Source:
 
 def _pdf(path: Path) -> _Source:
     import pypdf
-    import pypdf.errors
 
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL + 1)  # it quotes the file in its warnings
     try:
         pages = [page.extract_text() or "" for page in pypdf.PdfReader(path).pages]
-    except (pypdf.errors.PyPdfError, ValueError, OSError, KeyError, RecursionError) as error:
+    except Exception as error:  # a broken file makes pypdf raise anything
         raise InvalidInput(f"{shown_name(path)}：PDF 打不开，可能已损坏或者加了密码。") from error
     printed = [page.splitlines() for page in pages]
     edges = [line for page in printed for line in (*page[:3], *page[-3:])]

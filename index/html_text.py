@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 import re
 import unicodedata
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -193,6 +194,7 @@ def parse(text: str) -> HtmlText:
 def _soup(text: str) -> Any:
     from bs4 import BeautifulSoup  # every other command would wait for this import
 
+    warnings.filterwarnings("ignore", module="bs4")  # it quotes the text in its guesses of what was meant
     return BeautifulSoup(text, "lxml")
 
 

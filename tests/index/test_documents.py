@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import date
 from pathlib import Path
 
@@ -134,6 +135,15 @@ def test_a_mark_on_a_pdfs_page_is_found_and_a_long_title_is_whole(tmp_path: Path
     broken = NOTICE.replace("关于印发《某市图书馆管理办法》的通知", "关于印发《某市图书馆\n管理办法》的通知")
     (tmp_path / "办法.pdf").write_bytes(pdf(broken))
     assert one(tmp_path / "办法.pdf").title == "某市人民政府办公室关于印发《某市图书馆管理办法》的通知"
+
+
+def test_a_broken_pdf_is_refused_and_quoted_nowhere(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    raw = pdf(NOTICE)
+    for cut in range(100, len(raw), 150):
+        (tmp_path / "坏.pdf").write_bytes(raw[:cut] + raw[cut + 7 :])
+        with contextlib.suppress(InvalidInput):
+            documents.read(tmp_path / "坏.pdf")
+    assert caplog.text == ""
 
 
 def test_the_same_text_as_docx_and_html(tmp_path: Path) -> None:
