@@ -40,6 +40,9 @@ _PAGE = re.compile(r"^\d{1,3}$|^[—\-–]\s*\d{1,3}\s*[—\-–]$|^第?\s*\d{1,
 _LEADING_PAGE = re.compile(r"^\d{1,3}\s+|[.…·\s]+\d{1,3}$")
 _MARKS = re.compile(r"^\s{0,3}(?:#{1,6}\s+|>\s?|[-*+]\s+)|\*\*|__|`")
 
+_NOBODY = frozenset({"运营人员", "系统", "管理员", "工作人员", "领导", "admin", "root"})
+"""Words that name no person"""
+
 Status = Literal["有效", "已修改", "已废止"]
 
 
@@ -336,6 +339,8 @@ def import_texts(
         NeedsConfirmation: a document is marked as internal, and nobody is named.
     """
     confirmed_by = (internal_confirmed_by or "").strip() or None
+    if confirmed_by in _NOBODY:
+        raise InvalidInput(f"--internal-confirmed-by 要写确认人的姓名，「{confirmed_by}」不是一个人的名字。")
     marked = [text for text in texts if text.internal]
     if marked and confirmed_by is None:
         raise secrecy.NeedsConfirmation(

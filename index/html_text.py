@@ -234,7 +234,7 @@ def _facts(soup: Any) -> dict[str, str]:
                 label = label.parent
             value = _value_of(label)
             if value is not None and id(value) not in claimed:
-                words = _tidy(value if isinstance(value, str) else value.get_text(" "))
+                words = _words_of(value, name)
                 if _label(words) is None and len(words) <= 300:
                     claimed.update(id(one) for one in (label, *label.find_all(True)))
                     if not isinstance(value, str):
@@ -258,6 +258,14 @@ def _facts(soup: Any) -> dict[str, str]:
             element.extract()
     facts.pop("other", None)
     return facts
+
+
+def _words_of(value: Any, name: str) -> str:
+    """A value on one line: a title broken by <br> goes on, organs below each other stay apart."""
+    if isinstance(value, str):
+        return _tidy(value)
+    parts = [_tidy(part) for part in _lines(copy.copy(value))]
+    return ("" if name in ("title", "doc_no") else " ").join(parts)
 
 
 def _value_of(label: Any) -> Any:

@@ -1011,6 +1011,8 @@ class _Table:
     def _document(self, data: dict[str, Any]) -> None:
         if not data.get("title"):
             raise ValueError("「文件标题」是空的")
+        if secrecy.secret_mark(str(data["title"]), alone=True):
+            raise secrecy.Classified(self.file)
         data["id"] = self._name(str(data.get("id") or _made_id("doc", bare_title(str(data["title"])))))
         if replaced_by := data.get("replaced_by"):
             data["replaced_by"] = self._name(str(replaced_by))
@@ -1477,6 +1479,11 @@ def import_bundle(
     savepoint.commit()
     if report.added or report.changed:
         _record(session, actor, bundle.files, report)
+    touched = {item.id for item in (*report.added, *report.changed) if item.kind == "document"}
+    for row in bundle.documents:
+        if row.internal_confirmed_by and row.id in touched:
+            named = row.internal_confirmed_by
+            audit.record(session, actor, "knowledge.internal", row.id, internal_confirmed_by=named)
     return report
 
 

@@ -90,6 +90,11 @@ def test_the_table_of_facts_is_read_and_is_no_text(tmp_path: Path, layout: str) 
         assert furniture not in text, furniture
 
 
+def test_a_title_broken_in_its_cell_is_whole(tmp_path: Path) -> None:
+    facts = [(label, value.replace("高龄", "<br>高龄") if label == "标题" else value) for label, value in FACTS]
+    assert one(tmp_path, page(table(facts, 2))).title == "某市民政局关于调整高龄津贴标准的通知"
+
+
 def test_without_a_table_the_text_and_the_head_of_the_page_say_it(tmp_path: Path) -> None:
     found = one(tmp_path, page(""))
     assert (found.title, found.doc_no, found.issuer, found.issued) == (

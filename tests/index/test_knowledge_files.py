@@ -697,6 +697,16 @@ def test_export_and_import_into_an_empty_database_lose_nothing(settings: Setting
         same(before, read(tmp_path / f"again{suffix}"))
 
 
+def test_a_table_that_makes_a_document_internal_is_audited(sqlite_db: Settings, tmp_path: Path) -> None:
+    put(read(write(tmp_path / "a.csv", "文件编号,文件标题,文号,内部文件确认人\nfa,口径,一号,李处长\n")))
+    with database.read() as session:
+        (entry,) = session.scalars(select(AuditEntry).where(AuditEntry.action == "knowledge.internal")).all()
+        assert (entry.subject, entry.detail) == ("fa", {"internal_confirmed_by": "李处长"})
+    put(read(write(tmp_path / "a.csv", "文件编号,文件标题,文号,内部文件确认人\nfa,新口径,一号,\n")))
+    with database.read() as session:
+        assert session.get_one(Document, "fa").internal_confirmed_by == "李处长"  # a table makes nothing public
+
+
 def test_the_text_of_a_document_that_is_not_there_is_a_problem(sqlite_db: Settings, tmp_path: Path) -> None:
     bundle = read(write(tmp_path / "a.csv", "文件编号,条款,原文\n没有,第一条,某事。\n,第二条,某事。\n"))
     report = put(bundle)

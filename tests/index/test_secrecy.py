@@ -193,6 +193,8 @@ def test_an_internal_document_needs_a_named_person_and_is_for_staff_alone(db: Se
         _import(path)
     with pytest.raises(secrecy.NeedsConfirmation):
         _import(path, internal_confirmed_by="  ")
+    with pytest.raises(InvalidInput, match="姓名"):
+        _import(path, internal_confirmed_by="运营人员")
     assert _count(Document) == 0 and _count(Passage) == 0
     assert len(_import(path, internal_confirmed_by="李处长").added) == 1
     with database.read() as session:

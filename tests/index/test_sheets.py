@@ -299,6 +299,7 @@ def test_a_marked_workbook_is_refused_whole(tmp_path: Path, place: str) -> None:
             '{"question": "甲？", "answer": "甲。"}\n{"question": "乙？", "answer": "乙。", "密级": "秘密"}\n',
         ),
         ("表.jsonl", '{"question": "甲？", "answer": "绝密★长期"}\n'),
+        ("表.csv", "文件标题,文号\n关于值守的通知（秘密）,某发〔2026〕1号\n"),
         ("表.yaml", "# 机密\nqas: []\n"),
         ("表.yaml", "qas:\n  - {id: q, matter: 甲, question: 甲？, answer: 答}\n  # 秘密★3年\n"),
         ("【秘密】表.csv", "问题,答案\n甲？,甲。\n"),
