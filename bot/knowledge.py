@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -209,10 +209,16 @@ def passages_in_force(session: Session, today: date) -> list[tuple[Passage, Docu
     return [(row[0], row[1]) for row in rows if in_force(row[1], today)]
 
 
-def internal_documents(session: Session) -> int:
-    """How many documents are for staff alone."""
-    query = select(func.count()).select_from(Document).where(Document.internal_confirmed_by.is_not(None))
-    return session.scalar(query) or 0
+def internal_documents(session: Session) -> list[Document]:
+    """The documents that are for staff alone, by id."""
+    return list(
+        session.scalars(select(Document).where(Document.internal_confirmed_by.is_not(None)).order_by(Document.id))
+    )
+
+
+def passages_of(session: Session, document_id: str) -> list[Passage]:
+    """A document's own text, for whoever may see it, in its order."""
+    return list(session.scalars(select(Passage).where(Passage.document_id == document_id).order_by(Passage.position)))
 
 
 def in_force(document: Document, today: date) -> bool:

@@ -12,7 +12,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from bot import audit, database, knowledge
-from bot.errors import InvalidInput
+from bot.errors import InvalidInput, NotFound
 from bot.settings import Settings, get_settings
 from index import documents, knowledge_check, knowledge_files, secrecy, verify, versions
 from index.office_files import shown_name
@@ -174,11 +174,33 @@ def export(target: Annotated[Path, typer.Argument(help="目标文件：.yaml、.
     database.migrate()
     with err.status("正在导出"), database.read() as session:
         written = knowledge_files.export(session, target)
-        internal = knowledge.internal_documents(session)
+        internal = len(knowledge.internal_documents(session))
     for path in written:
         out.print(Text(f"已导出 {path}"), soft_wrap=True)
     if internal:
         out.print(f"其中有 {internal} 份政策文件只供工作人员查阅，请不要把导出的文件对外公开。")
+
+
+@kb.command()
+def internal(
+    document: Annotated[str | None, typer.Argument(help="文件编号；写了就显示这份文件的原文")] = None,
+) -> None:
+    """列出只供工作人员查阅的政策文件，或显示其中一份的原文。"""
+    database.migrate()
+    with database.read() as session:
+        documents_ = knowledge.internal_documents(session)
+        if document is None:
+            table = Table("编号", "标题", "文号", "确认人")
+            for one in documents_:
+                table.add_row(
+                    *(Text(cell or "") for cell in (one.id, one.title, one.doc_no, one.internal_confirmed_by))
+                )
+            out.print(table if documents_ else "没有只供工作人员查阅的政策文件。")
+            return
+        if document not in {one.id for one in documents_}:
+            raise NotFound(f"没有编号为 {document} 的内部文件。")
+        for passage in knowledge.passages_of(session, document):
+            out.print(Text(f"{passage.label} {passage.text}".strip()), soft_wrap=True)
 
 
 @kb.command()

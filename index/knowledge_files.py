@@ -366,7 +366,7 @@ def read_yaml(path: Path) -> Bundle:
     bundle = Bundle(files=[shown_name(path)])
     text = _load(path, bundle, ("utf-8",))
     lines = [line.strip(" -") for line in (text or "").split("\n")]
-    refuse_marked(shown_name(path), [line for line in lines[: secrecy.HEAD_LINES] if line.startswith("#")])
+    secrecy.refuse_table(shown_name(path), [line for line in lines[: secrecy.HEAD_LINES] if line.startswith("#")])
     if any("密" in line and secrecy.secret_mark(line.rpartition(": ")[2], alone=False) for line in lines):
         raise secrecy.Classified(shown_name(path))
     try:
@@ -689,24 +689,6 @@ def _no_header(rows: Sequence[Row], kind: str) -> tuple[int, str]:
     )
 
 
-def refuse_marked(file: str, words: Iterable[str]) -> None:
-    """Look at what stands above or beside a table.
-
-    Raises:
-        Classified: a state-secret mark.
-        NeedsConfirmation: a mark of what is internal: what is in a table is for citizens.
-    """
-    for word in words:
-        for line in word.split("\n"):
-            if secrecy.secret_mark(line, alone=True):
-                raise secrecy.Classified(file)
-            if mark := secrecy.internal_mark(line, alone=True):
-                raise secrecy.NeedsConfirmation(
-                    f"{file}：标着「{mark}」，没有导入。问答、办事指南和文件目录都是给市民看的；"
-                    "确认可以公开的，请由定稿的单位去掉标志后再导入。"
-                )
-
-
 def _field(kind: Kind, header: str, mapping: Mapping[str, str]) -> str | None:
     """The field that a column is for, by what a person says of it, else by its header; None if it isn't known."""
     plain = _plain_header(header)
@@ -777,7 +759,7 @@ class _Table:
             if _is_passages(headers):
                 self._read_passages(headers, rows)
                 return
-            refuse_marked(self.file, headers)
+            secrecy.refuse_table(self.file, ["\t".join(headers)])
             before.append(row)
             if len(before) == HEADER_ROWS:
                 break
@@ -1259,11 +1241,11 @@ def read_xlsx(
         return bundle
     try:
         with sheets.opened(path) as book:
-            refuse_marked(name, book.furniture)
+            secrecy.refuse_table(name, book.furniture)
             for title in book.hidden:
                 bundle.problems.append(Problem(name, None, f"工作表「{title}」是隐藏的，没有读"))
             for sheet in book.sheets:
-                refuse_marked(name, [sheet.title, *sheet.furniture])
+                secrecy.refuse_table(name, [sheet.title, *sheet.furniture])
                 content = Bundle()
                 _read_sheet(
                     sheet, content, name, len(book.sheets) > 1, kind, default_region(region), _stem(path), mapping or {}

@@ -160,6 +160,24 @@ def check(name: str, lines: Sequence[str], furniture: Iterable[str] = ()) -> str
     return internal
 
 
+def refuse_table(name: str, words: Iterable[str]) -> None:
+    """Look at what stands above or beside a table.
+
+    Raises:
+        Classified: a state-secret mark.
+        NeedsConfirmation: a mark of what is internal: what is in a table is for citizens.
+    """
+    for word in words:
+        for line in word.split("\n"):
+            if secret_mark(line, alone=True):
+                raise Classified(name)
+            if mark := internal_mark(line, alone=True):
+                raise NeedsConfirmation(
+                    f"{name}：标着「{mark}」，没有导入。问答、办事指南和文件目录都是给市民看的；"
+                    "确认可以公开的，请由定稿的单位去掉标志后再导入。"
+                )
+
+
 def check_name(path: Path, shown: str) -> None:
     """A mark within brackets or with a star in a file's own name counts too.  Raises: Classified."""
     stem = unicodedata.normalize("NFKC", path.stem)

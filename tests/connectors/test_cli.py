@@ -274,7 +274,11 @@ def test_an_internal_document_waits_for_a_named_person(run, tmp_path: Path) -> N
     _, out, _ = run("kb", "export", str(tmp_path / "全部.xlsx"))
     assert "1 份政策文件只供工作人员查阅" in out
     with database.read() as session:
-        assert knowledge.internal_documents(session) == 1
+        (document,) = knowledge.internal_documents(session)
+    _, out, _ = run("kb", "internal")
+    assert document.id in out and "李处长" in out
+    assert "第一条 先问清楚。" in run("kb", "internal", document.id)[1]
+    assert run("kb", "internal", "没有的")[0] == 1
 
 
 def test_columns_of_another_system_are_mapped(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -320,6 +320,8 @@ def test_questions_about_secrets_are_imported(tmp_path: Path) -> None:
     ]
     bundle = read(book(tmp_path, ["保密知识问答"], *rows))
     assert len(bundle.qas) == 3 and bundle.problems == []
+    bundle = read(book(tmp_path, ["定密数量"], ["绝密", "机密", "秘密"], [1, 2, 3]))
+    assert "没有找到表头" in reasons(bundle)[0]
 
 
 def test_an_internal_table_is_refused_and_an_internal_row_left_out(tmp_path: Path) -> None:
