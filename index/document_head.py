@@ -76,9 +76,15 @@ _ABOUT_END = re.compile(
     rf"的(?:[{_HAN}]{{0,8}}?)(?:通知|意见|决定|决议|公告|通告|通报|批复|复函|函|办法|规定|规则|细则|条例|方案|报告|措施|解释|答复|说明|请示|议案|命令|纪要|补充规定|公示|指导意见|倡议书|通令){_TAIL}$"
 )
 _QUALIFIER = re.compile(r"^[(（][^()（）]{1,30}[)）]$")
+_GOES_ON = re.compile(
+    r"^的?(?:实施|补充|若干|暂行|试行|管理|工作)?(?:细则|办法|规定|意见|方案|通知|解释|说明|决定|标准|目录|清单|措施|修正案|规程)(?:[(（][^()（）]{1,12}[)）])?$"
+)
+"""A line that can only be the end of a title begun above: 某市供水管理办法 / 实施细则"""
 _STOP = re.compile(r"[。；;！!？?：:]$")
 _NOT_TITLE = re.compile(
     r"^(?:签发人|会签人|主送|抄送|索引号|发文字号|文号|份号|来源|作者|编辑|时间|发布时间|发布日期|字体|打印|分享|附件|目\s*[录次]|编者按|总第|第?\d+期)"
+    r"|^(?:文件|通知公告|公告公示|公示公告|通知通告|文件通知|政策文件|政策法规|规范性文件|政府文件|法律法规|政策解读|信息公开|政务公开|政府公报|政策问答)$"
+    r"|(?:门户网站|官方网站|官网|政务网|网上办事大厅)$"
     r"|^(?:首页|当前位置|您(?:现在)?(?:的|所在)?的?位置|欢迎访问|返回)|[|>].*[|>]|首页>"
     r"|^(?:19|20)\d{2}\s*年?\s*第\s*\d+\s*期|^\d{6}$|^(?:特急|特提|加急|平急|急件)$"
 )
@@ -287,10 +293,15 @@ def _cut(run: list[str]) -> tuple[int, int] | None:
         last = next((n + 1 for n, line in enumerate(run) if _TITLE_END.search(bare(line)) and n < TITLE_LINES), None)
         if last is None:
             return None
-    while last < len(run) and _QUALIFIER.match(run[last].strip()) and not DAY.search(plain(run[last])):
+    while last < len(run) and (_GOES_ON.match(bare(run[last])) or _is_qualifier(run[last])):
         last += 1
     first = _start(run, last - 1)
     return (first, last) if len("".join(run[first:last])) <= TITLE_CHARS and last - first <= TITLE_LINES else None
+
+
+def _is_qualifier(line: str) -> bool:
+    """（试行）, （2026年修订）, but no history."""
+    return bool(_QUALIFIER.match(line.strip())) and not DAY.search(plain(line))
 
 
 def _complete(words: str) -> bool:
