@@ -27,7 +27,7 @@ from index.knowledge_files import ImportReport, Item
 from index.office_files import refuse_unreadable, shown_name
 from index.passages import split_passages
 
-SUFFIXES = frozenset({".txt", ".md", ".html", ".htm", ".docx", ".pdf"})
+SUFFIXES = frozenset({".txt", ".md", ".html", ".htm", ".shtml", ".xhtml", ".docx", ".pdf"})
 CLAUSE_CHARS = 500
 """Longer clauses are cut at sentence ends: a passage should fit a phone's screen."""
 CLAUSE_HEADING = 45
@@ -106,7 +106,7 @@ def read(path: Path) -> list[PolicyText]:
         raise InvalidInput(f"{name}：文件打不开。") from error
     if size > MAX_BYTES:
         raise InvalidInput(f"{name}：文件超过 {MAX_BYTES // 1_000_000} MB，请拆分后导入。")
-    readers = {".docx": _docx, ".pdf": _pdf, ".html": _html, ".htm": _html}
+    readers = {".docx": _docx, ".pdf": _pdf} | dict.fromkeys((".html", ".htm", ".shtml", ".xhtml"), _html)
     source = readers.get(path.suffix.lower(), _text)(path)
     words = [line for line in source.lines if bare(line) not in source.links]
     internal = secrecy.check(name, words, source.furniture)

@@ -1274,8 +1274,6 @@ def _read_sheet(
     file = f"{name} 的「{sheet.title}」" if several else name
     try:
         _Table(bundle, file, kind, region, stem, mapping=mapping).read(sheet.rows)
-    except (secrecy.Classified, secrecy.NeedsConfirmation) as error:
-        raise type(error)(name) if isinstance(error, secrecy.Classified) else error from None
     except (zipfile.BadZipFile, zlib.error, SyntaxError, KeyError, ValueError, TypeError, IndexError, OSError):
         bundle.problems.append(Problem(file, None, "有一部分读不出来，文件可能已损坏。请在 Excel 里打开后重新保存"))
     if sheet.hidden:
