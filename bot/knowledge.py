@@ -117,8 +117,13 @@ def _advance(session: Session, by: int) -> int:
 
 
 def content(item: Document | ServiceGuide | QA) -> dict[str, Any]:
-    """What an item says, by column: all but the state of its review and its revision."""
+    """What an item says, by column: all but the state of its review and its revision.
+
+    That a document is public is said by silence: so no file makes an internal one public again.
+    """
     skip = _REVIEW if isinstance(item, QA) else set()
+    if isinstance(item, Document) and item.internal_confirmed_by is None:
+        skip = {"internal_confirmed_by"}
     return {name: getattr(item, name) for name in item.__table__.columns.keys() if name not in skip}  # noqa: SIM118
 
 
@@ -195,7 +200,7 @@ def set_passages(session: Session, document_id: str, passages: Sequence[tuple[st
 
 
 def passages_in_force(session: Session, today: date) -> list[tuple[Passage, Document]]:
-    """The passages of every document that is in force on a day, by document and position."""
+    """The passages of every public document that is in force on a day, by document and position."""
     rows = session.execute(
         select(Passage, Document)
         .join(Document, Document.id == Passage.document_id)
@@ -204,10 +209,23 @@ def passages_in_force(session: Session, today: date) -> list[tuple[Passage, Docu
     return [(row[0], row[1]) for row in rows if in_force(row[1], today)]
 
 
+def internal_documents(session: Session) -> list[Document]:
+    """The documents that are for staff alone, by id."""
+    return list(
+        session.scalars(select(Document).where(Document.internal_confirmed_by.is_not(None)).order_by(Document.id))
+    )
+
+
+def passages_of(session: Session, document_id: str) -> list[Passage]:
+    """A document's own text, for whoever may see it, in its order."""
+    return list(session.scalars(select(Passage).where(Passage.document_id == document_id).order_by(Passage.position)))
+
+
 def in_force(document: Document, today: date) -> bool:
-    """Whether a document's text may be shown as what holds on a day."""
+    """Whether a document's text may be shown to citizens as what holds on a day: never that of an internal one."""
+    public = document.internal_confirmed_by is None
     effective = document.effective is None or document.effective <= today
-    return document.status == "有效" and document.replaced_by is None and effective
+    return public and document.status == "有效" and document.replaced_by is None and effective
 
 
 def upsert_document(session: Session, document: Document) -> bool:
@@ -305,8 +323,9 @@ def expand(
 ) -> tuple[list[replies.Source], list[replies.Guide], list[replies.Related]]:
     """What an answer rests on, how to act on it, and what people ask next; at most three queries.
 
-    References to something that isn't there are left out.  A related item is offered only if it may answer itself:
-    ``today`` (default: today in China) and ``production`` (default: the settings) decide, as in ``answerable``.
+    References to something that isn't there, or to an internal document, are left out.  A related item is offered only
+    if it may answer itself: ``today`` (default: today in China) and ``production`` (default: the settings) decide, as in
+    ``answerable``.
     """
     today = today or datetime.now(ZoneInfo("Asia/Shanghai")).date()
     production = get_settings().env == "production" if production is None else production
@@ -323,7 +342,7 @@ def expand(
                 url=document.url,
             )
             for source in qa.sources
-            if (document := documents.get(source["document"]))
+            if (document := documents.get(source["document"])) and document.internal_confirmed_by is None
         ],
         [
             replies.Guide(**{name: getattr(guide, name) for name in replies.Guide.model_fields})

@@ -115,6 +115,8 @@ class Document(Base):
     status: Mapped[str] = mapped_column(String(16))
     url: Mapped[str | None] = mapped_column(Text)
     replaced_by: Mapped[str | None] = mapped_column(String(64))
+    internal_confirmed_by: Mapped[str | None] = mapped_column(Text)
+    """Who confirmed that a document marked as internal may be kept, for staff alone; None: it is public"""
 
 
 class Passage(Base):

@@ -11,10 +11,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 from rich.text import Text
 
-from bot import database, knowledge
-from bot.errors import InvalidInput
+from bot import audit, database, knowledge
+from bot.errors import InvalidInput, NotFound
 from bot.settings import Settings, get_settings
-from index import documents, knowledge_check, knowledge_files, verify, versions
+from index import documents, knowledge_check, knowledge_files, secrecy, verify, versions
+from index.office_files import shown_name
 
 kb = typer.Typer(help="知识库：导入、导出、检查。", no_args_is_help=True)
 index = typer.Typer(help="索引版本：构建、列出、发布、退回。", no_args_is_help=True)
@@ -38,15 +39,29 @@ def import_(
     all_or_nothing: Annotated[bool, typer.Option("--all-or-nothing", help="有一行有问题就全部不导入")] = False,
     guides_answer: Annotated[bool, typer.Option("--guides-answer", help="同时为每份办事指南生成一条问答")] = False,
     region: Annotated[str | None, typer.Option(help="没写地区的行属于哪个行政区划代码")] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="表里的列名和本系统的列名，例如 留言主题=问题，可写多个"),
+    ] = None,
+    internal_confirmed_by: Annotated[
+        str, typer.Option(help="确认标着“内部”“不予公开”等的政策文件可以留给工作人员查阅的人，记入审计日志")
+    ] = "",
     actor: Annotated[str, typer.Option(help="操作人，记入审计日志")] = "运营人员",
 ) -> None:
     """导入知识。好的行导入，坏的行逐条说明文件、行号和原因。导入后请运行 yihaoda index build --publish。"""
+    mapping = knowledge_files.column_mapping(columns or [])
     database.migrate()
     refused = False
     for file in files:
         try:
             if file.suffix.lower() in documents.SUFFIXES:
-                _import_texts(file, region=region, actor=actor, dry_run=dry_run)
+                _import_texts(
+                    file,
+                    region=region,
+                    internal_confirmed_by=internal_confirmed_by,
+                    actor=actor,
+                    dry_run=dry_run,
+                )
                 continue
             sound = _import_items(
                 file,
@@ -56,9 +71,13 @@ def import_(
                 dry_run=dry_run,
                 all_or_nothing=all_or_nothing,
                 guides_answer=guides_answer,
+                mapping=mapping,
             )
             refused = refused or not sound
         except InvalidInput as error:  # the files after it are imported all the same
+            if isinstance(error, secrecy.Classified):  # that it happened is kept, and nothing of the file
+                with database.write() as session:
+                    audit.record(session, actor, "knowledge.classified", "-")
             err.print(Text(f"出错了：{error}", style="red"))
             refused = True
     if refused:
@@ -74,18 +93,22 @@ def _import_items(
     dry_run: bool,
     all_or_nothing: bool,
     guides_answer: bool,
+    mapping: dict[str, str],
 ) -> bool:
     """A table or YAML of knowledge.  Whether something in it was, or on a dry run would be, imported."""
-    with err.status(f"正在导入 {file.name}"):
-        bundle = knowledge_files.read(file, kind=kind, guides_answer=guides_answer, region=region)
+    name = shown_name(file)
+    with err.status(Text(f"正在导入 {name}")):
+        bundle = knowledge_files.read(file, kind=kind, guides_answer=guides_answer, region=region, mapping=mapping)
         with database.write() as session:
             report = knowledge_files.import_bundle(
                 session, bundle, actor=actor, dry_run=dry_run, all_or_nothing=all_or_nothing
             )
     done = "已导入" if report.written else ("预演，未写入" if dry_run else "有问题，全部未导入")
     out.print(
-        f"{file.name}：{done}。新增 {len(report.added)}，更新 {len(report.changed)}，"
-        f"未变 {len(report.unchanged)}，有问题 {len(report.problems)}"
+        Text(
+            f"{name}：{done}。新增 {len(report.added)}，更新 {len(report.changed)}，"
+            f"未变 {len(report.unchanged)}，有问题 {len(report.problems)}"
+        )
     )
     if dry_run:
         for sign, items in (("新增", report.added), ("更新", report.changed)):
@@ -104,29 +127,37 @@ def _import_items(
     return (report.written or dry_run) and bundle_has_rows(report)
 
 
-def _import_texts(file: Path, *, region: str | None, actor: str, dry_run: bool) -> None:
+def _import_texts(file: Path, *, region: str | None, internal_confirmed_by: str, actor: str, dry_run: bool) -> None:
     """A policy document's own text: the second tier."""
-    with err.status(f"正在识别 {file.name}"):
+    name = shown_name(file)
+    with err.status(Text(f"正在识别 {name}")):
         texts = documents.read(file)
         with database.write() as session:
             report = documents.import_texts(
                 session,
-                file.name,
+                name,
                 texts,
                 region=knowledge_files.default_region(region),
+                internal_confirmed_by=internal_confirmed_by,
                 actor=actor,
                 dry_run=dry_run,
             )
     out.print(
-        f"{file.name}：{'预演，未写入' if dry_run else '已导入'}。政策文件 {len(texts)} 篇：新增 {len(report.added)}，"
-        f"更新 {len(report.changed)}，未变 {len(report.unchanged)}"
+        Text(
+            f"{name}：{'预演，未写入' if dry_run else '已导入'}。政策文件 {len(texts)} 篇：新增 {len(report.added)}，"
+            f"更新 {len(report.changed)}，未变 {len(report.unchanged)}"
+        )
     )
+    for note in report.notes:
+        out.print(Text(f"  提示：{note}"))
     for text in texts:
         facts = [
             text.doc_no,
             text.issuer,
             text.issued and f"{text.issued} 成文",
             text.effective and f"{text.effective} 起施行",
+            text.status if text.status != "有效" else None,
+            text.internal and f"标着「{text.internal}」，只供工作人员查阅",
         ]
         told = "，".join([fact for fact in facts if fact] + [f"原文 {len(text.clauses)} 段"])
         out.print(Text(f"  {text.id} 《{text.title}》{told}"))
@@ -139,12 +170,37 @@ def bundle_has_rows(report: knowledge_files.ImportReport) -> bool:
 
 @kb.command()
 def export(target: Annotated[Path, typer.Argument(help="目标文件：.yaml、.csv 或 .xlsx")]) -> None:
-    """导出全部知识；再导入到空库，内容不变。"""
+    """导出全部知识：问答、政策文件连同原文、办事指南；再导入到空库，内容不变。"""
     database.migrate()
     with err.status("正在导出"), database.read() as session:
         written = knowledge_files.export(session, target)
+        internal = len(knowledge.internal_documents(session))
     for path in written:
-        out.print(f"已导出 {path}")
+        out.print(Text(f"已导出 {path}"), soft_wrap=True)
+    if internal:
+        out.print(f"其中有 {internal} 份政策文件只供工作人员查阅，请不要把导出的文件对外公开。")
+
+
+@kb.command()
+def internal(
+    document: Annotated[str | None, typer.Argument(help="文件编号；写了就显示这份文件的原文")] = None,
+) -> None:
+    """列出只供工作人员查阅的政策文件，或显示其中一份的原文。"""
+    database.migrate()
+    with database.read() as session:
+        documents_ = knowledge.internal_documents(session)
+        if document is None:
+            table = Table("编号", "标题", "文号", "确认人")
+            for one in documents_:
+                table.add_row(
+                    *(Text(cell or "") for cell in (one.id, one.title, one.doc_no, one.internal_confirmed_by))
+                )
+            out.print(table if documents_ else "没有只供工作人员查阅的政策文件。")
+            return
+        if document not in {one.id for one in documents_}:
+            raise NotFound(f"没有编号为 {document} 的内部文件。")
+        for passage in knowledge.passages_of(session, document):
+            out.print(Text(f"{passage.label} {passage.text}".strip()), soft_wrap=True)
 
 
 @kb.command()

@@ -105,12 +105,15 @@ def _references(bundle: Bundle) -> Iterator[Finding]:
     documents, guides = _known(bundle.documents), _known(bundle.guides)
     status = {row.id: row.status for row in bundle.documents}
     status |= {bare_title(row.title): row.status for row in bundle.documents}
+    internal = {row.id for row in bundle.documents if row.internal_confirmed_by}
     qas = {row.id for row in bundle.qas}
     for qa in bundle.qas:
         for source in qa.sources:
             name = source.document if source.document in documents else bare_title(source.document)
             if name not in documents:
                 yield Finding("error", _where(qa), f"依据的文件「{source.document}」不存在")
+            elif source.document in internal and qa.status in (None, "draft", "approved"):
+                yield Finding("warning", _where(qa), f"依据的文件「{source.document}」是内部文件，市民看不到这处依据")
             elif status[name] == "已废止" and qa.status in (None, "draft", "approved"):
                 yield Finding("warning", _where(qa), f"依据的文件「{source.document}」已废止")
         for guide in qa.guides:

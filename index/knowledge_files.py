@@ -13,29 +13,33 @@ import json
 import re
 import unicodedata
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar, cast
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, cast, get_args
 from zoneinfo import ZoneInfo
 
 import yaml
-from openpyxl import Workbook, load_workbook
+from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
+from openpyxl.cell.cell import ERROR_CODES
 from openpyxl.styles import Alignment, Font
-from openpyxl.utils.exceptions import InvalidFileException
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot import audit, knowledge, regions
 from bot.errors import InvalidInput, NotFound
-from bot.models import QA, Counter, Document, ServiceGuide
+from bot.models import QA, Counter, Document, Passage, ServiceGuide
 from bot.settings import get_settings
+from index import html_text, secrecy, sheets
+from index.office_files import refuse_unreadable, shown_name
+from index.sheets import Bad, Row
 
 STARTER = Path(__file__).parent / "knowledge"
 """The starter knowledge: national rules, 示范知识，待本市部门审核."""
@@ -47,7 +51,9 @@ Kind = Literal["document", "guide", "qa"]
 KIND_NAMES: dict[Kind, str] = {"document": "政策文件", "guide": "办事指南", "qa": "问答"}
 
 _CHINA = ZoneInfo("Asia/Shanghai")
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u200b\u200e\u200f\u202a-\u202e\u2060\ud800-\udfff\ufeff\ufffe\uffff]"
+)
 _NEWLINE = re.compile("\r\n|[\r\x85\u2028\u2029]")
 _MISSING = ("", "~", "null")
 
@@ -168,6 +174,7 @@ class DocumentRow(_Row):
     status: Literal["有效", "已修改", "已废止"] = "有效"
     url: MaybeUrl = None
     replaced_by: MaybeSlug = None
+    internal_confirmed_by: MaybeLine = None
 
 
 class GuideRow(_Row):
@@ -228,8 +235,16 @@ class QARow(_Row):
         return self
 
 
-Row = DocumentRow | GuideRow | QARow
-_ROWS: dict[Kind, type[Row]] = {"document": DocumentRow, "guide": GuideRow, "qa": QARow}
+class PassageRow(_Row):
+    """A piece of a document's own text as files have it; a document's pieces stand in their order."""
+
+    document: Slug
+    label: Annotated[str, BeforeValidator(lambda value: _optional(_line)(value) or "")] = ""
+    text: Prose
+
+
+AnyRow = DocumentRow | GuideRow | QARow
+_ROWS: dict[Kind, type[AnyRow]] = {"document": DocumentRow, "guide": GuideRow, "qa": QARow}
 _MODELS: dict[Kind, Any] = {"document": Document, "guide": ServiceGuide, "qa": QA}
 
 
@@ -256,6 +271,7 @@ class Bundle:
     documents: list[DocumentRow] = field(default_factory=list)
     guides: list[GuideRow] = field(default_factory=list)
     qas: list[QARow] = field(default_factory=list)
+    passages: list[PassageRow] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     places: dict[tuple[Kind, str], tuple[str, int]] = field(default_factory=dict)
@@ -277,7 +293,7 @@ class Bundle:
         """The list of one kind's rows."""
         return cast("list[Any]", {"document": self.documents, "guide": self.guides, "qa": self.qas}[kind])
 
-    def add(self, kind: Kind, row: Row, file: str, line: int, given: set[str] | None = None) -> None:
+    def add(self, kind: Kind, row: AnyRow, file: str, line: int, given: set[str] | None = None) -> None:
         """Take a row, unless its id was there already.  The example of a template is no knowledge."""
         if row.id.startswith(EXAMPLE):
             return
@@ -347,11 +363,16 @@ class _YamlError(Exception):
 
 def read_yaml(path: Path) -> Bundle:
     """Read one YAML file; see ``docs/knowledge.zh.md`` for its form.  Unknown fields are refused, entry by entry."""
-    bundle = Bundle(files=[path.name])
+    bundle = Bundle(files=[shown_name(path)])
+    text = _load(path, bundle, ("utf-8",))
+    lines = [line.strip(" -") for line in (text or "").split("\n")]
+    secrecy.refuse_table(shown_name(path), [line for line in lines[: secrecy.HEAD_LINES] if line.startswith("#")])
+    if any("密" in line and secrecy.secret_mark(line.rpartition(": ")[2], alone=False) for line in lines):
+        raise secrecy.Classified(shown_name(path))
     try:
-        tree = _compose(_load(path, bundle, ("utf-8",)))
+        tree = _compose(text)
     except _YamlError as error:
-        bundle.problems.append(Problem(path.name, error.line, error.reason))
+        bundle.problems.append(Problem(shown_name(path), error.line, error.reason))
         return bundle
     if tree is None:
         return bundle
@@ -360,22 +381,24 @@ def read_yaml(path: Path) -> Bundle:
     for key, node in tree.value:
         if key.value in ("documents", "guides", "qas"):
             lists[cast("Kind", key.value[:-1])] = node
+        elif key.value == "passages":
+            _read_passages(bundle, shown_name(path), node)
         else:
             try:
                 heading[key.value] = _plain(node)
             except _YamlError as error:
-                bundle.problems.append(Problem(path.name, error.line, error.reason))
+                bundle.problems.append(Problem(shown_name(path), error.line, error.reason))
     head = _check(_Heading, heading, {})
     if isinstance(head, list):
-        bundle.problems += [Problem(path.name, 1, f"文件开头：{reason}") for reason in head]
+        bundle.problems += [Problem(shown_name(path), 1, f"文件开头：{reason}") for reason in head]
         head = _Heading()
     for kind in KIND_NAMES:
         node = lists.get(kind)
         if isinstance(node, yaml.SequenceNode):
             for entry in node.value:
-                _read_entry(bundle, path.name, kind, entry, head)
+                _read_entry(bundle, shown_name(path), kind, entry, head)
         elif node is not None and _plain(node) is not None:
-            bundle.problems.append(Problem(path.name, node.start_mark.line + 1, f"「{kind}s」应当是列表"))
+            bundle.problems.append(Problem(shown_name(path), node.start_mark.line + 1, f"「{kind}s」应当是列表"))
     return bundle
 
 
@@ -441,6 +464,21 @@ def _read_entry(bundle: Bundle, file: str, kind: Kind, node: yaml.Node, head: _H
         bundle.add(kind, row, file, line)
 
 
+def _read_passages(bundle: Bundle, file: str, node: yaml.Node) -> None:
+    for entry in node.value if isinstance(node, yaml.SequenceNode) else [node]:
+        line = entry.start_mark.line + 1
+        try:
+            data = _plain(entry)
+        except _YamlError as error:
+            bundle.problems.append(Problem(file, error.line, error.reason))
+            continue
+        row = _check(PassageRow, data if isinstance(data, dict) else {}, {})
+        if isinstance(row, list):
+            bundle.problems += [Problem(file, line, f"{PASSAGES}：{reason}") for reason in row]
+        else:
+            bundle.passages.append(row)
+
+
 def read_folder(folder: Path) -> Bundle:
     """All YAML files of a folder as one bundle.
 
@@ -467,6 +505,7 @@ def read_folder(folder: Path) -> Bundle:
                 elif new is not None and new != old:
                     said = f"政策文件 {row.id}：「{name}」是「{new}」，而别的文件里是「{old}」"
                     bundle.problems.append(Problem(file, line, said))
+        bundle.passages += one.passages
         for kind in ("guide", "qa"):
             for item in one.rows(kind):
                 bundle.add(kind, item, *one.places[kind, item.id])
@@ -509,6 +548,7 @@ COLUMNS: dict[Kind, dict[str, str]] = {
         "文件状态": "status",
         "网址": "url",
         "替代文件": "replaced_by",
+        "内部文件确认人": "internal_confirmed_by",
     },
     "guide": {
         "指南编号": "id",
@@ -529,21 +569,25 @@ COLUMNS: dict[Kind, dict[str, str]] = {
 }
 """The columns that export writes, in order: header → field."""
 
+PASSAGES = "政策原文"
+PASSAGE_COLUMNS = {"文件编号": "document", "条款": "label", "原文": "text"}
+"""The same for the pieces of documents, which have no number of their own"""
+
 _ALIASES: dict[Kind, dict[str, str]] = {
     "qa": {
         "id": "qa_id 问答编号",
         "matter": "类别 分类 类目 栏目 业务 cat category 所属事项",
-        "question": "标准问 标准问题 问 q title 咨询问题 问句",
-        "answer": "回答 回复 标准答案 答 a 答复 答复内容 回复内容",
-        "similar": "相似问题 相似问法 扩展问 同义问",
-        "sources": "政策依据 法律依据 依据文件",
+        "question": "标准问 标准问题 问 q title 咨询问题 问句 提问 问题描述 问题内容 问题标题 常见问题 咨询内容 咨询标题 咨询主题 留言主题 留言标题 来信主题 来信标题 诉求标题 诉求主题 信件标题",
+        "answer": "回答 回复 标准答案 答 a 答复 答复内容 回复内容 解答 答复意见 回复意见 答复结果 回复正文 官方回复 官方答复 答案内容 答复口径 参考答案 回答内容 解答内容",
+        "similar": "相似问题 相似问法 扩展问 同义问 问法 扩展问法 相似说法",
+        "sources": "政策依据 法律依据 依据文件 文件依据 法规依据",
         "clauses": "clause 条 条文",
         "audience": "服务对象 对象",
         "region": "area 区域 行政区划 适用地区",
         "valid_from": "有效期起 开始日期 施行日期",
         "valid_to": "有效期止 截止日期 结束日期",
         "as_of": "date 日期 更新日期 更新时间 发布日期",
-        "department": "dept 责任部门 承办单位 主管部门 发布部门 单位",
+        "department": "dept 责任部门 承办单位 主管部门 发布部门 单位 答复单位 答复部门 回复单位 办理单位 牵头部门 所属部门",
         "themes": "主题分类",
     },
     "document": {"title": "标题 政策文件", "url": "链接", "effective": "生效日期", "issued": "发布日期 印发日期"},
@@ -596,17 +640,84 @@ def _headers(kind: Kind) -> dict[str, str]:
 _HEADERS: dict[Kind, dict[str, str]] = {kind: _headers(kind) for kind in KIND_NAMES}
 
 
-def _kind_of(headers: Iterable[str], kind: str) -> Kind | None:
+def column_mapping(pairs: Iterable[str]) -> dict[str, str]:
+    """What ``--map`` says: 留言主题=问题, the table's header and ours (or a field's name).
+
+    Raises:
+        InvalidInput: not of this form, or there is no such column of ours.
+    """
+    mapping: dict[str, str] = {}
+    for pair in pairs:
+        theirs, equals, ours = pair.partition("=")
+        if not (equals and _plain_header(theirs) and _plain_header(ours)):
+            raise InvalidInput(f"--map 应当写成“表里的列名=本系统的列名”，例如 --map 留言主题=问题，而不是「{pair}」。")
+        if not any(_plain_header(ours) in known for known in _HEADERS.values()):
+            names = "、".join(
+                dict.fromkeys(re.sub("（.*", "", header) for kind in KIND_NAMES for header in COLUMNS[kind])
+            )
+            raise InvalidInput(f"--map：本系统没有「{ours}」这一列，可用的有：{names}。")
+        mapping[_plain_header(theirs)] = _plain_header(ours)
+    return mapping
+
+
+def _is_passages(headers: Iterable[str]) -> bool:
+    """Whether a table holds pieces of documents."""
+    return {"文件编号", "原文"} <= set(headers)
+
+
+def _no_header(rows: Sequence[Row], kind: str) -> tuple[int, str]:
+    """Where, and how, to say that no header was found: with what stands there and how to go on."""
+    # Of the rows looked at, the header is the one with the most short words.
+    likely = max(rows, key=lambda row: sum(0 < len(clean(_cell(cell))) <= 20 for cell in row.cells))
+    headers = [clean(_cell(cell)) for cell in likely.cells]
+    found = "、".join(f"「{header[:20]}」" for header in headers[:12] if header)
+    need = {"qa": ("问题", "答案"), "guide": ("指南名称",), "document": ("文件标题",)}.get(kind, ("问题", "答案"))
+    guesses = {
+        "问题": r"问|主题|标题|诉求|咨询",
+        "答案": r"答|复|解|结果|内容",
+        "指南名称": r"名称|事项|标题",
+        "文件标题": r"标题|名称|文件",
+    }
+    pairs: list[str] = []
+    for ours in need:
+        taken = {pair.partition("=")[0] for pair in pairs}
+        fitting = (one for one in headers if one and one not in taken and re.search(guesses[ours], one))
+        pairs.append(f"--map {next(fitting, '表里的列名')[:20]}={ours}")
+    return likely.line, (
+        f"前 {HEADER_ROWS} 行里没有找到表头，至少需要这些列：{'、'.join(need)}。看到的是：{found}。"
+        f"列名不同的，请说明哪一列是什么，例如：{' '.join(pairs)}"
+    )
+
+
+def _field(kind: Kind, header: str, mapping: Mapping[str, str]) -> str | None:
+    """The field that a column is for, by what a person says of it, else by its header; None if it isn't known."""
+    plain = _plain_header(header)
+    return _HEADERS[kind].get(mapping.get(plain, plain))
+
+
+def _kind_of(headers: Iterable[str], kind: str, mapping: Mapping[str, str]) -> Kind | None:
     """Which kind of rows a set of headers is for; None when required columns are missing."""
-    plain = {_plain_header(header) for header in headers if header}
+    headers = [header for header in headers if header]
     kinds: tuple[Kind, ...] = ("qa", "guide", "document") if kind == "auto" else (cast("Kind", kind),)
     best: tuple[int, Kind] | None = None
     for one in kinds:
-        fields = {_HEADERS[one][header] for header in plain if header in _HEADERS[one]}
+        fields = {name for header in headers if (name := _field(one, header, mapping))}
         if fields >= _REQUIRED[one] and (len(kinds) == 1 or fields & _OWN[one]):
             score = len(fields) + (100 if one == "qa" else 0)
             best = max(best, (score, one)) if best else (score, one)
     return best[1] if best else None
+
+
+HEADER_ROWS = 20
+"""Rows that are not empty, among which the header is looked for: titles and notes may stand above it."""
+_DAYS: dict[Kind, set[str]] = {
+    kind: {name for name, about in row.model_fields.items() if {date, datetime} & set(get_args(about.annotation))}
+    for kind, row in _ROWS.items()
+}
+"""Fields that are days or moments"""
+_NO_DAYS = {"id", "doc_no", "time_limit", "fee", "phone", "clauses", "sources", "guides", "related", "replaced_by"}
+"""Fields in which a date is what Excel makes of 3-5 (个工作日)."""
+_SCIENTIFIC = re.compile(r"\d(?:\.\d+)?[Ee]\+\d{1,2}")
 
 
 @dataclass
@@ -622,55 +733,170 @@ class _Table:
     """Whether values are spreadsheet cells: lists by newline, formulas quoted."""
     lossy: bool = False
     """Whether some bytes could not be decoded; they stand as U+FFFD."""
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    """What a person says that columns mean: header, as compared → header or field that is known"""
     complained: set[str] = field(default_factory=set)
 
     def problem(self, line: int | None, reason: str) -> None:
         self.bundle.problems.append(Problem(self.file, line, reason))
 
-    def read(self, rows: Iterator[tuple[int, list[Any]]]) -> None:
-        """Take a sheet: the header is the first of the first five rows that has the columns needed."""
-        before: list[tuple[int, list[Any]]] = []
-        for line, cells in rows:
-            headers = [clean(_cell(cell)) for cell in cells]
-            kind = _kind_of(headers, self.kind)
+    def read(self, rows: Iterator[Row]) -> None:
+        """Take a sheet: the header is the first row, of the first few, that has the columns needed.
+
+        Raises:
+            Classified: a state-secret mark stands above the table, in a cell, or in its column 密级.
+            NeedsConfirmation: the table is marked as internal, and what is in a table is for citizens.
+        """
+        before: list[Row] = []
+        for row in rows:
+            headers = [clean(_cell(cell)) for cell in row.cells]
+            if not any(headers):
+                continue
+            kind = _kind_of(headers, self.kind, self.mapping)
             if kind is not None:
-                self._read_rows(kind, headers, line, rows)
+                self._read_rows(kind, headers, row.line, rows)
                 return
-            before.append((line, cells))
-            if len(before) == 5:
+            if _is_passages(headers):
+                self._read_passages(headers, rows)
+                return
+            secrecy.refuse_table(self.file, ["\t".join(headers)])
+            before.append(row)
+            if len(before) == HEADER_ROWS:
                 break
-        if not any(_cell(cell) for _, cells in before for cell in cells):
+        if not before:
             self.problem(None, "文件是空的" if self.cells else "没有内容")
             return
-        need = {"qa": "问题、答案", "guide": "指南名称", "document": "文件标题"}.get(self.kind, "问题、答案")
-        self.problem(before[0][0], f"前五行里没有找到表头，至少需要这些列：{need}")
+        self.problem(*_no_header(before, self.kind))
 
-    def _read_rows(self, kind: Kind, headers: list[str], line: int, rows: Iterator[tuple[int, list[Any]]]) -> None:
+    def _read_rows(self, kind: Kind, headers: list[str], line: int, rows: Iterator[Row]) -> None:
         names: dict[int, str] = {}
+        marks: dict[int, str] = {}
         for index, header in enumerate(headers):
             plain = _plain_header(header)
-            name = _HEADERS[kind].get(plain)
+            name = _field(kind, header, self.mapping)
             if name in names.values():
                 self.problem(line, f"「{header}」与另一列意思相同，已忽略")
             elif name:
                 names[index] = name
+            elif secrecy.column(header):
+                marks[index] = header
             elif plain and plain not in _IGNORED:
                 self.problem(line, f"不认识的列「{header}」，已忽略")
+        for source in self.mapping:
+            if source not in map(_plain_header, headers):
+                self.problem(line, f"--map 里的列「{source}」表里没有")
         shown = {name: headers[index] for index, name in names.items()}
-        for number, cells in rows:
+        columns = {name: index for index, name in names.items()}
+        key = columns["question" if kind == "qa" else "title"]
+        together: list[tuple[int, dict[str, Any]]] = []
+        for number, cells, filled in rows:
+            if any(self.marked(cell) for cell in cells):
+                raise secrecy.Classified(self.file)
+            kept = [
+                mark
+                for index, header in marks.items()
+                if index < len(cells) and (mark := secrecy.check_cell(self.file, header, _cell(cells[index])))
+            ]
+            if kept:
+                self.problem(number, f"标着「{kept[0]}」，没有导入")
+                continue
             values = {name: cells[index] for index, name in names.items() if index < len(cells)}
-            if any(clean(_cell(cell)) for cell in values.values()):
-                self.take(kind, number, values, shown)
+            said = {name: clean(_cell(cell)) for name, cell in values.items()}
+            if not any(said.values()) and not any(isinstance(cell, Bad) for cell in values.values()):
+                continue
+            if said == shown or (not together and key in filled):
+                continue  # the header once more: on every printed page, or merged over two rows
+            if together and key not in filled:
+                self._take_together(kind, together, shown)
+                together = []
+            together.append((number, values))
+        self._take_together(kind, together, shown)
+
+    def _read_passages(self, headers: list[str], rows: Iterator[Row]) -> None:
+        names = {index: name for index, header in enumerate(headers) if (name := PASSAGE_COLUMNS.get(header))}
+        for line, cells, _ in rows:
+            data = {
+                name: clean(self._unquote(_cell(cells[index]))) for index, name in names.items() if index < len(cells)
+            }
+            if secrecy.secret_mark(data.get("text", ""), alone=False):
+                raise secrecy.Classified(self.file)
+            if not any(data.values()):
+                continue
+            data["document"] = self._name(data.get("document", ""))
+            row = _check(PassageRow, data, {name: header for header, name in PASSAGE_COLUMNS.items()})
+            if isinstance(row, list):
+                for reason in row:
+                    self.problem(line, reason)
+            else:
+                self.bundle.passages.append(row)
+
+    def marked(self, cell: Any) -> bool:
+        """Whether a cell holds a state-secret mark with its star: a level alone may be an answer."""
+        return (
+            isinstance(cell, str)
+            and "密" in cell
+            and any(secrecy.secret_mark(line, alone=False) for line in cell.split("\n") if len(line) < 60)
+        )
+
+    def _take_together(self, kind: Kind, rows: list[tuple[int, dict[str, Any]]], shown: Mapping[str, str]) -> None:
+        """Rows over which the question is merged: one item with lists over several rows, or items that differ by region."""
+        if len(rows) < 2:
+            for line, values in rows:
+                self.take(kind, line, values, shown)
+            return
+        first = dict(rows[0][1])
+        differ = [
+            name
+            for name in shown
+            if name not in _LISTS and len({said for _, values in rows if (said := clean(_cell(values.get(name))))}) > 1
+        ]
+        if not differ:
+            for name in shown:
+                cells = [value for _, values in rows if (value := values.get(name)) not in (None, "")]
+                bad = next((value for value in cells if isinstance(value, Bad)), None)
+                if bad is not None:
+                    first[name] = bad
+                elif name in _LISTS:
+                    first[name] = "\n".join(dict.fromkeys(map(_cell, cells)))
+                elif cells:
+                    first[name] = cells[0]
+            self.take(kind, rows[0][0], first, shown)
+        elif {"id", "region"} & set(differ):
+            for line, values in rows:
+                self.take(kind, line, values, shown)
+        else:
+            names = "、".join(f"「{shown[name]}」" for name in differ)
+            self.problem(
+                rows[0][0],
+                f"第 {rows[0][0]}–{rows[-1][0]} 行合并成了一条，{names}却写了几种，不知道哪一种算数，没有导入",
+            )
 
     def take(self, kind: Kind, line: int, values: dict[str, Any], shown: Mapping[str, str]) -> None:
         """Take one row; a bad one becomes a problem."""
         data: dict[str, Any] = {}
         for name, value in values.items():
+            label = shown.get(name, name)
+            if isinstance(value, Bad):
+                self.problem(line, f"「{label}」{value.reason}")
+                return
+            if isinstance(value, (date, time)) and name in _NO_DAYS:
+                self.problem(
+                    line,
+                    f"「{label}」是日期 {_cell(value)}，可能是 Excel 把“3-5”这样的内容改成了日期。请把单元格设为文本，重新填写",
+                )
+                return
+            if isinstance(value, str) and name not in _DAYS[kind] and _SCIENTIFIC.fullmatch(value.strip()):
+                self.problem(
+                    line, f"「{label}」是科学计数法“{value.strip()}”，末尾几位已经丢失。请把单元格设为文本，重新填写"
+                )
+                return
             if name in _LISTS:
                 # An empty first line counts: 条款 goes line by line with 依据.
-                data[name] = value if isinstance(value, list) else self._unquote(_cell(value)).split("\n")
+                data[name] = (
+                    list(map(self._words, value)) if isinstance(value, list) else self._words(value).split("\n")
+                )
             else:
-                data[name] = value if isinstance(value, date) else clean(self._unquote(_cell(value)))
+                data[name] = value if isinstance(value, date) and name in _DAYS[kind] else clean(self._words(value))
         if self.lossy and any("\ufffd" in str(value) for value in data.values()):
             self.problem(line, "有无法识别的字符，请把文件另存为 UTF-8 或 GBK 编码")
             return
@@ -692,9 +918,20 @@ class _Table:
             given = {*values, *data} if "text" in values else set(values)
             self.bundle.add(kind, row, self.file, line, given)
 
+    def _words(self, value: Any) -> Any:
+        """A cell's words: without the quote that keeps them from being a formula, and HTML as text."""
+        if isinstance(value, dict):  # JSON: a source with its clause
+            return value
+        words = _NEWLINE.sub("\n", _cell(value))
+        text = self._unquote(words)
+        return text if text is not words or not html_text.looks_like_html(text) else html_text.plain_text(text)
+
     def _unquote(self, text: str) -> str:
-        text = _NEWLINE.sub("\n", text)
-        return text[1:] if self.cells and len(text) > 1 and text[0] == "'" and text[1] in _QUOTED else text
+        """A cell's text without the ' that keeps it from being a formula, a number or HTML."""
+        quoted = self.cells and len(text) > 1 and text[0] == "'"
+        if quoted and (text[1] in _QUOTED or text[1].isdigit() or html_text.looks_like_html(text)):
+            return text[1:]
+        return text
 
     def _region(self, text: str) -> str:
         text = clean(text)
@@ -756,6 +993,8 @@ class _Table:
     def _document(self, data: dict[str, Any]) -> None:
         if not data.get("title"):
             raise ValueError("「文件标题」是空的")
+        if secrecy.secret_mark(str(data["title"]), alone=True):
+            raise secrecy.Classified(self.file)
         data["id"] = self._name(str(data.get("id") or _made_id("doc", bare_title(str(data["title"])))))
         if replaced_by := data.get("replaced_by"):
             data["replaced_by"] = self._name(str(replaced_by))
@@ -772,18 +1011,8 @@ def region_code(name: str) -> str | None:
 
 
 def _cell(value: Any) -> str:
-    """A spreadsheet's or JSON's value as the text that a person sees there."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "是" if value else "否"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, (datetime, date)):
-        return value.isoformat()
-    if isinstance(value, list):
-        return "\n".join(_cell(item) for item in value)
-    return str(getattr(value, "text", value))
+    """A spreadsheet's or JSON's value as the text that a person sees there; none for a cell whose value can't be told."""
+    return "" if isinstance(value, Bad) else sheets.as_text(value)
 
 
 def _made_id(prefix: str, *parts: str) -> str:
@@ -851,35 +1080,45 @@ def _split(text: str) -> list[str]:
 # --- reading files ---------------------------------------------------------------------------------------------------
 
 
-def read(path: Path, *, kind: str = "auto", guides_answer: bool = False, region: str | None = None) -> Bundle:
+def read(
+    path: Path,
+    *,
+    kind: str = "auto",
+    guides_answer: bool = False,
+    region: str | None = None,
+    mapping: Mapping[str, str] | None = None,
+) -> Bundle:
     """Read a file of any known form, or a folder of YAML files.
 
     Args:
         kind: what the file's rows are: ``qa``, ``guide``, ``document``, or ``auto`` (told from its columns).
         guides_answer: also make a question and answer of each service guide; see ``answers_from_guides``.
         region: code of the region of rows that name none; default: the settings' region.  YAML says it itself.
+        mapping: what columns of a table mean, where their headers don't say it; see ``column_mapping``.
 
     Raises:
-        InvalidInput: there is no such file, or its form is unknown.
+        Classified: the file bears a state-secret mark: nothing of it may be kept.
+        InvalidInput: there is no such file, its form is unknown, or it is marked as internal.
     """
+    name = shown_name(path)
+    secrecy.check_name(path, name)
+    refuse_unreadable(path)
     if kind not in ("auto", *KIND_NAMES):
         raise InvalidInput(f"没有「{kind}」这个种类，可用的有：auto、qa、guide、document。")
     if path.is_dir():
         bundle = read_folder(path)
     elif not path.is_file():
-        raise InvalidInput(f"找不到文件 {path}。")
+        raise InvalidInput(f"找不到文件 {name}。")
     elif path.suffix.lower() in (".yaml", ".yml"):
         bundle = read_yaml(path)
     elif path.suffix.lower() in (".csv", ".tsv", ".txt"):
-        bundle = read_csv(path, kind=kind, region=region)
+        bundle = read_csv(path, kind=kind, region=region, mapping=mapping)
     elif path.suffix.lower() in (".xlsx", ".xlsm"):
-        bundle = read_xlsx(path, kind=kind, region=region)
+        bundle = read_xlsx(path, kind=kind, region=region, mapping=mapping)
     elif path.suffix.lower() in (".jsonl", ".ndjson"):
-        bundle = read_jsonl(path, kind=kind, region=region)
-    elif path.suffix.lower() == ".xls":
-        raise InvalidInput("这是旧版 Excel 文件（.xls），请在 Excel 里另存为 .xlsx 再导入。")
+        bundle = read_jsonl(path, kind=kind, region=region, mapping=mapping)
     else:
-        raise InvalidInput(f"不支持的文件类型「{path.suffix}」，可用的有：.yaml、.csv、.xlsx、.jsonl。")
+        raise InvalidInput(f"{name}：不支持的文件类型「{path.suffix}」，可用的有：.yaml、.csv、.xlsx、.jsonl。")
     if guides_answer:
         for row in answers_from_guides(bundle):
             bundle.add("qa", row, *bundle.places["guide", row.guides[0]])
@@ -890,7 +1129,7 @@ def _load(path: Path, bundle: Bundle, encodings: Sequence[str]) -> str | None:
     """The file's text in the first encoding that fits; None, and a problem, when there is none."""
     data = path.read_bytes()
     if not data.strip():
-        bundle.problems.append(Problem(path.name, None, "文件是空的"))
+        bundle.problems.append(Problem(shown_name(path), None, "文件是空的"))
         return None
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         encodings = ("utf-16",)
@@ -899,12 +1138,12 @@ def _load(path: Path, bundle: Bundle, encodings: Sequence[str]) -> str | None:
             return data.decode(encoding).removeprefix("\ufeff")
         except UnicodeDecodeError as error:
             line = data.count(b"\n", 0, error.start) + 1
-    bundle.problems.append(Problem(path.name, line, f"编码不对，应当是 {'、'.join(encodings).upper()}"))
+    bundle.problems.append(Problem(shown_name(path), line, f"编码不对，应当是 {'、'.join(encodings).upper()}"))
     return None
 
 
 def _stem(path: Path) -> str:
-    return re.sub(r"[^\w.\-]+", "-", path.stem)[:40]
+    return re.sub(r"[^\w.\-]+", "-", Path(shown_name(path)).stem)[:40]
 
 
 def default_region(region: str | None) -> str:
@@ -912,52 +1151,57 @@ def default_region(region: str | None) -> str:
     return region or get_settings().region
 
 
-def read_csv(path: Path, *, kind: str = "auto", region: str | None = None) -> Bundle:
+def read_csv(
+    path: Path, *, kind: str = "auto", region: str | None = None, mapping: Mapping[str, str] | None = None
+) -> Bundle:
     """Read a CSV file (UTF-8 with or without BOM, GBK, UTF-16; comma, semicolon, tab) and what export wrote beside it.
 
     Documents and guides lie in files of their own, named like the first with -政策文件 and -办事指南.
     """
-    bundle = Bundle(files=[path.name])
-    _read_csv(path, bundle, kind, default_region(region))
-    others: tuple[Kind, ...] = ("document", "guide")
-    for other in others:
-        beside = _beside(path, other)
+    bundle = Bundle(files=[shown_name(path)])
+    _read_csv(path, bundle, kind, default_region(region), mapping or {})
+    for other, name in (("document", KIND_NAMES["document"]), ("guide", KIND_NAMES["guide"]), ("auto", PASSAGES)):
+        beside = _beside(path, name)
         if beside.is_file():
-            bundle.files.append(beside.name)
-            _read_csv(beside, bundle, other, default_region(region))
+            bundle.files.append(shown_name(beside))
+            _read_csv(beside, bundle, other, default_region(region), {})
     _imply_documents(bundle)
     return bundle
 
 
-def _beside(path: Path, kind: Kind) -> Path:
-    return path.with_name(f"{path.stem}-{KIND_NAMES[kind]}{path.suffix}")
+def _beside(path: Path, name: str) -> Path:
+    return path.with_name(f"{path.stem}-{name}{path.suffix}")
 
 
-def _read_csv(path: Path, bundle: Bundle, kind: str, region: str) -> None:
-    decoded = _decode_csv(path, bundle, kind)
+def _read_csv(path: Path, bundle: Bundle, kind: str, region: str, mapping: Mapping[str, str]) -> None:
+    decoded = _decode_csv(path, bundle, kind, mapping)
     if decoded is None:
         return
     text, lossy = decoded
     csv.field_size_limit(1 << 30)  # an unpaired quote makes a giant cell: a problem of its row, not of the file
     start = text[:4096]
-    first = {mark: islice(csv.reader(io.StringIO(start), delimiter=mark), 5) for mark in ",\t;"}
-    delimiter = next((mark for mark, rows in first.items() if any(_kind_of(row, kind) for row in rows)), ",")
+    first = {mark: list(islice(csv.reader(io.StringIO(start), delimiter=mark), HEADER_ROWS)) for mark in ",\t;|"}
+    fits = (
+        mark for mark, rows in first.items() if any(_kind_of(row, kind, mapping) or _is_passages(row) for row in rows)
+    )
+    # Without a header that is known: the mark that parts the first rows into the most cells.
+    delimiter = next(fits, max(first, key=lambda mark: max(map(len, first[mark]), default=0)))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
 
-    def rows() -> Iterator[tuple[int, list[Any]]]:
+    def rows() -> Iterator[Row]:
         line = 1
         for cells in reader:
-            yield line, cells
+            yield Row(line, list(cells))
             line = reader.line_num + 1
 
-    _Table(bundle, path.name, kind, region, _stem(path), lossy=lossy).read(rows())
+    _Table(bundle, shown_name(path), kind, region, _stem(path), lossy=lossy, mapping=mapping).read(rows())
 
 
-def _decode_csv(path: Path, bundle: Bundle, kind: str) -> tuple[str, bool] | None:
+def _decode_csv(path: Path, bundle: Bundle, kind: str, mapping: Mapping[str, str]) -> tuple[str, bool] | None:
     """The text in the encoding in which the header makes sense, and whether bad bytes were replaced in it."""
     data = path.read_bytes().replace(b"\0", b"") if not _is_utf16(path) else path.read_bytes()
     if not data.strip(b"\xef\xbb\xbf \r\n\t"):
-        bundle.problems.append(Problem(path.name, None, "文件是空的"))
+        bundle.problems.append(Problem(shown_name(path), None, "文件是空的"))
         return None
     encodings = ("utf-16",) if _is_utf16(path) else ("utf-8-sig", "gb18030", "big5")
     for errors in ("strict", "replace"):
@@ -966,12 +1210,17 @@ def _decode_csv(path: Path, bundle: Bundle, kind: str) -> tuple[str, bool] | Non
                 text = data.decode(encoding, errors)
             except UnicodeDecodeError:
                 continue
-            first = "\n".join(text[:4096].splitlines()[:5])
-            if _kind_of(re.split(r"[,;\t\n\"]", first), kind):
+            first = "\n".join(text[:4096].splitlines()[:HEADER_ROWS])
+            if _kind_of(re.split(r"[,;|\t\n\"]", first), kind, mapping):
                 return text, errors == "replace"
+    for encoding in encodings[:2]:  # no header that is known: that is said of what can be read
+        try:
+            return data.decode(encoding), False
+        except UnicodeDecodeError:
+            continue
     text = data.decode(encodings[0], "replace")
     if "\ufffd" in text:
-        bundle.problems.append(Problem(path.name, None, "认不出文件的编码或表头，请另存为 UTF-8 编码的 CSV"))
+        bundle.problems.append(Problem(shown_name(path), None, "认不出文件的编码或表头，请另存为 UTF-8 编码的 CSV"))
         return None
     return text, False
 
@@ -981,49 +1230,76 @@ def _is_utf16(path: Path) -> bool:
         return file.read(2) in (b"\xff\xfe", b"\xfe\xff")
 
 
-def read_xlsx(path: Path, *, kind: str = "auto", region: str | None = None) -> Bundle:
-    """Read every sheet of an XLSX workbook; what a sheet holds is told from its columns.  Formulas stay text."""
-    bundle = Bundle(files=[path.name])
+def read_xlsx(
+    path: Path, *, kind: str = "auto", region: str | None = None, mapping: Mapping[str, str] | None = None
+) -> Bundle:
+    """Read every visible sheet of an XLSX workbook; what a sheet holds is told from its columns."""
+    name = shown_name(path)
+    bundle = Bundle(files=[name])
     if not path.stat().st_size:
-        bundle.problems.append(Problem(path.name, None, "文件是空的"))
+        bundle.problems.append(Problem(name, None, "文件是空的"))
         return bundle
     try:
-        book = load_workbook(path, read_only=True)
-    except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, OSError) as error:
-        bundle.problems.append(Problem(path.name, None, f"打不开，不是完好的 .xlsx 文件，或者加了密码（{error}）"))
-        return bundle
-    try:
-        sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
-        for sheet in sheets:
-            if hasattr(sheet, "reset_dimensions"):
-                sheet.reset_dimensions()  # some programs write wrong ones
-            rows = ((number, list(cells)) for number, cells in enumerate(sheet.iter_rows(values_only=True), 1))
-            file = f"{path.name} 的「{sheet.title}」" if len(sheets) > 1 else path.name
-            content = Bundle()
-            _Table(content, file, kind, default_region(region), _stem(path)).read(rows)
-            if len(sheets) > 1:  # Excel makes empty sheets by itself
-                content.problems = [problem for problem in content.problems if problem.reason != "文件是空的"]
-            _merge(bundle, content)
-    finally:
-        book.close()
+        with sheets.opened(path) as book:
+            secrecy.refuse_table(name, book.furniture)
+            for title in book.hidden:
+                bundle.problems.append(Problem(name, None, f"工作表「{title}」是隐藏的，没有读"))
+            for sheet in book.sheets:
+                secrecy.refuse_table(name, [sheet.title, *sheet.furniture])
+                content = Bundle()
+                _read_sheet(
+                    sheet, content, name, len(book.sheets) > 1, kind, default_region(region), _stem(path), mapping or {}
+                )
+                if len(book.sheets) > 1:  # Excel makes empty sheets by itself
+                    content.problems = [problem for problem in content.problems if problem.reason != "文件是空的"]
+                _merge(bundle, content)
+    except (secrecy.Classified, secrecy.NeedsConfirmation):
+        raise
+    except InvalidInput as error:
+        bundle.problems.append(Problem(name, None, str(error).removeprefix(f"{name}：")))
     _imply_documents(bundle)
     return bundle
 
 
+def _read_sheet(
+    sheet: sheets.Sheet,
+    bundle: Bundle,
+    name: str,
+    several: bool,
+    kind: str,
+    region: str,
+    stem: str,
+    mapping: Mapping[str, str],
+) -> None:
+    file = f"{name} 的「{sheet.title}」" if several else name
+    try:
+        _Table(bundle, file, kind, region, stem, mapping=mapping).read(sheet.rows)
+    except (zipfile.BadZipFile, zlib.error, SyntaxError, KeyError, ValueError, TypeError, IndexError, OSError):
+        bundle.problems.append(Problem(file, None, "有一部分读不出来，文件可能已损坏。请在 Excel 里打开后重新保存"))
+    if sheet.hidden:
+        lines = "、".join(map(str, sheet.hidden[:5])) + ("等" if len(sheet.hidden) > 5 else "")
+        said = f"{len(sheet.hidden)} 行是隐藏的（第 {lines} 行），没有导入；要导入，请先取消隐藏或筛选"
+        bundle.problems.append(Problem(file, None, said))
+
+
 def _merge(bundle: Bundle, other: Bundle) -> None:
     bundle.problems += other.problems
+    bundle.passages += other.passages
     for kind in KIND_NAMES:
         for row in other.rows(kind):
             bundle.add(kind, row, *other.places[kind, row.id], other.given.get((kind, row.id)))
 
 
-def read_jsonl(path: Path, *, kind: str = "auto", region: str | None = None) -> Bundle:
+def read_jsonl(
+    path: Path, *, kind: str = "auto", region: str | None = None, mapping: Mapping[str, str] | None = None
+) -> Bundle:
     """Read JSON lines, a record a line, with English or Chinese names: {question, answer, dept, date}, or a guide's."""
-    bundle = Bundle(files=[path.name])
+    bundle = Bundle(files=[shown_name(path)])
     text = _load(path, bundle, ("utf-8", "gb18030"))
     if text is None:
         return bundle
-    table = _Table(bundle, path.name, kind, default_region(region), _stem(path), cells=False)
+    mapping = mapping or {}
+    table = _Table(bundle, shown_name(path), kind, default_region(region), _stem(path), cells=False, mapping=mapping)
     for line, source in enumerate(text.split("\n"), 1):
         if not source.strip():
             continue
@@ -1035,17 +1311,32 @@ def read_jsonl(path: Path, *, kind: str = "auto", region: str | None = None) -> 
         if not isinstance(record, dict):
             table.problem(line, "一行应当是一个 JSON 对象")
             continue
-        found = _kind_of(record, kind)
+        found = _kind_of(record, kind, mapping)
         if found is None:
-            table.problem(line, "缺少必需的字段（问答要有 question、answer，指南要有 title）")
+            names = "、".join(f"「{key[:20]}」" for key in list(record)[:12])
+            table.problem(
+                line,
+                f"缺少必需的字段（问答要有 question、answer，指南要有 title）。看到的是：{names}。"
+                "名字不同的，请用 --map 说明，例如 --map 留言主题=问题 --map 答复意见=答案",
+            )
+            continue
+        if any(table.marked(value) for value in record.values()):
+            raise secrecy.Classified(table.file)
+        kept = [
+            mark
+            for key, value in record.items()
+            if secrecy.column(key) and (mark := secrecy.check_cell(table.file, key, _cell(value)))
+        ]
+        if kept:
+            table.problem(line, f"标着「{kept[0]}」，没有导入")
             continue
         values: dict[str, Any] = {}
         shown: dict[str, str] = {}
         for key, value in record.items():
-            name = _HEADERS[found].get(_plain_header(key))
+            name = _field(found, key, mapping)
             if name and name not in values:
                 values[name], shown[name] = value, key
-            elif name is None and key not in table.complained:
+            elif name is None and not secrecy.column(key) and key not in table.complained:
                 table.complained.add(key)
                 table.problem(line, f"不认识的字段「{key}」，已忽略（以后各行不再提示）")
         table.take(found, line, values, shown)
@@ -1160,6 +1451,7 @@ def import_bundle(
     savepoint = session.begin_nested()
     for kind, items in objects.items():
         _tally(report, kind, knowledge.upsert(session, items))
+    _import_passages(session, bundle, report)
     report.written = not (dry_run or (all_or_nothing and report.problems))
     if not report.written:
         savepoint.rollback()
@@ -1167,7 +1459,28 @@ def import_bundle(
     savepoint.commit()
     if report.added or report.changed:
         _record(session, actor, bundle.files, report)
+    touched = {item.id for item in (*report.added, *report.changed) if item.kind == "document"}
+    for row in bundle.documents:
+        if row.internal_confirmed_by and row.id in touched:
+            named = row.internal_confirmed_by
+            audit.record(session, actor, "knowledge.internal", row.id, internal_confirmed_by=named)
     return report
+
+
+def _import_passages(session: Session, bundle: Bundle, report: ImportReport) -> None:
+    """Replace the text of every document that the bundle has pieces of."""
+    texts: dict[str, list[tuple[str, str]]] = {}
+    for row in bundle.passages:
+        texts.setdefault(row.document, []).append((row.label, row.text))
+    known = knowledge.find(session, Document, texts)
+    for id_, pieces in texts.items():
+        item = Item("document", id_)
+        if id_ not in known:
+            report.problems.append(Problem("、".join(bundle.files), None, f"{PASSAGES}的文件「{id_}」不存在，请先导入"))
+        elif knowledge.set_passages(session, id_, pieces) and item not in report.added:
+            report.changed += [item] if item not in report.changed else []
+            report.unchanged = [one for one in report.unchanged if one != item]
+            report.fields[item] = (*report.fields.get(item, ()), PASSAGES)
 
 
 def _record(session: Session, actor: str, files: list[str], report: ImportReport) -> None:
@@ -1279,7 +1592,7 @@ def load_starter(session: Session, folder: Path = STARTER) -> ImportReport:
     are the documents and guides that an item beyond draft refers to.
     """
     files = sorted(folder.glob("*.y*ml"))
-    whole = _digest([(path.name, path.read_bytes().hex()) for path in files])
+    whole = _digest([(shown_name(path), path.read_bytes().hex()) for path in files])
     if session.scalar(select(Counter.value).where(Counter.name == f"{_LOADED}files")) == whole:
         return ImportReport()
     knowledge.lock(session)
@@ -1338,12 +1651,12 @@ def _digest(value: Any) -> int:
 def export(session: Session, path: Path) -> list[Path]:
     """Write all knowledge as YAML, CSV or XLSX, by the suffix.  Importing it into an empty database gives the same.
 
-    CSV makes up to three files, one a kind.  Returns the files written.
+    CSV makes up to four files: Q&A, documents, guides and the documents' own texts.  Returns the files written.
 
     Raises:
         InvalidInput: another suffix.
     """
-    return _save(from_database(session), path)
+    return _save(from_database(session, texts=True), path)
 
 
 def write_template(path: Path) -> list[Path]:
@@ -1407,8 +1720,14 @@ def _save(bundle: Bundle, path: Path) -> list[Path]:
         _write(path, lambda part: _save_xlsx(bundle, part))
         return [path]
     written = []
+    texts = _beside(path, PASSAGES)
+    if bundle.passages:
+        _write(texts, lambda part: _save_passages_csv(bundle, part))
+        written.append(texts)
+    else:
+        texts.unlink(missing_ok=True)
     for kind in ("qa", "document", "guide"):
-        file = path if kind == "qa" else _beside(path, kind)
+        file = path if kind == "qa" else _beside(path, KIND_NAMES[kind])
         if kind == "qa" or bundle.rows(kind):
             _write(file, lambda part, kind=kind: _save_csv(bundle, kind, part))  # type: ignore[misc]
             written.append(file)
@@ -1417,9 +1736,18 @@ def _save(bundle: Bundle, path: Path) -> list[Path]:
     return written
 
 
-def from_database(session: Session) -> Bundle:
-    """All knowledge of the database as rows, by id; a row that no file could hold is a problem, and there as it is."""
+def from_database(session: Session, *, texts: bool = False) -> Bundle:
+    """All knowledge of the database as rows, by id; a row that no file could hold is a problem, and there as it is.
+
+    Args:
+        texts: with the documents' own texts.
+    """
     bundle = Bundle()
+    if texts:
+        pieces = session.scalars(select(Passage).order_by(Passage.document_id, Passage.position))
+        bundle.passages = [
+            PassageRow.model_construct(document=one.document_id, label=one.label, text=one.text) for one in pieces
+        ]
     for kind, model in _MODELS.items():
         for item in session.scalars(select(model).order_by(model.id)):
             values = {name: getattr(item, name) for name in _ROWS[kind].model_fields}
@@ -1432,7 +1760,7 @@ def from_database(session: Session) -> Bundle:
     return bundle
 
 
-def _as_it_is(kind: Kind, values: dict[str, Any]) -> Row:
+def _as_it_is(kind: Kind, values: dict[str, Any]) -> AnyRow:
     if kind == "qa":
         values = values | {"sources": [SourceRow.model_construct(**source) for source in values["sources"]]}
     return _ROWS[kind].model_construct(**values)
@@ -1460,11 +1788,15 @@ _Dumper.add_representer(str, _represent_text)
 
 
 def _yaml(bundle: Bundle) -> str:
-    tree = {f"{kind}s": [_lean(row) for row in bundle.rows(kind)] for kind in KIND_NAMES if bundle.rows(kind)}
+    tree: dict[str, Any] = {
+        f"{kind}s": [_lean(row) for row in bundle.rows(kind)] for kind in KIND_NAMES if bundle.rows(kind)
+    }
+    if bundle.passages:
+        tree["passages"] = [row.model_dump() for row in bundle.passages]
     return yaml.dump(tree, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1 << 20)
 
 
-def _lean(row: Row) -> dict[str, Any]:
+def _lean(row: AnyRow) -> dict[str, Any]:
     values = row.model_dump(exclude_none=True)
     if isinstance(row, QARow):
         values["sources"] = [source.model_dump(exclude_none=True) for source in row.sources]
@@ -1491,13 +1823,30 @@ def _cells(bundle: Bundle, kind: Kind) -> Iterator[list[str]]:
             values["guides"] = [named("guide", id_) for id_ in row.guides]
             values["status"] = knowledge.STATUS_NAMES[row.status or "draft"]
         texts = [_cell(values[name]) for name in COLUMNS[kind].values()]
-        yield [f"'{text}" if text.startswith(tuple(_QUOTED)) else text for text in texts]
+        yield [f"'{text}" if _needs_quote(text) else text for text in texts]
+
+
+def _needs_quote(text: str) -> bool:
+    """Whether Excel, or our own reading, would take a cell's text for something else: a formula, HTML, a quoted number."""
+    return text.startswith(tuple(_QUOTED)) or html_text.looks_like_html(text)
 
 
 def _save_csv(bundle: Bundle, kind: Kind, path: Path) -> None:
     # With a BOM, or Excel takes it for GBK.
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         csv.writer(file).writerows(_cells(bundle, kind))
+
+
+def _passage_cells(bundle: Bundle) -> Iterator[list[str]]:
+    yield list(PASSAGE_COLUMNS)
+    for row in bundle.passages:
+        texts = [row.document, row.label, row.text]
+        yield [f"'{text}" if _needs_quote(text) else text for text in texts]
+
+
+def _save_passages_csv(bundle: Bundle, path: Path) -> None:
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file).writerows(_passage_cells(bundle))
 
 
 def _save_xlsx(bundle: Bundle, path: Path) -> None:
@@ -1517,5 +1866,21 @@ def _save_xlsx(bundle: Bundle, path: Path) -> None:
                     row.append(cell)
                 sheet.append(row)
             else:
-                sheet.append(texts)
+                sheet.append([_plain_cell(sheet, text) for text in texts])
+    if bundle.passages:
+        sheet = book.create_sheet(PASSAGES)
+        sheet.freeze_panes = "A2"
+        for letter, width in (("A", 24), ("B", 14), ("C", 100)):
+            sheet.column_dimensions[letter].width = width
+        for texts in _passage_cells(bundle):
+            sheet.append([_plain_cell(sheet, text) for text in texts])
     book.save(path)
+
+
+def _plain_cell(sheet: Any, text: str) -> Any:
+    """Text that openpyxl would take for one of Excel's error values (#N/A) as the text that it is."""
+    if text not in ERROR_CODES:
+        return text
+    cell = WriteOnlyCell(sheet, value=text)
+    cell.data_type = "s"
+    return cell

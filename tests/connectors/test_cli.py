@@ -14,7 +14,7 @@ from cryptography.fernet import Fernet
 from samples import fill
 from sqlalchemy import select
 
-from bot import conversations, crypto, database
+from bot import conversations, crypto, database, knowledge
 from bot.models import QA, AuditEntry, utcnow
 from bot.settings import Settings, get_settings
 from connectors.cli import main
@@ -292,3 +292,59 @@ def test_retention_asks_for_a_word_and_puts_it_on_record(run) -> None:  # type: 
     with database.read() as session:
         (entry,) = session.scalars(select(AuditEntry).where(AuditEntry.action == "retention.confirm"))
         assert entry.actor == "王"
+
+
+def test_a_marked_document_leaves_nothing_behind_but_that_it_was_refused(
+    run, sqlite_db: Settings, tmp_path: Path
+) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "会议安排.txt"
+    path.write_text("机密★10年\n某市要害部位值守办法\n第一条 暗号是青山。\n第二条 完。", encoding="utf-8")
+    table = tmp_path / "问答.csv"
+    table.write_text("问题,答案,密级\n暗号是什么？,青山绿水。,秘密\n", encoding="utf-8")
+    other = tmp_path / "规定.txt"
+    other.write_text("某市养犬规定\n第一条 遛犬要牵绳。", encoding="utf-8")
+    for options in ((), ("--dry-run",)):
+        code, out, err = run("kb", "import", str(path), str(table), str(other), *options)
+        assert code == 1 and "规定.txt" in out  # the file after them is imported all the same
+        assert "移除" in err and "报告" in err and "会议安排.txt" in err and "问答.csv" in err
+        assert "值守" not in out + err and "青山" not in out + err
+    with database.read() as session:
+        entries = session.scalars(select(AuditEntry).where(AuditEntry.action == "knowledge.classified")).all()
+        assert [(entry.subject, entry.detail) for entry in entries] == [("-", {})] * 4
+    left = b"".join(file.read_bytes() for file in sqlite_db.data_dir.rglob("*") if file.is_file())
+    for word in ("值守", "青山", "会议安排", "问答.csv"):
+        assert word.encode() not in left and word.encode("unicode_escape") not in left
+
+
+def test_an_internal_document_waits_for_a_named_person(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "口径.txt"
+    path.write_text("内部资料 注意保管\n某市热线答复规定\n第一条 先问清楚。\n第二条 再答复。", encoding="utf-8")
+    code, out, err = run("kb", "import", str(path))
+    assert code == 1 and "--internal-confirmed-by" in err and "答复规定" not in out + err
+    code, out, _ = run("kb", "import", str(path), "--internal-confirmed-by", "李处长")
+    assert code == 0 and "只供工作人员查阅" in out
+    _, out, _ = run("kb", "export", str(tmp_path / "全部.xlsx"))
+    assert "1 份政策文件只供工作人员查阅" in out
+    with database.read() as session:
+        (document,) = knowledge.internal_documents(session)
+    _, out, _ = run("kb", "internal")
+    assert document.id in out and "李处长" in out
+    assert "第一条 先问清楚。" in run("kb", "internal", document.id)[1]
+    assert run("kb", "internal", "没有的")[0] == 1
+
+
+def test_columns_of_another_system_are_mapped(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "留言.csv"
+    path.write_text("群众诉求,经办口径\n鱼证怎么办,到窗口办。\n", encoding="utf-8")
+    code, _, err = run("kb", "import", str(path))
+    assert code == 1 and "--map 群众诉求=问题" in err
+    code, out, _ = run("kb", "import", str(path), "--map", "群众诉求=问题", "--map", "经办口径=答案")
+    assert code == 0 and "新增 1" in out
+    code, _, err = run("kb", "import", str(path), "--map", "群众诉求")
+    assert code == 1 and "--map" in err
+
+
+def test_an_old_word_file_is_refused_with_the_way_to_convert_it(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "办法.doc").write_bytes(b"\xd0\xcf\x11\xe0")
+    code, _, err = run("kb", "import", str(tmp_path / "办法.doc"))
+    assert code == 1 and "另存为" in err and ".docx" in err

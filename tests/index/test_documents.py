@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import date
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from bot import database, knowledge
 from bot.errors import InvalidInput
 from bot.models import Document, Passage
 from bot.settings import Settings
-from index import documents
+from index import documents, secrecy
 
 NOTICE = """某市人民政府办公室
 关于印发《某市图书馆管理办法》的通知
@@ -127,6 +128,24 @@ def test_a_pdf_is_read_and_one_of_pictures_is_said_to_be_one(tmp_path: Path) -> 
         documents.read(tmp_path / "扫描.pdf")
 
 
+def test_a_mark_on_a_pdfs_page_is_found_and_a_long_title_is_whole(tmp_path: Path) -> None:
+    (tmp_path / "办法.pdf").write_bytes(pdf("机密★10年\n" + NOTICE))
+    with pytest.raises(secrecy.Classified):
+        documents.read(tmp_path / "办法.pdf")
+    broken = NOTICE.replace("关于印发《某市图书馆管理办法》的通知", "关于印发《某市图书馆\n管理办法》的通知")
+    (tmp_path / "办法.pdf").write_bytes(pdf(broken))
+    assert one(tmp_path / "办法.pdf").title == "某市人民政府办公室关于印发《某市图书馆管理办法》的通知"
+
+
+def test_a_broken_pdf_is_refused_and_quoted_nowhere(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    raw = pdf(NOTICE)
+    for cut in range(100, len(raw), 150):
+        (tmp_path / "坏.pdf").write_bytes(raw[:cut] + raw[cut + 7 :])
+        with contextlib.suppress(InvalidInput):
+            documents.read(tmp_path / "坏.pdf")
+    assert caplog.text == ""
+
+
 def test_the_same_text_as_docx_and_html(tmp_path: Path) -> None:
     expected = one(write(tmp_path, "办法.txt", NOTICE))
     made = docx.Document()
@@ -178,7 +197,7 @@ def test_a_long_clause_is_cut_at_sentence_ends_under_one_label(tmp_path: Path) -
         ("坏.docx", b"PK\x03\x04broken", "docx"),
         ("坏.pdf", b"%PDF-1.7 broken", "PDF"),
         ("图.txt", b"\x89PNG\x00\x00\xff\xfe\xfa", "编码"),
-        ("表.doc", b"x", "支持"),
+        ("表.doc", b"x", "另存为"),
     ],
 )
 def test_bad_files_are_refused_with_a_reason(tmp_path: Path, name: str, raw: bytes, said: str) -> None:

@@ -51,6 +51,12 @@ def found(source: Bundle) -> list[tuple[str, str]]:
     return [(finding.level, f"{finding.where} {finding.what}") for finding in check(source, today=TODAY)]
 
 
+def test_an_answer_that_rests_on_an_internal_document_is_pointed_out() -> None:
+    documents = [DocumentRow(id="fa", title="内部口径", internal_confirmed_by="李处长")]
+    (finding,) = found(bundle(a_qa("甲"), documents=documents))
+    assert finding[0] == "warning" and "市民看不到这处依据" in finding[1]
+
+
 def test_good_knowledge_is_left_in_peace() -> None:
     qas = [a_qa("甲", related=["乙"]), a_qa("乙", sources=[SourceRow(document="《居住证暂行条例》")])]
     assert found(bundle(*qas)) == []

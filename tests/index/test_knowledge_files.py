@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from bot import database, knowledge
 from bot.errors import InvalidInput
-from bot.models import QA, AuditEntry, Base, Document, ServiceGuide
+from bot.models import QA, AuditEntry, Base, Document, Passage, ServiceGuide
 from bot.settings import Settings
 from index import knowledge_files
 from index.knowledge_files import (
@@ -82,9 +82,9 @@ def put(bundle: Bundle, **options: Any) -> knowledge_files.ImportReport:
         return import_bundle(session, bundle, actor="王科长", **options)
 
 
-def stored() -> Bundle:
+def stored(**options: bool) -> Bundle:
     with database.read() as session:
-        return from_database(session)
+        return from_database(session, **options)
 
 
 # --- YAML ------------------------------------------------------------------------------------------------------------
@@ -291,8 +291,8 @@ def test_an_excel_workbook_as_people_make_it(settings: Settings, tmp_path: Path)
     sheet.append(["本市常见问题汇总"])
     sheet.append(["序号", "问题*", "答案（必填）", "生效日期", "地区", "依据", "条款"])
     sheet.append([1, "电话是多少？", 12345, datetime(2024, 1, 1), 100000, "《某某条例》\n另一办法", "\n第三条"])
-    sheet.append([2, "算一下？", "=1+1", 45292, None, "某某条例", "第一条\n第二条"])
-    sheet.append([3, "算一下？", "=1+1", 45292, None, "某某条例", None])
+    sheet.append([2, "算一下？", "'=1+1", 45292, None, "某某条例", "第一条\n第二条"])
+    sheet.append([3, "算一下？", "'=1+1", 45292, None, "某某条例", None])
     book.create_sheet("空的")
     book.save(tmp_path / "a.xlsx")
     bundle = read(tmp_path / "a.xlsx")
@@ -598,12 +598,22 @@ NASTY += [
     "- 项\n# 不是注释",
     "{a: b}",
     "no",
+    "<b>粗</b>&nbsp;体",
+    "1<2",
 ]
 
 
 def nasty_knowledge() -> list[Any]:
     documents = [
-        Document(id=f"d-{n}", title=text, doc_no=text, region="100000", status="有效") for n, text in enumerate(NASTY)
+        Document(
+            id=f"d-{n}",
+            title=text,
+            doc_no=text,
+            region="100000",
+            status="有效",
+            internal_confirmed_by="李处长" if n == 3 else None,
+        )
+        for n, text in enumerate(NASTY)
     ]
     guides = [
         ServiceGuide(
@@ -646,13 +656,19 @@ def nasty_knowledge() -> list[Any]:
         )
         for n, text in enumerate(NASTY)
     ]
-    return [*documents, *guides, *qas]
+    passages = [
+        Passage(document_id=f"d-{m}", position=n, label=" ".join(text.split()) if n % 2 else "", text=text)
+        for m in (0, 3)
+        for n, text in enumerate(map(knowledge_files.clean, NASTY))
+    ]
+    return [*documents, *guides, *qas, *passages]
 
 
 def same(one: Bundle, other: Bundle) -> None:
     assert other.documents == one.documents
     assert other.guides == one.guides
     assert other.qas == one.qas
+    assert other.passages == one.passages
 
 
 def fresh() -> Session:
@@ -672,11 +688,43 @@ def test_export_and_import_into_an_empty_database_lose_nothing(settings: Setting
         report = import_bundle(second, bundle, actor="甲")
         assert report.problems == []
         assert report.notes == []
-        before, after = from_database(first), from_database(second)
+        before, after = from_database(first, texts=True), from_database(second, texts=True)
         assert len(after.qas) == len(NASTY)
+        assert len(after.passages) == 2 * len(NASTY)
+        assert [row.id for row in after.documents if row.internal_confirmed_by] == ["d-3"]
         same(before, after)
         export(second, tmp_path / f"again{suffix}")
         same(before, read(tmp_path / f"again{suffix}"))
+
+
+def test_a_table_that_makes_a_document_internal_is_audited(sqlite_db: Settings, tmp_path: Path) -> None:
+    put(read(write(tmp_path / "a.csv", "文件编号,文件标题,文号,内部文件确认人\nfa,口径,一号,李处长\n")))
+    with database.read() as session:
+        (entry,) = session.scalars(select(AuditEntry).where(AuditEntry.action == "knowledge.internal")).all()
+        assert (entry.subject, entry.detail) == ("fa", {"internal_confirmed_by": "李处长"})
+    put(read(write(tmp_path / "a.csv", "文件编号,文件标题,文号,内部文件确认人\nfa,新口径,一号,\n")))
+    with database.read() as session:
+        assert session.get_one(Document, "fa").internal_confirmed_by == "李处长"  # a table makes nothing public
+
+
+def test_the_text_of_a_document_that_is_not_there_is_a_problem(sqlite_db: Settings, tmp_path: Path) -> None:
+    bundle = read(write(tmp_path / "a.csv", "文件编号,条款,原文\n没有,第一条,某事。\n,第二条,某事。\n"))
+    report = put(bundle)
+    assert [str(problem) for problem in report.problems] == [
+        "a.csv 第 3 行：「文件编号」不能为空",
+        "a.csv：政策原文的文件「没有」不存在，请先导入",
+    ]
+    put(
+        read(
+            write(
+                tmp_path / "b.yaml",
+                "documents: [{id: fa, title: 法}]\npassages: [{document: fa, label: 第一条, text: 旧。}]\n",
+            )
+        )
+    )
+    report = put(read(write(tmp_path / "c.yaml", "passages: [{document: fa, text: 新。}]\n")))
+    assert report.changed == [Item("document", "fa")]
+    assert [row.text for row in stored(texts=True).passages] == ["新。"]
 
 
 texts = st.text(min_size=1, max_size=40).filter(lambda text: knowledge_files.clean(text))
@@ -730,7 +778,7 @@ def test_no_exported_cell_is_a_formula(sqlite_db: Settings, tmp_path: Path) -> N
     with database.read() as session:
         written = export(session, tmp_path / "a.csv")
         export(session, tmp_path / "a.xlsx")
-    assert sorted(path.name for path in written) == ["a-办事指南.csv", "a-政策文件.csv", "a.csv"]
+    assert sorted(path.name for path in written) == ["a-办事指南.csv", "a-政策原文.csv", "a-政策文件.csv", "a.csv"]
     for path in written:
         assert path.read_bytes().startswith(b"\xef\xbb\xbf"), "Excel needs the mark to see UTF-8"
         with path.open(encoding="utf-8-sig", newline="") as file:

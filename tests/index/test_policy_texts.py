@@ -89,6 +89,26 @@ def test_a_complaint_is_registered_not_answered_with_a_law(talk: Talk) -> None:
     assert talk.say("狂犬疫苗免疫证明丢失补证工本费乱收", "report_problem").type == "ticket"
 
 
+def test_what_became_internal_is_in_no_reply_before_and_after_the_next_build(
+    talk: Talk, sqlite_db: Settings, tmp_path: Path
+) -> None:
+    question = "狂犬疫苗免疫证明丢失补证工本费"
+    assert talk.say(question).type == "passages"
+    path = write(
+        tmp_path, "养犬.txt", "内部资料\n" + NOTICE.replace("图书馆", "养犬").replace("借书证", "犬只狂犬疫苗免疫证明")
+    )
+    with database.write() as session:
+        documents.import_texts(
+            session, path.name, documents.read(path), region="430100", actor="小王", internal_confirmed_by="李处长"
+        )
+    assert talk.say(question).type == "ticket"
+    settings = sqlite_db.model_copy(update={"dense": False, "answer_at": 0.5, "clarify_at": 0.4, "region": "430100"})
+    versions.publish(settings, versions.build(settings))
+    assert Talk(Assistant(settings, IndexReader(settings))).say(question).type == "ticket"
+    files = [file for file in (settings.index_dir / (versions.pointer(settings)[0] or "")).rglob("*") if file.is_file()]
+    assert files and not any("补证工本费10元".encode() in file.read_bytes() for file in files)
+
+
 def test_what_was_repealed_since_the_build_is_not_shown(talk: Talk) -> None:
     with database.write() as session:
         document = session.get_one(Document, documents.PolicyText("", "某政办发〔2025〕3号").id)
