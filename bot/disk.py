@@ -34,6 +34,7 @@ _BY_ERRNO = {
 }
 _BY_SQLITE = {
     sqlite3.SQLITE_FULL: FULL,
+    sqlite3.SQLITE_IOERR_SHMSIZE: FULL,  # no room for the write-ahead log's index
     sqlite3.SQLITE_READONLY: _READ_ONLY,
     sqlite3.SQLITE_IOERR: _BROKEN,
     sqlite3.SQLITE_CANTOPEN: "数据库文件打不开。请检查数据文件夹的权限和磁盘。",
@@ -75,7 +76,8 @@ def own_reason(error: BaseException) -> str | None:
     if isinstance(error, OSError) and error.errno in _BY_ERRNO:
         return f"{error.filename}：{_BY_ERRNO[error.errno]}" if error.filename else _BY_ERRNO[error.errno]
     if isinstance(error, sqlite3.Error):
-        return _BY_SQLITE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)  # the low byte is the primary code
+        code = getattr(error, "sqlite_errorcode", 0)
+        return _BY_SQLITE.get(code) or _BY_SQLITE.get(code & 0xFF)  # the low byte is the primary code
     if said := _BY_SQLSTATE.get(str(getattr(error, "sqlstate", ""))):
         return said
     words = str(error).lower()

@@ -132,7 +132,7 @@ def test_what_stood_open_is_shut_and_said_once(sqlite_db: Settings, tmp_path: Pa
     outside.chmod(0o644)
     fill(sqlite_db)
     for folder in ("index/v1", "logs", "evaluations"):
-        (sqlite_db.data_dir / folder).mkdir(parents=True)
+        (sqlite_db.data_dir / folder).mkdir(parents=True, exist_ok=True)
         (sqlite_db.data_dir / folder / "file").write_text("x", encoding="utf-8")
     (sqlite_db.data_dir / "link").symlink_to(outside)
     for path in (sqlite_db.data_dir, *sqlite_db.data_dir.rglob("*")):

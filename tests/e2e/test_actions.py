@@ -17,6 +17,11 @@ from bot.settings import ROOT
 ACTIONS = yaml.safe_load((ROOT / "domain.yml").read_text(encoding="utf-8"))["actions"]
 
 
+def post(stack: Stack, body: dict[str, Any]) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {stack.secret}"}
+    return httpx.post(stack.settings.action_url, json=body, headers=headers, timeout=30, trust_env=False)
+
+
 def call(stack: Stack, citizen: Citizen, action: str, text: str, intent: str) -> dict[str, Any]:
     """One action on one new message of the conversation."""
     with stack.database(), database.write() as session:
@@ -33,7 +38,7 @@ def webhook(stack: Stack, action: str, sender: str, text: str, intent: str, meta
         "paused": False, "events": [], "latest_input_channel": "rest", "active_loop": {}, "latest_action_name": None,
     }  # fmt: skip
     body = {"next_action": action, "sender_id": sender, "tracker": tracker, "version": "3.6.21"}
-    response = httpx.post(stack.settings.action_url, json=body, timeout=30, trust_env=False)
+    response = post(stack, body)
     assert response.status_code == 200, response.text
     answer: dict[str, Any] = response.json()
     return answer
@@ -95,4 +100,4 @@ def test_a_message_without_a_turn_is_refused(stack: Stack) -> None:
         "paused": False,
     }
     body = {"next_action": "action_smalltalk", "sender_id": "x", "tracker": tracker}
-    assert httpx.post(stack.settings.action_url, json=body, timeout=30, trust_env=False).status_code == 500
+    assert post(stack, body).status_code == 500

@@ -13,9 +13,9 @@ from connectors.page import BUILD
 from tests.web.visitor import Visitor, launch
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One browser for all; each visitor has a profile of their own in it."""
+    """One browser for a file; each visitor has a profile of their own in it.  Its event loop must end with the file."""
     assert (BUILD / "index.html").exists(), "网页还没有编译：请先运行 make test-setup"
     with sync_playwright() as playwright:
         one = launch(playwright)
