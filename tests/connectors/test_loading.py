@@ -66,8 +66,8 @@ def test_messages_are_stored_and_acknowledged_at_once_and_answered_when_the_inde
     loading: TestClient, gate: threading.Event
 ) -> None:
     said = loading.get("/readyz")
-    expected = {"status": "loading", "accepting": True, "answering": False, "rasa": False}
-    assert said.status_code == 503 and said.json().items() >= expected.items()
+    expected: dict[str, object] = {"status": "loading", "accepting": True, "answering": False, "rasa": False}
+    assert said.status_code == 503 and expected.items() <= said.json().items()
     assert loading.get("/healthz").status_code == loading.get("/metrics").status_code == 200
     citizens = [Citizen(loading) for _ in range(12)]  # more than there are threads for turns
     ids = [uuid.uuid4().hex for _ in citizens]
@@ -76,9 +76,15 @@ def test_messages_are_stored_and_acknowledged_at_once_and_answered_when_the_inde
         assert taken.status_code == 202 and taken.json()["deferred"] is True
         assert [one["text"] for one in citizen.call("GET", "/messages").json()["messages"]] == [ASKED]
     gate.set()
-    assert ready(loading) | {"index": "", "index_error": None} == {
-        "code": 200, "status": "degraded", "accepting": True, "answering": True, "rasa": False, "index": "", "index_error": None,
-    }  # fmt: skip
+    expected = {
+        "code": 200,
+        "status": "degraded",
+        "accepting": True,
+        "answering": True,
+        "rasa": False,
+        "index_error": None,
+    }
+    assert expected.items() <= ready(loading).items()
     for citizen, message_id in zip(citizens, ids, strict=True):
         again = citizen.say(ASKED, message_id)
         assert again.status_code == 200
