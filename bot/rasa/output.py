@@ -7,6 +7,7 @@ import contextlib
 import os
 import stat
 import sys
+from typing import Any, Iterable
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
@@ -15,23 +16,23 @@ from structlog.tracebacks import ExceptionDictTransformer
 class SafeOutput:
     """Standard output or error: as before, but nothing raises where the disk is full or nobody reads any more."""
 
-    def __init__(self, stream):
+    def __init__(self, stream: Any) -> None:
         self._stream = stream
 
-    def write(self, text):
+    def write(self, text: str) -> int:
         with contextlib.suppress(OSError, ValueError):
             self._stream.write(text)
         return len(text)
 
-    def writelines(self, lines):
+    def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:
             self.write(line)
 
-    def flush(self):
+    def flush(self) -> None:
         with contextlib.suppress(OSError, ValueError):
             self._stream.flush()
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
 
