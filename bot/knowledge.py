@@ -131,7 +131,7 @@ def upsert(session: Session, items: Sequence[Knowledge]) -> Changes:
     """Add or change many items of one kind, with one query a few hundred of them and at most one revision.
 
     A reviewed answer whose content changes is no longer what was reviewed: it becomes a draft again and its review is
-    cleared (paused and retired items stay so).  A review that comes with the item, and is newer than the one in the
+    cleared (paused and retired items stay so); when it is to be looked at again is no content.  A review that comes with the item, and is newer than the one in the
     database, is taken over together with its status.
 
     Args:
@@ -178,7 +178,7 @@ def _overwrite(row: Knowledge, item: Knowledge) -> tuple[str, ...]:
         row.status, row.replaced_by = item.status, item.replaced_by
         row.reviewed_by, row.reviewed_at = item.reviewed_by, item.reviewed_at
         return (*new, "status")
-    if new:
+    if new.keys() - {"review_by"}:
         row.status = "draft" if row.status == "approved" else row.status
         row.reviewed_by = row.reviewed_at = None
     return tuple(new)
@@ -277,6 +277,25 @@ def set_status(session: Session, qa_id: str, status: str, actor: str, *, replace
     return qa
 
 
+def confirm_sources(session: Session, qa_id: str, actor: str) -> bool:
+    """Take the marks 依据待核 off an item: somebody has compared it with the official texts.  Whether it had any.
+
+    Raises:
+        NotFound: no such item.
+    """
+    qa = session.get(QA, qa_id, with_for_update=True, populate_existing=True)
+    if qa is None:
+        raise NotFound(f"没有编号为 {qa_id} 的问答。")
+    marked = [source["document"] for source in qa.sources if source.get("unverified")]
+    if not marked:
+        return False
+    qa.sources = [{name: source[name] for name in source if name != "unverified"} for source in qa.sources]
+    qa.revision = bump(session)
+    audit.record(session, actor, "qa.sources_confirmed", qa_id, documents=marked)
+    session.flush()
+    return True
+
+
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
@@ -340,6 +359,7 @@ def expand(
                 issuer=document.issuer,
                 clause=source.get("clause"),
                 url=document.url,
+                unverified=source.get("unverified", False),
             )
             for source in qa.sources
             if (document := documents.get(source["document"])) and document.internal_confirmed_by is None

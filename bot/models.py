@@ -166,7 +166,7 @@ class QA(Base):
     answer: Mapped[str] = mapped_column(Text)
     similar: Mapped[list[str]]
     sources: Mapped[list[Any]]
-    """[{"document": document id, "clause": text or null}]"""
+    """[{"document": document id, "clause": text or null}], with "unverified": true where nobody has seen the official text"""
     guides: Mapped[list[str]]
     related: Mapped[list[str]]
     themes: Mapped[list[str]]
@@ -176,6 +176,8 @@ class QA(Base):
     valid_from: Mapped[date | None]
     valid_to: Mapped[date | None]
     as_of: Mapped[date | None]
+    review_by: Mapped[date | None]
+    """The last day on which its figures may stand without another look."""
     status: Mapped[str] = mapped_column(String(16))
     """draft, approved, paused or retired"""
     replaced_by: Mapped[str | None] = mapped_column(String(64))

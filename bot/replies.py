@@ -23,6 +23,10 @@ class Source(_Model):
     issuer: str | None = None
     clause: str | None = None
     url: str | None = None
+    unverified: bool = Field(
+        default=False,
+        description="依据待核: nobody has compared the answer with this text's official version yet. Show it.",
+    )
 
 
 class Guide(_Model):

@@ -219,7 +219,44 @@ def approve(
         wanted = ids or [qa.id for qa in knowledge.all_qas(session) if qa.matter == matter and qa.status == "draft"]
         for qa_id in wanted:
             knowledge.set_status(session, qa_id, "approved", actor)
+        approved = knowledge.get_many(session, wanted).values()
+        unverified = sum(any(source.get("unverified") for source in qa.sources) for qa in approved)
     out.print(f"已审核通过 {len(wanted)} 条。")
+    if unverified:
+        out.print(f"其中 {unverified} 条的依据待核，答复里照样写明；和正式文本核对过以后，用 yihaoda kb confirm 去掉。")
+
+
+@kb.command()
+def confirm(
+    ids: Annotated[list[str], typer.Argument(help="问答编号，可写多个")],
+    actor: Annotated[str, typer.Option(help="核对人，记入审计日志")] = "",
+) -> None:
+    """依据已和正式文本核对过：去掉“依据待核”，立即生效。审核状态不变。"""
+    if not actor.strip():
+        raise InvalidInput("请用 --actor 写明核对人。")
+    database.migrate()
+    with database.write() as session:
+        confirmed = [qa_id for qa_id in ids if knowledge.confirm_sources(session, qa_id, actor)]
+    out.print(f"已去掉 {len(confirmed)} 条的“依据待核”。")
+
+
+@kb.command()
+def review(
+    matter: Annotated[str | None, typer.Option(help="只看一个事项")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="最多列出多少条")] = 50,
+) -> None:
+    """列出要人看的问答：先是依据待核的，再是复核日期到了的，然后是其余的草稿。"""
+    database.migrate()
+    with database.read() as session:
+        bundle = knowledge_files.from_database(session)
+    items = [item for item in knowledge_check.to_review(bundle) if matter in (None, item.qa.matter)]
+    table = Table("编号", "事项", "问题", "部门", "看什么")
+    for qa, reasons in items[:limit]:
+        cells = (qa.id, qa.matter, qa.question, qa.department or "", "\n".join(reasons))
+        table.add_row(*(Text(cell) for cell in cells))
+    if items:
+        out.print(table)
+    out.print(f"要看的 {len(items)} 条{f'，这里是前 {limit} 条' if len(items) > limit else ''}。")
 
 
 @kb.command()
@@ -239,16 +276,16 @@ def pause(
 def check(
     files: Annotated[list[Path] | None, typer.Argument(help="要检查的文件或文件夹；不写则检查数据库")] = None,
 ) -> None:
-    """检查知识：格式、日期、引用、重复、来源、相似问。有错误时退出码为 1。"""
-    findings: list[knowledge_check.Finding] = []
+    """检查知识：格式、日期、引用、重复、来源、相似问、句子长短；数一数草稿和依据待核的。有错误时退出码为 1。"""
     if files:
-        for file in files:
-            findings += knowledge_check.check(knowledge_files.read(file))
+        bundles = [knowledge_files.read(file) for file in files]
     else:
         database.migrate()
         with database.read() as session:
-            findings = knowledge_check.check(session)
+            bundles = [knowledge_files.from_database(session)]
+    findings = [finding for bundle in bundles for finding in knowledge_check.check(bundle)]
     out.print(knowledge_check.render(findings))
+    out.print(knowledge_check.standing(knowledge_files.Bundle.joined(bundles)))
     if any(finding.level == "error" for finding in findings):
         raise typer.Exit(1)
 

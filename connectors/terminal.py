@@ -146,7 +146,8 @@ def _answer(reply: dict[str, Any]) -> str:
 
 def _source(source: dict[str, Any]) -> str:
     number = f"（{source['doc_no']}）" if source["doc_no"] else ""
-    return f"《{source['title']}》{number}{source['clause'] or ''}"
+    mark = "（依据待核）" if source.get("unverified") else ""
+    return f"《{source['title']}》{number}{source['clause'] or ''}{mark}"
 
 
 def show_explanation(console: Console, detail: dict[str, Any]) -> None:

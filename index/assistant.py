@@ -605,6 +605,8 @@ class Assistant:
         )
         if qa.as_of is None and any(character.isdigit() for character in qa.answer):
             _add_note(reply, wording.NO_DATE)
+        if qa.review_by is not None and qa.review_by < today:
+            _add_note(reply, wording.REVIEW_DUE)
         outcome = _say(work, reply)
         outcome.qa_id, outcome.confidence = qa.id, reply.confidence
         return outcome

@@ -32,6 +32,10 @@ RETROACTIVE = timedelta(days=366)
 """How long before its date of issue a document may take effect, as tax rules do."""
 SKELETONS = 3
 """How many items may share a sentence that differs only in the matter's words."""
+LONGEST = 60
+"""Characters between 。；！？ or line ends: what an old person reads in one breath on a phone."""
+SOON = timedelta(days=30)
+"""How long before its day of review an answer is named."""
 
 Level = Literal["error", "warning"]
 
@@ -51,7 +55,7 @@ def check(source: Bundle | Session, *, today: date | None = None) -> list[Findin
         today: the day that nothing may be dated after; default: today in China.
     """
     bundle = source if isinstance(source, Bundle) else from_database(source)
-    today = today or datetime.now(ZoneInfo("Asia/Shanghai")).date()
+    today = today or _today()
     findings = [Finding("error", _file(file, line), reason) for file, line, reason in bundle.problems]
     findings += _dates(bundle, today)
     findings += _references(bundle)
@@ -61,6 +65,63 @@ def check(source: Bundle | Session, *, today: date | None = None) -> list[Findin
     findings += _at_odds(bundle)
     findings += _twice(bundle.documents)
     return sorted(findings, key=lambda finding: finding.level)
+
+
+class ToReview(NamedTuple):
+    """A Q&A that an approver should look at, and what for."""
+
+    qa: QARow
+    reasons: tuple[str, ...]
+
+
+def to_review(bundle: Bundle, *, today: date | None = None) -> list[ToReview]:
+    """What approvers have to look at: first what rests on texts that nobody has seen, then what is past its day of review
+    or nearly so, then the other drafts; by id.
+    """
+    today = today or _today()
+    titles = {row.id: row.title for row in bundle.documents}
+    ranked: list[tuple[int, ToReview]] = []
+    for qa in bundle.qas:
+        if qa.status in ("paused", "retired"):
+            continue
+        unverified = [
+            f"《{titles.get(source.document, source.document)}》{source.clause or ''}"
+            for source in qa.sources
+            if source.unverified
+        ]
+        reasons = (
+            f"依据待核：{'；'.join(unverified)}" if unverified else "",
+            _review_due(qa, today),
+            "" if qa.status == "approved" else "待审核",
+        )
+        if any(reasons):
+            rank = next(rank for rank, reason in enumerate(reasons) if reason)
+            ranked.append((rank, ToReview(qa, tuple(filter(None, reasons)))))
+    return [item for _, item in sorted(ranked, key=lambda pair: (pair[0], pair[1].qa.id))]
+
+
+def standing(bundle: Bundle, *, today: date | None = None) -> str:
+    """How many items there are, and how many of them are drafts, rest on unseen texts or are due for another look."""
+    today = today or _today()
+    live = [qa for qa in bundle.qas if qa.status not in ("paused", "retired")]
+    drafts = sum(qa.status != "approved" for qa in live)
+    marks = [sum(source.unverified for source in qa.sources) for qa in live]
+    overdue = sum(qa.review_by is not None and qa.review_by < today for qa in live)
+    soon = sum(qa.review_by is not None and today <= qa.review_by <= today + SOON for qa in live)
+    return (
+        f"问答 {len(bundle.qas)} 条：草稿 {drafts} 条；依据待核 {sum(map(bool, marks))} 条（{sum(marks)} 处依据）；"
+        f"复核日期已过 {overdue} 条，{SOON.days} 天内到期 {soon} 条。"
+    )
+
+
+def _today() -> date:
+    return datetime.now(ZoneInfo("Asia/Shanghai")).date()
+
+
+def _review_due(qa: QARow, today: date) -> str:
+    if qa.review_by is None or qa.review_by > today + SOON:
+        return ""
+    return f"复核日期 {qa.review_by} {'已过' if qa.review_by < today else '快到了'}，请核对里面的数字"
 
 
 def render(findings: Iterable[Finding]) -> RenderableType:
@@ -94,6 +155,8 @@ def _dates(bundle: Bundle, today: date) -> Iterator[Finding]:
             yield Finding("error", _where(qa), f"数据截至日期 {qa.as_of} 还没有到")
         if qa.valid_to and qa.valid_to < today and qa.status in (None, "draft", "approved"):
             yield Finding("warning", _where(qa), f"{qa.valid_to} 已经失效，应当更新或退役")
+        if (due := _review_due(qa, today)) and qa.status not in ("paused", "retired"):
+            yield Finding("warning", _where(qa), due)
     for document in bundle.documents:
         if document.issued and document.issued > today:
             yield Finding("error", _where(document), f"发文日期 {document.issued} 还没有到")
@@ -143,6 +206,18 @@ def _contents(bundle: Bundle) -> Iterator[Finding]:
             yield Finding("warning", _where(qa), f"相似问只有 {len(qa.similar)} 个，建议至少 {SIMILAR_QUESTIONS} 个")
         if "\ufffd" in f"{qa.question}{qa.answer}{''.join(qa.similar)}":
             yield Finding("warning", _where(qa), "有乱码字符（�）")
+        long = [part for part in map(str.strip, re.split(r"[。；！？;!?\n]", qa.answer)) if len(part) > LONGEST]
+        if long and not _made_of_guide(qa):
+            yield Finding(
+                "warning",
+                _where(qa),
+                f"有 {len(long)} 句超过 {LONGEST} 个字，请断开，一行一个要点：「{long[0][:20]}……」",
+            )
+
+
+def _made_of_guide(qa: QARow) -> bool:
+    """Composed of a guide's fields, by design."""
+    return len(qa.guides) == 1 and qa.id == guide_answer_id(qa.guides[0])
 
 
 # --- questions that are too alike ------------------------------------------------------------------------------------
@@ -217,8 +292,8 @@ def _skeletons(bundle: Bundle) -> Iterator[Finding]:
     guides = {row.id: row.title for row in bundle.guides}
     found: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for qa in bundle.qas:
-        if len(qa.guides) == 1 and qa.id == guide_answer_id(qa.guides[0]):
-            continue  # composed of a guide's fields, by design
+        if _made_of_guide(qa):
+            continue
         nouns = _nouns([qa.matter, *(guides.get(guide, "") for guide in qa.guides)])
         for sentence in [*re.split(r"[。！？!?；;\n]", qa.answer), qa.question, *qa.similar]:
             skeleton = re.sub(r"《[^》]*》", "《》", sentence)
@@ -287,7 +362,7 @@ def _at_odds(bundle: Bundle) -> Iterator[Finding]:
 def _statements(bundle: Bundle) -> Iterator[_Statement]:
     """The clauses with figures.  Near enough to be compared are those of one matter, of one guide or of one clause of a law."""
     for qa in bundle.qas:
-        if qa.status != "retired" and not (len(qa.guides) == 1 and qa.id == guide_answer_id(qa.guides[0])):
+        if qa.status != "retired" and not _made_of_guide(qa):
             cited = {f"{source.document} {source.clause}" for source in qa.sources if source.clause}
             about = frozenset({f"事项 {qa.matter} {qa.region}", *(f"指南 {guide}" for guide in qa.guides), *cited})
             yield from _clauses(_where(qa), about, qa.answer)

@@ -56,6 +56,7 @@ _CONTROL = re.compile(
 )
 _NEWLINE = re.compile("\r\n|[\r\x85\u2028\u2029]")
 _MISSING = ("", "~", "null")
+_NO_CLAUSE = "—"
 
 
 # --- the schema ------------------------------------------------------------------------------------------------------
@@ -134,6 +135,17 @@ def _moment(value: Any) -> Any:
     return moment if moment.tzinfo else moment.replace(tzinfo=_CHINA)
 
 
+def _mark(value: Any) -> Any:
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    text = clean(str(value)).lower()
+    if text in ("待核", "依据待核", "true", "是"):
+        return True
+    if text in ("", _NO_CLAUSE, "-", "已核", "false", "否"):
+        return False
+    raise ValueError(f"依据待核应当写“待核”或“{_NO_CLAUSE}”，不是「{text[:20]}」")
+
+
 def _region(value: Any) -> Any:
     value = _line(value)
     if isinstance(value, str):
@@ -201,6 +213,8 @@ class SourceRow(_Row):
 
     document: OneLine
     clause: MaybeLine = None
+    unverified: Annotated[bool, BeforeValidator(_mark)] = False
+    """依据待核: nobody has compared the answer with the official text yet."""
 
 
 class QARow(_Row):
@@ -221,6 +235,8 @@ class QARow(_Row):
     valid_from: Day = None
     valid_to: Day = None
     as_of: Day = None
+    review_by: Day = None
+    """The last day on which its figures may stand without another look."""
     status: Literal["draft", "approved", "paused", "retired"] | None = None
     replaced_by: MaybeSlug = None
     reviewed_by: MaybeLine = None
@@ -523,6 +539,7 @@ COLUMNS: dict[Kind, dict[str, str]] = {
         "相似问（每行一个）": "similar",
         "依据（每行一个）": "sources",
         "条款（与依据逐行对应）": "clauses",
+        "依据待核（与依据逐行对应）": "unverified",
         "办事指南（每行一个）": "guides",
         "关联问答（每行一个编号）": "related",
         "适用对象": "audience",
@@ -530,6 +547,7 @@ COLUMNS: dict[Kind, dict[str, str]] = {
         "生效日期": "valid_from",
         "失效日期": "valid_to",
         "数据截至": "as_of",
+        "复核日期": "review_by",
         "部门": "department",
         "主题（每行一个）": "themes",
         "状态": "status",
@@ -613,16 +631,26 @@ _OWN: dict[Kind, set[str]] = {
     "guide": {"who", "materials", "steps", "time_limit", "text", "channels", "address"},
     "document": {"doc_no", "issuer", "effective"},
 }
-_MORE: dict[Kind, tuple[str, ...]] = {"qa": ("clauses",), "guide": ("text",), "document": ()}
+_MORE: dict[Kind, tuple[str, ...]] = {"qa": ("clauses", "unverified"), "guide": ("text",), "document": ()}
 _IGNORED = {"序号", "no", "备注"}
-_LISTS = {"similar", "sources", "clauses", "guides", "related", "themes", "materials", "steps", "channels"}
+_LISTS = {
+    "similar",
+    "sources",
+    "clauses",
+    "unverified",
+    "guides",
+    "related",
+    "themes",
+    "materials",
+    "steps",
+    "channels",
+}
 _STATUSES = {name: status for status, name in knowledge.STATUS_NAMES.items()}
 _AUDIENCES = {
     "个人": {"个人", "自然人", "群众", "市民"},
     "企业": {"企业", "法人", "单位", "企业法人"},
     "个人和企业": {"", "全部", "不限", "个人企业", "个人和企业", "个人与企业", "企业和个人", "企业个人"},
 }
-_NO_CLAUSE = "—"
 _QUOTED = "=+-@'"  # a cell that starts so is a formula to Excel, or our own mark
 
 
@@ -968,15 +996,18 @@ class _Table:
             if data["status"] not in knowledge.STATUS_NAMES:
                 raise ValueError(f"「状态」应当是 {'、'.join(_STATUSES)} 之一")
         clauses = [clean(str(item or "")).removeprefix(_NO_CLAUSE) for item in data.pop("clauses", [])]
+        marks = [_mark(item) for item in data.pop("unverified", [])]
         sources = data.get("sources", [])
-        if any(clauses[len(sources) :]):
-            raise ValueError("「条款」比「依据」多，应当逐行对应")
+        for name, beside in (("条款", clauses), ("依据待核", marks)):
+            if any(beside[len(sources) :]):
+                raise ValueError(f"「{name}」比「依据」多，应当逐行对应")
         data["sources"] = [
             item
             if isinstance(item, dict)
             else {
                 "document": self._name(_reference(str(item))),
                 "clause": clauses[index] if index < len(clauses) else None,
+                "unverified": index < len(marks) and marks[index],
             }
             for index, item in enumerate(sources)
             if isinstance(item, dict) or clean(str(item))
@@ -1554,7 +1585,10 @@ def _resolve(session: Session, bundle: Bundle) -> tuple[dict[Kind, list[Any]], l
             problems.append(Problem(file, line or None, f"问答 {row.id}：{'、'.join(lost)}不存在，请先导入"))
             continue
         fields = row.model_dump() | {
-            "sources": [{"document": id_, "clause": source.clause} for id_, source in sources],
+            "sources": [
+                {"document": id_, "clause": source.clause} | ({"unverified": True} if source.unverified else {})
+                for id_, source in sources
+            ],
             "guides": [id_ for id_, _ in found],
             "status": row.status or "draft",
             "revision": 0,
@@ -1575,9 +1609,17 @@ def _complete(session: Session, bundle: Bundle, kind: Kind, items: list[Any]) ->
     partial = {item.id: item for item in items if (kind, item.id) in bundle.given}
     for row in knowledge.find(session, _MODELS[kind], partial).values():
         given = bundle.given[kind, row.id]
+        item = partial[row.id]
         for name, value in knowledge.content(row).items():
             if name not in given:
-                setattr(partial[row.id], name, value)
+                setattr(item, name, value)
+        if kind == "qa" and "unverified" not in given:
+            marked = {(source["document"], source.get("clause")) for source in row.sources if source.get("unverified")}
+            marked |= {(document, None) for document, _ in marked}
+            item.sources = [
+                source | ({"unverified": True} if (source["document"], source.get("clause")) in marked else {})
+                for source in item.sources
+            ]
 
 
 # --- the starter knowledge -------------------------------------------------------------------------------------------
@@ -1609,7 +1651,7 @@ def load_starter(session: Session, folder: Path = STARTER) -> ImportReport:
             name, row = f"{_LOADED}{kind}:{item.id}", present.get(item.id)
             mark = loaded.get(name)
             if row is not None and knowledge.content(row) != knowledge.content(item):
-                touched = mark is None or mark.value != _digest(knowledge.content(row))
+                touched = mark is None or mark.value != _loaded_digest(row)
                 if touched or item.id in relied[kind] or (isinstance(row, QA) and row.status != "draft"):
                     report.kept.append(Item(kind, item.id))
                     continue
@@ -1618,9 +1660,9 @@ def load_starter(session: Session, folder: Path = STARTER) -> ImportReport:
                 continue
             ours.append(item)
             if mark is None:
-                session.add(Counter(name=name, value=_digest(knowledge.content(item))))
+                session.add(Counter(name=name, value=_loaded_digest(item)))
             else:
-                mark.value = _digest(knowledge.content(item))
+                mark.value = _loaded_digest(item)
         _tally(report, kind, knowledge.upsert(session, ours))
     session.merge(Counter(name=f"{_LOADED}files", value=whole))
     if report.added or report.changed:
@@ -1637,6 +1679,12 @@ def _relied_on(session: Session) -> dict[Kind, set[str]]:
         "guide": {id_ for row in rows for id_ in row.guides},
         "qa": set(),
     }
+
+
+def _loaded_digest(item: Document | ServiceGuide | QA) -> int:
+    """Of an item's content.  A column that came later counts only where it is filled: older digests still hold."""
+    content = knowledge.content(item)
+    return _digest({name: value for name, value in content.items() if name != "review_by" or value is not None})
 
 
 def _digest(value: Any) -> int:
@@ -1702,6 +1750,7 @@ def write_template(path: Path) -> list[Path]:
         region="100000",
         valid_from=date(2026, 2, 1),
         as_of=date(2026, 11, 1),
+        review_by=date(2027, 12, 31),
         department="某市××局",
         themes=["主题"],
     )
@@ -1799,7 +1848,7 @@ def _yaml(bundle: Bundle) -> str:
 def _lean(row: AnyRow) -> dict[str, Any]:
     values = row.model_dump(exclude_none=True)
     if isinstance(row, QARow):
-        values["sources"] = [source.model_dump(exclude_none=True) for source in row.sources]
+        values["sources"] = [source.model_dump(exclude_defaults=True) for source in row.sources]
         if row.reviewed_at:
             values["reviewed_at"] = row.reviewed_at.isoformat()
     return {name: value for name, value in values.items() if value != []}
@@ -1820,6 +1869,7 @@ def _cells(bundle: Bundle, kind: Kind) -> Iterator[list[str]]:
         if isinstance(row, QARow):
             values["sources"] = [named("document", source.document) for source in row.sources]
             values["clauses"] = [source.clause or _NO_CLAUSE for source in row.sources]
+            values["unverified"] = ["待核" if source.unverified else _NO_CLAUSE for source in row.sources]
             values["guides"] = [named("guide", id_) for id_ in row.guides]
             values["status"] = knowledge.STATUS_NAMES[row.status or "draft"]
         texts = [_cell(values[name]) for name in COLUMNS[kind].values()]

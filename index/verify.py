@@ -140,8 +140,7 @@ def _of_answer(qa: QARow, documents: dict[str, DocumentRow], corpus: Corpus) -> 
         document = documents.get(source.document) or documents.get(bare_title(source.document))
         if document is None:
             continue  # the check names it
-        articles = _ARTICLE.findall(source.clause or "") or [""]
-        for article in articles:
+        for article in articles(source.clause):
             verdict, text = _look_up(document, article, corpus)
             known |= figures(text)
             cited.append((document, article, verdict))
@@ -153,6 +152,11 @@ def _of_answer(qa: QARow, documents: dict[str, DocumentRow], corpus: Corpus) -> 
             yield Citation(qa, document, article, Verdict.OTHER_FIGURES, missing)
         else:
             yield Citation(qa, document, article, Verdict.CONFIRMED)
+
+
+def articles(clause: str | None) -> list[str]:
+    """The articles, 第…条, that a clause names; one empty text where it names none."""
+    return _ARTICLE.findall(clause or "") or [""]
 
 
 def _look_up(document: DocumentRow, article: str, corpus: Corpus) -> tuple[Verdict | None, str]:
@@ -172,6 +176,7 @@ def _look_up(document: DocumentRow, article: str, corpus: Corpus) -> tuple[Verdi
 
 # --- what was settled ------------------------------------------------------------------------------------------------
 
+_OPEN = re.compile(r"待[^，。；]*核|未能?[查调]到|未见|凭[^，。；]*(?:记忆|所知)")
 _COLUMNS = ("问答", "文件", "条", "核对结果", "结论", "指纹")
 
 
@@ -183,6 +188,11 @@ class Settled:
     verdict: str
     conclusion: str
     fingerprint: str
+
+    @property
+    def unverified(self) -> bool:
+        """Whether the conclusion leaves the basis to be checked (依据待核): from memory, or no official text was seen."""
+        return bool(_OPEN.search(self.conclusion))
 
 
 def read_settled(path: Path) -> dict[tuple[str, str, str], Settled]:

@@ -37,6 +37,7 @@ GOOD, BAD, NONE = "有用", "没用", "以上都不是"
 TICKETS_PAGE = "pages/tickets"
 """Of the mini-program"""
 _URL_CHARACTERS = 500
+_SOURCES = 3
 _ENDS = re.compile(r"(?<=[。！？；\n])")
 
 
@@ -149,7 +150,7 @@ def _text(reply: Reply, menu: bool) -> str:
         case AnswerReply():
             parts = [f"【{reply.question}】", reply.text.strip()]
             if reply.sources:
-                parts.append("依据：" + "；".join(map(_source, reply.sources[:3])))
+                parts.append(_basis(reply.sources))
             parts += [_guide(guide) for guide in reply.guides[:1]]
             if reply.as_of:
                 parts.append(f"截至 {reply.as_of:%Y年%-m月%-d日}")
@@ -185,8 +186,15 @@ def _tickets() -> str:
     return f"<a {opens}>在小程序里看我的工单</a>" if app_id else ""
 
 
+def _basis(sources: Sequence[Source]) -> str:
+    shown, left = sources[:_SOURCES], sources[_SOURCES:]
+    unverified = "等（另有待核的）" if any(source.unverified for source in left) else ""
+    return f"依据：{'；'.join(map(_source, shown))}{unverified}"
+
+
 def _source(source: Source) -> str:
-    return f"《{source.title}》{f'（{source.doc_no}）' if source.doc_no else ''}{source.clause or ''}"
+    number, mark = f"（{source.doc_no}）" if source.doc_no else "", "（待核）" if source.unverified else ""
+    return f"《{source.title}》{number}{source.clause or ''}{mark}"
 
 
 def _guide(guide: Guide) -> str:

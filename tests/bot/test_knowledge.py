@@ -65,6 +65,42 @@ def test_every_real_change_takes_one_revision_and_an_unchanged_item_none(db: Set
         assert session.get_one(ServiceGuide, "buling").materials == ["户口簿", "照片"]
 
 
+def test_another_day_of_review_does_not_undo_the_review_a_mark_does(db: Settings) -> None:
+    with database.write() as session:
+        knowledge.upsert_document(session, a_document())
+        knowledge.upsert_qa(session, a_qa(sources=[{"document": "fa", "clause": None}]))
+        knowledge.set_status(session, "sfz-001", "approved", "王科长")
+    later = {"review_by": date(2027, 12, 31)}
+    with database.write() as session:
+        assert knowledge.upsert_qa(session, a_qa(sources=[{"document": "fa", "clause": None}], **later))
+        qa = session.get_one(QA, "sfz-001")
+        assert (qa.status, qa.reviewed_by, qa.review_by) == ("approved", "王科长", date(2027, 12, 31))
+        marked = [{"document": "fa", "clause": None, "unverified": True}]
+        assert knowledge.upsert_qa(session, a_qa(sources=marked, **later))
+        assert (qa.status, qa.reviewed_by) == ("draft", None)
+
+
+def test_a_confirmed_basis_loses_its_mark_and_nothing_else(db: Settings) -> None:
+    sources = [{"document": "fa", "clause": "第三条", "unverified": True}, {"document": "fa", "clause": "第四条"}]
+    with database.write() as session:
+        knowledge.upsert_document(session, a_document())
+        knowledge.upsert_qa(session, a_qa(sources=sources))
+        qa = knowledge.set_status(session, "sfz-001", "approved", "王科长")
+        assert [source.unverified for source in knowledge.expand(session, qa)[0]] == [True, False]
+    with database.write() as session:
+        assert knowledge.confirm_sources(session, "sfz-001", "李核对")
+        assert not knowledge.confirm_sources(session, "sfz-001", "李核对")
+        with pytest.raises(NotFound):
+            knowledge.confirm_sources(session, "nothing", "李核对")
+    with database.read() as session:
+        qa = session.get_one(QA, "sfz-001")
+        assert (qa.status, qa.reviewed_by, qa.revision) == ("approved", "王科长", knowledge.revision(session))
+        assert qa.sources == [{"document": "fa", "clause": "第三条"}, {"document": "fa", "clause": "第四条"}]
+        assert not any(source.unverified for source in knowledge.expand(session, qa)[0])
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "qa.sources_confirmed")).one()
+        assert (entry.actor, entry.subject) == ("李核对", "sfz-001")
+
+
 def test_a_change_that_is_rolled_back_takes_its_revision_with_it(db: Settings) -> None:
     with pytest.raises(RuntimeError), database.write() as session:
         knowledge.upsert_qa(session, a_qa())

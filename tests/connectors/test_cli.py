@@ -110,6 +110,32 @@ def test_export_check_approve_and_pause(run, table: Path, tmp_path: Path) -> Non
     assert run("kb", "approve", "nothing", "--actor", "王")[0] == 1
 
 
+def test_what_is_to_be_reviewed_is_listed_and_a_checked_basis_confirmed(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "a.yaml").write_text(
+        "matter: 年休假\ndocuments: [{id: fa, title: 年休假条例}]\nqas:\n"
+        "  - {id: a-1, question: 休几天, answer: 满1年休5天。, sources: [{document: fa, clause: 第三条}]}\n"
+        "  - {id: a-2, question: 满十年呢, answer: 休10天。, sources: [{document: fa, clause: 第三条, unverified: true}]}\n"
+        "  - {id: a-3, question: 补助多少, answer: 600元。, review_by: 2020-01-31}\n",
+        encoding="utf-8",
+    )
+    assert "依据待核 1 条（1 处依据）；复核日期已过 1 条" in run("kb", "check", str(tmp_path / "a.yaml"))[1]
+    run("kb", "import", str(tmp_path / "a.yaml"))
+    _, out, _ = run("kb", "review")
+    assert out.index("a-2") < out.index("a-3") < out.index("a-1")
+    assert "依据待核：《年休假条例》第三条" in out and "复核日期 2020-01-31 已过" in out and "要看的 3 条" in out
+    assert "这里是前 1 条" in run("kb", "review", "--matter", "年休假", "--limit", "1")[1]
+    assert "要看的 0 条" in run("kb", "review", "--matter", "别的")[1]
+    _, out, _ = run("kb", "approve", "a-1", "a-2", "a-3", "--actor", "王")
+    assert "已审核通过 3 条" in out and "1 条的依据待核" in out
+    assert "草稿 0 条；依据待核 1 条" in run("kb", "check")[1]
+    assert run("kb", "confirm", "a-2")[0] == 1  # nobody said who checked
+    assert "已去掉 1 条" in run("kb", "confirm", "a-2", "a-1", "--actor", "李")[1]
+    assert "草稿 0 条；依据待核 0 条" in run("kb", "check")[1]
+    assert run("kb", "confirm", "nothing", "--actor", "李")[0] == 1
+    with database.read() as session:
+        assert session.get_one(QA, "a-2").status == "approved"
+
+
 def test_asking_without_a_running_assistant_says_so(run, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setenv("YIHAODA_PORT", str(free_ports(1)[0]))  # one may run on the usual port
     forget()

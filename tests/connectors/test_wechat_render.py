@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.replies import AnswerReply, ClarifyReply, Guide, Option, TextReply
+from bot.replies import AnswerReply, ClarifyReply, Guide, Option, Source, TextReply
 from connectors.wechat import render
 
 
@@ -78,6 +78,17 @@ def test_a_card_keeps_to_its_limits_and_needs_an_address_that_opens() -> None:
     assert len(card.title.encode()) <= render.TITLE_BYTES
     assert len(card.description.encode()) <= render.DESCRIPTION_BYTES
     assert render.card_of([Guide(title="无")]) is None
+
+
+def test_a_basis_to_be_checked_says_so_also_where_it_is_not_among_those_shown() -> None:
+    def basis(*unverified: bool) -> str:
+        sources = [Source(title=f"法{n}", clause="第三条", unverified=one) for n, one in enumerate(unverified)]
+        return next(line for line in render.text_of([answer(sources=sources)]).split("\n") if line.startswith("依据"))
+
+    assert basis(True, False) == "依据：《法0》第三条（待核）；《法1》第三条"
+    assert basis(False) == "依据：《法0》第三条"
+    assert basis(False, False, False, True) == "依据：《法0》第三条；《法1》第三条；《法2》第三条等（另有待核的）"
+    assert basis(True, False, False, False) == "依据：《法0》第三条（待核）；《法1》第三条；《法2》第三条"
 
 
 @given(st.text(max_size=200))

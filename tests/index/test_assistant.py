@@ -115,6 +115,20 @@ def test_an_answer_carries_its_source(talk: Talk) -> None:
     assert reply.note is None
 
 
+def test_a_basis_to_be_checked_and_a_day_of_review_that_passed_travel_with_the_answer(talk: Talk) -> None:
+    asked = "图书馆借书证丢失如何补领"
+    assert [source.unverified for source in talk.say(asked).sources] == [False]
+    with database.write() as session:
+        qa = session.get_one(QA, "plain")
+        qa.sources = [{"document": "doc", "clause": "第三条", "unverified": True}]
+        qa.review_by = date(2099, 1, 1)
+    reply = talk.say(asked)
+    assert [source.unverified for source in reply.sources] == [True] and reply.note is None
+    with database.write() as session:
+        session.get_one(QA, "plain").review_by = date(2020, 1, 1)
+    assert "过了复核日期" in talk.say(asked).note
+
+
 def test_a_figure_without_a_date_says_so(talk: Talk) -> None:
     talk.say("我在长沙市天心区", "provide_region")
     dated = talk.say(LOCAL)

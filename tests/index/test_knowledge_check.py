@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from io import StringIO
 from typing import Any
 
@@ -13,7 +13,7 @@ from rich.console import Console
 
 from bot import database
 from bot.settings import Settings
-from index.knowledge_check import ALIKE, Finding, _joined, check, render
+from index.knowledge_check import ALIKE, Finding, _joined, check, render, standing, to_review
 from index.knowledge_files import (
     STARTER,
     Bundle,
@@ -76,6 +76,9 @@ def test_good_knowledge_is_left_in_peace() -> None:
         ({"similar": [f"甲{way}" for way in WAYS[:7]]}, "warning", "相似问只有 7 个"),
         ({"answer": "坏\ufffd字"}, "warning", "乱码"),
         ({"similar": [*WAYS, "收费吗？"]}, "warning", "「收费吗？」在本条里重复"),
+        ({"review_by": date(2026, 11, 19)}, "warning", "复核日期 2026-11-19 已过"),
+        ({"review_by": date(2026, 12, 20)}, "warning", "复核日期 2026-12-20 快到了"),
+        ({"answer": f"短的。\n{'字' * 61}；{'长' * 70}！"}, "warning", "有 2 句超过 60 个字"),
     ],
 )
 def test_one_thing_wrong_with_one_item(fields: dict[str, Any], level: str, said: str) -> None:
@@ -87,6 +90,38 @@ def test_one_thing_wrong_with_one_item(fields: dict[str, Any], level: str, said:
 
 def test_the_days_at_the_edge_are_good() -> None:
     assert found(bundle(a_qa("甲", as_of=TODAY, valid_from=TODAY, valid_to=TODAY))) == []
+    assert found(bundle(a_qa("甲", review_by=date(2026, 12, 21)))) == []
+    assert found(bundle(a_qa("甲", review_by=date(2026, 1, 1), status="retired"))) == []
+    assert found(bundle(a_qa("甲", answer=f"{'字' * 60}；{'字' * 60}\n{'字' * 60}？"))) == []
+
+
+def approved(id_: str, **fields: Any) -> QARow:
+    review = {"status": "approved", "reviewed_by": "王", "reviewed_at": datetime(2026, 11, 1, tzinfo=UTC)}
+    return a_qa(id_, **(review | fields))
+
+
+def test_approvers_see_first_what_nobody_has_compared_with_its_text_then_what_is_due_then_the_other_drafts() -> None:
+    unseen = [SourceRow(document="fa", clause="第三条", unverified=True), SourceRow(document="fa")]
+    source = bundle(
+        a_qa("a1"),
+        approved("a2"),
+        approved("b1", review_by=date(2026, 11, 19)),
+        a_qa("b2", review_by=TODAY),
+        approved("c1", sources=unseen),
+        a_qa("c2", sources=[*unseen, *unseen], review_by=date(2027, 6, 30)),
+        a_qa("d1", status="paused", sources=unseen),
+        a_qa("d2", status="retired", review_by=TODAY),
+    )
+    assert [(item.qa.id, item.reasons) for item in to_review(source, today=TODAY)] == [
+        ("c1", ("依据待核：《居住证暂行条例》第三条",)),
+        ("c2", ("依据待核：《居住证暂行条例》第三条；《居住证暂行条例》第三条", "待审核")),
+        ("b1", ("复核日期 2026-11-19 已过，请核对里面的数字",)),
+        ("b2", ("复核日期 2026-11-20 快到了，请核对里面的数字", "待审核")),
+        ("a1", ("待审核",)),
+    ]
+    assert standing(source, today=TODAY) == (
+        "问答 8 条：草稿 3 条；依据待核 2 条（3 处依据）；复核日期已过 1 条，30 天内到期 1 条。"
+    )
 
 
 def test_documents_are_looked_at_too() -> None:
@@ -197,7 +232,7 @@ def test_one_document_under_two_ids() -> None:
 
 
 def test_the_starter_knowledge_has_nothing_to_mend() -> None:
-    assert check(read_folder(STARTER)) == []
+    assert check(read_folder(STARTER), today=date(2026, 11, 29)) == []
 
 
 def test_the_findings_are_shown_as_plain_text_and_never_as_markup() -> None:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from bot import database, knowledge
 from bot.errors import InvalidInput
-from bot.models import QA, AuditEntry, Base, Document, Passage, ServiceGuide
+from bot.models import QA, AuditEntry, Base, Counter, Document, Passage, ServiceGuide
 from bot.settings import Settings
 from index import knowledge_files
 from index.knowledge_files import (
@@ -113,6 +113,8 @@ def test_yaml_is_read_with_what_its_head_says(tmp_path: Path) -> None:
         ("    question: 身份证丢了怎么补办？\n", "", "a.yaml 第 15 行：问答 sfz-001：缺少「question」"),
         ("similar: [身份证不见了咋办, no]", "similar: 身份证", "问答 sfz-001：「similar」应当是列表"),
         ("clause: 第十二条}", "article: 12}", "「sources.第1项.article」"),
+        ("clause: 第十二条}", "unverified: 大概}", "依据待核应当写“待核”或“—”，不是「大概」"),
+        ("related: [sfz-002]", "review_by: 明年", "「review_by」看不懂日期「明年」"),
         ("    related: [sfz-002]\n", "    valid_to: 2026-02-30\n", "「valid_to」没有「2026-02-30」这一天"),
         ("    related: [sfz-002]\n", "    question: 又一个\n", "a.yaml 第 23 行：字段「question」写了两次"),
         ("related: [sfz-002]", "valid_from: 2026-2-1\n    valid_to: 2026-1-1", "早于生效日期"),
@@ -485,6 +487,56 @@ def test_columns_that_a_table_lacks_stay_as_they_were_and_empty_cells_are_emptie
     assert stored().qas[0].similar == [], "YAML says all there is"
 
 
+MARKED = """\
+编号,问题,答案,依据（每行一个）,条款（与依据逐行对应）,依据待核（与依据逐行对应）,复核日期
+m-1,几天能办好？,三天。,"甲法
+乙办法
+甲法","第一条
+—
+第二条","
+待核
+是",2027/6/30
+"""
+
+
+def marks(id_: str) -> list[tuple[str | None, bool]]:
+    return [(source.clause, source.unverified) for qa in stored().qas if qa.id == id_ for source in qa.sources]
+
+
+def test_a_table_marks_sources_line_by_line(sqlite_db: Settings, tmp_path: Path) -> None:
+    assert put(read(write(tmp_path / "a.csv", MARKED))).problems == []
+    assert marks("m-1") == [("第一条", False), (None, True), ("第二条", True)]
+    assert stored().qas[0].review_by == date(2027, 6, 30)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [("待核\n", "也许\n", "依据待核应当写“待核”"), ("是\"", "是\n待核\"", "「依据待核」比「依据」多"), ("2027/6/30", "半年后", "复核日期")],
+)  # fmt: skip
+def test_a_mark_that_makes_no_sense_is_named(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert old in MARKED
+    bundle = read(write(tmp_path / "a.csv", MARKED.replace(old, new, 1)))
+    assert bundle.qas == [] and len(bundle.problems) == 1
+    assert said in reasons(bundle)[0] and "第 2 行" in reasons(bundle)[0]
+
+
+def test_a_table_without_the_column_takes_no_mark_away(sqlite_db: Settings, tmp_path: Path) -> None:
+    put(read(write(tmp_path / "a.csv", MARKED)))
+    put(
+        read(
+            write(tmp_path / "b.csv", '编号,问题,答案,依据,条款\nm-1,几天能办好？,四天。,"甲法\n乙办法","第二条\n—"\n')
+        )
+    )
+    assert marks("m-1") == [("第二条", True), (None, True)]
+    put(read(write(tmp_path / "c.csv", '编号,问题,答案,依据\nm-1,几天能办好？,四天。,"甲法\n乙办法\n丙法"\n')))
+    assert marks("m-1") == [(None, True), (None, True), (None, False)], "without a clause the document decides"
+    put(read(write(tmp_path / "d.csv", "编号,问题,答案\nm-1,几天能办好？,五天。\n")))
+    assert marks("m-1") == [(None, True), (None, True), (None, False)]
+    assert stored().qas[0].review_by == date(2027, 6, 30)
+    put(read(write(tmp_path / "e.csv", "编号,问题,答案,依据,依据待核\nm-1,几天能办好？,五天。,甲法,—\n")))
+    assert marks("m-1") == [(None, False)]
+
+
 def test_a_header_below_a_title_row_is_found_with_its_delimiter(settings: Settings, tmp_path: Path) -> None:
     bundle = read(write(tmp_path / "a.csv", "常见问题\n\n问题;答案\n甲？;答，好。\n"))
     assert [(qa.question, qa.answer) for qa in bundle.qas] == [("甲？", "答，好。")]
@@ -545,6 +597,22 @@ def test_the_starter_knowledge_never_overwrites_what_operations_did(db: Settings
         "q-5": "新。",
         "q-9": "新。",
     }
+
+
+def test_what_an_older_version_loaded_is_still_known_as_untouched(sqlite_db: Settings, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.yaml", YAML)
+    with database.write() as session:
+        load_starter(session, tmp_path)
+        for qa in knowledge.all_qas(session):  # as a version without the column reckoned it
+            content = {name: value for name, value in knowledge.content(qa).items() if name != "review_by"}
+            session.get_one(Counter, f"starter:qa:{qa.id}").value = knowledge_files._digest(content)
+    write(path, YAML.replace("    related: [sfz-002]\n", "    related: [sfz-002]\n    review_by: 2027-01-31\n"))
+    with database.write() as session:
+        assert load_starter(session, tmp_path).changed == [Item("qa", "sfz-001")]
+        session.get_one(QA, "sfz-001").review_by = date(2028, 1, 1)  # operations had another look
+    write(path, YAML.replace("    related: [sfz-002]\n", ""))
+    with database.write() as session:
+        assert load_starter(session, tmp_path).kept == [Item("qa", "sfz-001")]
 
 
 def test_what_a_reviewed_answer_rests_on_stays_as_it_was_reviewed(sqlite_db: Settings, tmp_path: Path) -> None:
@@ -636,8 +704,8 @@ def nasty_knowledge() -> list[Any]:
             answer=text,
             similar=[text, "又一个问法"],
             sources=[
-                {"document": f"d-{n}", "clause": None},
-                {"document": "d-0", "clause": text if text != "—" else None},
+                {"document": f"d-{n}", "clause": None} | ({"unverified": True} if n % 3 else {}),
+                {"document": "d-0", "clause": text if text != "—" else None} | ({"unverified": True} if n % 2 else {}),
             ],
             guides=[f"g-{n}", "g-0"],
             related=["q-0", "q-1"],
@@ -648,6 +716,7 @@ def nasty_knowledge() -> list[Any]:
             valid_from=date(2024, 1, 1) if n % 2 else None,
             valid_to=date(2030, 12, 31) if n % 2 else None,
             as_of=date(2026, 11, 1),
+            review_by=date(2027, 6, 30) if n % 3 else None,
             status=["draft", "approved", "paused", "retired"][n % 4],
             replaced_by="q-0" if n % 4 == 3 else None,
             reviewed_by="王科长" if n % 4 else None,
@@ -731,7 +800,10 @@ texts = st.text(min_size=1, max_size=40).filter(lambda text: knowledge_files.cle
 
 
 @examples(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(question=texts, answer=texts, similar=st.lists(texts, max_size=3), title=texts, clause=st.none() | texts)
+@given(
+    question=texts, answer=texts, similar=st.lists(texts, max_size=3), title=texts,
+    cited=st.lists(st.tuples(st.none() | texts, st.booleans()), min_size=1, max_size=3), review_by=st.none() | st.dates(),
+)  # fmt: skip
 @pytest.mark.parametrize("suffix", [".yaml", ".csv", ".xlsx"])
 def test_any_text_survives_export_and_import(
     settings: Settings,
@@ -741,14 +813,15 @@ def test_any_text_survives_export_and_import(
     answer: str,
     similar: list[str],
     title: str,
-    clause: str | None,
+    cited: list[tuple[str | None, bool]],
+    review_by: date | None,
 ) -> None:
     with fresh() as session:
         session.add(Document(id="d", title=title, region="100000", status="有效"))
-        sources = [{"document": "d", "clause": clause}]
-        row = QARow.model_validate(
-            {"id": "q", "matter": "甲", "question": question, "answer": answer, "similar": similar, "sources": sources}
-        )
+        sources = [{"document": "d", "clause": clause, "unverified": unverified} for clause, unverified in cited]
+        row = QARow(
+            id="q", matter="甲", question=question, answer=answer, similar=similar, sources=sources, review_by=review_by
+        )  # type: ignore[arg-type]
         session.add(QA(**row.model_dump() | {"status": "draft", "revision": 1}))
         session.flush()
         export(session, tmp_path / f"any{suffix}")

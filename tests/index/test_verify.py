@@ -80,6 +80,28 @@ def test_a_settled_line_is_open_again_when_the_answer_changes(corpus: Corpus, tm
     assert counts([one])[Verdict.OTHER_FIGURES] == 1
 
 
+@pytest.mark.parametrize(
+    ("conclusion", "unverified"),
+    [
+        ("语料无此文件；办理期限未查到原文，待民政部门审核", True),
+        ("语料无此文件，公开原文也未调到，内容待热线机构审核", True),
+        ("语料无此文件，办理期限未能查到原文", True),
+        ("语料无此文件，原文未见", True),
+        ("语料无此文件，公平原则凭所知", True),
+        ("语料无此文件；十个工作日和材料凭记忆", True),
+        ("语料无此文件；检验年限凭公开报道记忆", True),
+        ("语料无此文件；条号相符；文号待核", True),
+        ("语料无此文件；配偶父母子女凭材料可查询，据公开全文相符", False),
+        ("三十个工作日见本条，已核；五个工作日出自国办发〔2019〕8号", False),
+        ("语料无此文件，遗失补发见本条公开文本；公示天数修改过，答案未写", False),
+        ("语料无此文件，据公开转载的意见原文核对，三个月等待期相符", False),
+        ("", False),
+    ],
+)
+def test_a_conclusion_says_whether_the_basis_is_still_to_be_checked(conclusion: str, unverified: bool) -> None:
+    assert Line(("a", "t", ""), Verdict.NO_LAW, conclusion, "0").unverified is unverified
+
+
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"id": "a", "text": "没有条号的文字"}', "\xff"])
 def test_what_is_no_corpus_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "corpus.jsonl").write_bytes(content.encode("latin-1" if content == "\xff" else "utf-8"))
