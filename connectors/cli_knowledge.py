@@ -249,7 +249,8 @@ def review(
     database.migrate()
     with database.read() as session:
         bundle = knowledge_files.from_database(session)
-    items = [item for item in knowledge_check.to_review(bundle) if matter in (None, item.qa.matter)]
+    settled = verify.read_settled(verify.REVIEWED)
+    items = [item for item in knowledge_check.to_review(bundle, settled) if matter in (None, item.qa.matter)]
     table = Table("编号", "事项", "问题", "部门", "看什么")
     for qa, reasons in items[:limit]:
         cells = (qa.id, qa.matter, qa.question, qa.department or "", "\n".join(reasons))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from math import ceil
 from typing import Literal, NamedTuple
@@ -20,7 +20,17 @@ from rich.text import Text
 from sqlalchemy.orm import Session
 
 from index.figures import Figure, figures, without_figures
-from index.knowledge_files import Bundle, DocumentRow, GuideRow, QARow, bare_title, from_database, guide_answer_id
+from index.knowledge_files import (
+    Bundle,
+    DocumentRow,
+    GuideRow,
+    QARow,
+    SourceRow,
+    bare_title,
+    from_database,
+    guide_answer_id,
+)
+from index.verify import Settled, articles
 
 SIMILAR_QUESTIONS = 8
 """How many ways of asking an item should know."""
@@ -74,10 +84,16 @@ class ToReview(NamedTuple):
     reasons: tuple[str, ...]
 
 
-def to_review(bundle: Bundle, *, today: date | None = None) -> list[ToReview]:
+def to_review(
+    bundle: Bundle, settled: Mapping[tuple[str, str, str], Settled] | None = None, *, today: date | None = None
+) -> list[ToReview]:
     """What approvers have to look at: first what rests on texts that nobody has seen, then what is past its day of review
     or nearly so, then the other drafts; by id.
+
+    Args:
+        settled: conclusions (see `verify.read_settled`) that say what of a basis is to be checked.
     """
+    settled = settled or {}
     today = today or _today()
     titles = {row.id: row.title for row in bundle.documents}
     ranked: list[tuple[int, ToReview]] = []
@@ -85,7 +101,7 @@ def to_review(bundle: Bundle, *, today: date | None = None) -> list[ToReview]:
         if qa.status in ("paused", "retired"):
             continue
         unverified = [
-            f"《{titles.get(source.document, source.document)}》{source.clause or ''}"
+            f"《{titles.get(source.document, source.document)}》{source.clause or ''}{_concluded(qa, source, settled)}"
             for source in qa.sources
             if source.unverified
         ]
@@ -98,6 +114,12 @@ def to_review(bundle: Bundle, *, today: date | None = None) -> list[ToReview]:
             rank = next(rank for rank, reason in enumerate(reasons) if reason)
             ranked.append((rank, ToReview(qa, tuple(filter(None, reasons)))))
     return [item for _, item in sorted(ranked, key=lambda pair: (pair[0], pair[1].qa.id))]
+
+
+def _concluded(qa: QARow, source: SourceRow, settled: Mapping[tuple[str, str, str], Settled]) -> str:
+    lines = (settled.get((qa.id, source.document, article)) for article in articles(source.clause))
+    said = [line.conclusion for line in lines if line and line.unverified and line.holds_for(qa.answer)]
+    return f"（{'；'.join(said)}）" if said else ""
 
 
 def standing(bundle: Bundle, *, today: date | None = None) -> str:

@@ -63,7 +63,11 @@ class Citation:
     @property
     def fingerprint(self) -> str:
         """Changes with the answer: what was settled about an older wording is open again."""
-        return hashlib.sha256(f"{self.qa.answer}|{self.verdict}".encode()).hexdigest()[:8]
+        return _fingerprint(self.qa.answer, self.verdict)
+
+
+def _fingerprint(answer: str, verdict: str) -> str:
+    return hashlib.sha256(f"{answer}|{verdict}".encode()).hexdigest()[:8]
 
 
 @dataclass(frozen=True)
@@ -193,6 +197,10 @@ class Settled:
     def unverified(self) -> bool:
         """Whether the conclusion leaves the basis to be checked (依据待核): from memory, or no official text was seen."""
         return bool(_OPEN.search(self.conclusion))
+
+    def holds_for(self, answer: str) -> bool:
+        """Whether just this wording of the answer was looked at."""
+        return self.fingerprint == _fingerprint(answer, self.verdict)
 
 
 def read_settled(path: Path) -> dict[tuple[str, str, str], Settled]:

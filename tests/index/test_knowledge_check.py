@@ -26,6 +26,7 @@ from index.knowledge_files import (
     import_bundle,
     read_folder,
 )
+from index.verify import REVIEWED, read_settled
 
 TODAY = date(2026, 11, 20)
 WAYS = ["咋整", "有啥要求", "流程", "要几天", "收费吗", "能代办不", "在网上行吗", "去哪个窗口"]
@@ -158,6 +159,16 @@ def test_the_same_question_may_stand_where_the_two_never_meet(fields: dict[str, 
     assert (
         found(bundle(a_qa("甲", audience="个人", **asked), a_qa("乙", **({"audience": "个人"} | asked | fields)))) == []
     )
+
+
+def test_an_approver_reads_what_of_a_basis_is_to_be_checked_unless_the_answer_changed_since() -> None:
+    settled, qas = read_settled(REVIEWED), {qa.id: qa for qa in read_folder(STARTER).qas}
+    key, line = next((key, line) for key, line in settled.items() if line.unverified and key[2])
+    qa = qas[key[0]]
+    (item,) = to_review(bundle(qa), settled, today=TODAY)
+    assert f"{line.conclusion}" in item.reasons[0]
+    (item,) = to_review(bundle(qa.model_copy(update={"answer": "改过。"})), settled, today=TODAY)
+    assert "依据待核" in item.reasons[0] and line.conclusion not in item.reasons[0]
 
 
 @given(st.lists(st.frozensets(st.sampled_from("abcdefgh"), min_size=1), max_size=12))

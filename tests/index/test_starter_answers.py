@@ -29,6 +29,8 @@ def test_a_source_is_marked_where_and_only_where_its_conclusion_leaves_it_open()
         (qa.id, source.document, article) for qa in QAS for source in qa.sources for article in articles(source.clause)
     }
     assert settled.keys() <= cited, "a conclusion about what no answer cites any more"
+    stale = [key for key, line in settled.items() if not (line.conclusion.strip() and line.holds_for(ANSWERS[key[0]]))]
+    assert stale == [], "the answer has changed since: look again, then kb verify --record"
 
 
 def test_figures_that_perish_carry_a_day_of_review() -> None:

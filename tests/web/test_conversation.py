@@ -20,6 +20,7 @@ def test_an_answer_with_its_sources_its_guide_and_a_rating(visitor: Visitor) -> 
     expect(law).to_have_count(0)
     card.get_by_role("button", name="依据").click()
     expect(law.first).to_be_visible()
+    expect(card).not_to_contain_text("待核")
     guide = card.get_by_role("button", name="办事指南：居民身份证丢失补领")
     expect(guide).to_have_attribute("aria-expanded", "false")
     guide.click()
@@ -29,6 +30,16 @@ def test_an_answer_with_its_sources_its_guide_and_a_rating(visitor: Visitor) -> 
     card.get_by_role("button", name="有用", exact=True).click()
     expect(card.get_by_role("status")).to_have_text("谢谢您的评价")
     expect(card.get_by_role("button", name="有用", exact=True)).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_basis_to_be_checked_says_so_where_it_stands(visitor: Visitor) -> None:
+    visitor.open()
+    card = visitor.ask("社保卡丢了怎么挂失？")
+    card.get_by_role("button", name="依据（2，1处待核）").click()
+    expect(card.locator(".source").filter(has_text="（待核）")).to_have_count(1)
+    expect(card.get_by_text("还没有和正式文本核对过")).to_be_visible()
+    card.get_by_role("button", name="复制", exact=True).click()
+    assert "（待核）" in visitor.page.evaluate("navigator.clipboard.readText()")
 
 
 def test_what_was_no_use_is_asked_why_and_can_be_taken_back(visitor: Visitor) -> None:

@@ -1,4 +1,5 @@
 // Dates and sources in the words that citizens read.
+import type { Source } from '@/api/client'
 
 /** 2026-11-01 → 2026年11月1日 */
 export function day(date: string): string {
@@ -13,9 +14,9 @@ export function moment(at: string): string {
   return `${when.getMonth() + 1}月${when.getDate()}日 ${two(when.getHours())}:${two(when.getMinutes())}`
 }
 
-/** 《名称》（文号）第几条 */
-export function cited(source: { title: string; doc_no?: string | null; clause?: string | null }): string {
-  return `《${source.title}》${source.doc_no ? `（${source.doc_no}）` : ''}${source.clause ?? ''}`
+/** 《名称》（文号）第几条（待核） */
+export function cited(source: Source): string {
+  return `《${source.title}》${source.doc_no ? `（${source.doc_no}）` : ''}${source.clause ?? ''}${source.unverified ? '（待核）' : ''}`
 }
 
 /** Only what a browser may open: https, http, never javascript: */
