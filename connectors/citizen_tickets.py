@@ -14,9 +14,10 @@ from bot.errors import TooMany
 from bot.models import Ticket, utcnow
 from bot.replies import TicketStatusReply
 from bot.tickets import Satisfaction
-from connectors.context import Body, Gateway, TheGateway, client_address
+from connectors.context import Body, Gateway, TheGateway, answers, client_address
 
-router = APIRouter()
+router = APIRouter(responses=answers(404, 429))
+_CHANGES = answers(400, 409)
 
 Number = Annotated[str, Path(max_length=32)]
 
@@ -59,19 +60,19 @@ def read_ticket(request: Request, number: Number, code: Annotated[str, Query(max
         return tickets.status_reply(tickets.find(session, number, code, source=client_address(request), now=utcnow()))
 
 
-@router.post("/tickets/{number}/supplements")
+@router.post("/tickets/{number}/supplements", responses=_CHANGES)
 def supplement_ticket(request: Request, here: TheGateway, number: Number, body: Supplement) -> TicketStatusReply:
     """Add to a ticket."""
     return _change(request, here, number, body.code, lambda session, own: tickets.add(session, own, body.text))
 
 
-@router.post("/tickets/{number}/withdrawal")
+@router.post("/tickets/{number}/withdrawal", responses=_CHANGES)
 def withdraw_ticket(request: Request, here: TheGateway, number: Number, body: Withdrawal) -> TicketStatusReply:
     """Take a ticket back, as long as it has not been answered."""
     return _change(request, here, number, body.code, tickets.withdraw)
 
 
-@router.put("/tickets/{number}/contact")
+@router.put("/tickets/{number}/contact", responses=_CHANGES)
 def correct_ticket(request: Request, here: TheGateway, number: Number, body: Correction) -> TicketStatusReply:
     """Correct the phone or the region, as long as the ticket has not been answered."""
     changes = body.model_dump(include={"phone", "region"}, exclude_unset=True)
@@ -84,7 +85,7 @@ def correct_ticket(request: Request, here: TheGateway, number: Number, body: Cor
     )
 
 
-@router.post("/tickets/{number}/rating")
+@router.post("/tickets/{number}/rating", responses=_CHANGES)
 def rate_ticket(request: Request, here: TheGateway, number: Number, body: TicketRating) -> TicketStatusReply:
     """Rate how an answered ticket was handled; a bad grade has it verified and handled again, once."""
     return _change(

@@ -10,8 +10,10 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from bot import crypto, database, retention
 from bot.errors import (
@@ -28,8 +30,10 @@ from bot.models import utcnow
 from bot.settings import get_settings
 from connectors import api, logs, metrics, operators, page
 from connectors.api import error_response
-from connectors.context import Gateway, PerMinute
-from connectors.dispatcher import Dispatcher, Notifier, TurnFailed, depths
+from connectors.context import Gateway, PerMinute, answers
+from connectors.dispatcher import Dispatcher, TurnFailed, depths
+from connectors.fair_queue import FairQueue
+from connectors.notifier import Notifier
 from connectors.rasa_client import RasaClient
 from connectors.wechat import account, channel, miniprogram
 from connectors.wechat.api import WeChatFailed
@@ -47,6 +51,9 @@ _STATUS: dict[type[YihaodaError], int] = {
     StoreBusy: 503,
     WeChatFailed: 503,
 }
+_AT_THE_DOOR = 4
+"""Messages and histories written and read at a time: fewer than the threads that there are for everything else"""
+_RETRY_AFTER_S = {429: 30, 503: 3}
 _RECOVER_S = 30.0
 """How often the inbox is searched for messages that nobody is working on."""
 
@@ -62,7 +69,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     except YihaodaError as error:
         log.error("index.unavailable", reason=str(error))  # readyz says so; tickets are made meanwhile
     rasa = RasaClient(settings.rasa_url, settings.rasa_timeout_s)
-    notifier = Notifier()
+    notifier = Notifier(settings.streams_per_conversation, settings.streams_per_address)
     dispatcher = Dispatcher(settings, rasa, assistant, notifier)
     app.state.gateway = Gateway(
         settings,
@@ -71,6 +78,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         rasa,
         notifier,
         dispatcher,
+        FairQueue(_AT_THE_DOOR),
         openings=PerMinute(settings.conversations_per_minute),
         lookups=PerMinute(settings.conversations_per_minute),
         messages=PerMinute(settings.rate_per_minute),
@@ -145,9 +153,32 @@ class BodyLimit:
         await self._app(scope, replay, send)
 
 
+class Address:
+    """Refuses U+0000 in a request's path and query: PostgreSQL and file systems take it in no name."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] == "http" and ("\0" in scope["path"] or b"%00" in scope["query_string"]):
+            refused = error_response(422, "invalid_input", "地址里有不能用的字符 U+0000。")
+            await refused(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
 def create_app() -> FastAPI:
     """The application."""
-    app = FastAPI(title="一号答", version="0.1.0", lifespan=_lifespan, docs_url="/api/docs", redoc_url=None)
+    settings = get_settings()
+    app = FastAPI(
+        title="一号答",
+        version="0.1.0",
+        lifespan=_lifespan,
+        docs_url="/api/docs",
+        redoc_url=None,
+        responses=answers(413, 422, 503),
+    )
     app.include_router(api.router)
     app.include_router(operators.router)
     app.include_router(channel.router)
@@ -155,7 +186,10 @@ def create_app() -> FastAPI:
     app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)(page.index)
     for path, files in page.mounts().items():
         app.mount(path, files)
-    app.add_middleware(BodyLimit, limit=get_settings().body_bytes)
+    app.add_middleware(BodyLimit, limit=settings.body_bytes)
+    app.add_middleware(Address)
+    # Whatever else sends X-Forwarded-For may write into it what it likes.
+    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.proxies)
     app.add_exception_handler(YihaodaError, _known_error)
     app.add_exception_handler(TurnFailed, _turn_failed)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -167,7 +201,7 @@ def create_app() -> FastAPI:
         """The process lives."""
         return {"status": "ok"}
 
-    @app.get("/readyz", tags=["service"])
+    @app.get("/readyz", tags=["service"], responses={503: {"description": "Citizens can't be answered; says why"}})
     async def readyz(request: Request) -> JSONResponse:
         """Whether citizens can be answered: database and index; Rasa may be down, then the gateway answers itself."""
         here: Gateway = request.app.state.gateway
@@ -182,7 +216,7 @@ def create_app() -> FastAPI:
             return JSONResponse({"status": "unavailable", **checks}, status_code=503)
         return JSONResponse({"status": "ok" if checks["rasa"] else "degraded", **checks})
 
-    @app.get("/metrics", tags=["service"])
+    @app.get("/metrics", tags=["service"], response_class=PlainTextResponse)
     async def prometheus(request: Request) -> Response:
         """Prometheus metrics."""
         here: Gateway = request.app.state.gateway
@@ -203,11 +237,19 @@ async def _known_error(_request: Request, error: Exception) -> JSONResponse:
     status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
     if status == 500:
         log.error("request.failed", code=error.code, reason=str(error))
-    return error_response(status, error.code, str(error))
+    if status == 503:
+        log.warning("request.busy", code=error.code, reason=str(error.__cause__ or error))
+    return _with_retry(error_response(status, error.code, str(error)))
 
 
 async def _turn_failed(_request: Request, _error: Exception) -> JSONResponse:
-    return error_response(503, "busy", "系统正忙。您的消息已经收到，稍后会回复。")
+    return _with_retry(error_response(503, "busy", "系统正忙。您的消息已经收到，稍后会回复。"))
+
+
+def _with_retry(response: JSONResponse) -> JSONResponse:
+    if seconds := _RETRY_AFTER_S.get(response.status_code):
+        response.headers["Retry-After"] = str(seconds)
+    return response
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
@@ -219,11 +261,30 @@ async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     return error_response(422, "invalid_input", f"请求的内容不对：{where or '正文'}（{first.get('msg', '格式不对')}）")
 
 
-async def _http_error(_request: Request, error: Exception) -> JSONResponse:
+_WORDS = {
+    400: ("invalid_json", "请求的内容不是有效的 JSON。"),
+    404: ("not_found", "没有这个地址。"),
+    405: ("method_not_allowed", "这个地址不支持这种请求方式。"),
+}
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    words = {404: ("not_found", "没有这个地址。"), 405: ("method_not_allowed", "这个地址不支持这种请求方式。")}
-    code, message = words.get(error.status_code, ("http_error", str(error.detail)))
-    return error_response(error.status_code, code, message)
+    code, message = _WORDS.get(error.status_code, ("http_error", str(error.detail)))
+    response = error_response(error.status_code, code, message)
+    if error.status_code == 405:
+        response.headers["Allow"] = ", ".join(sorted(_allowed(request))) or (error.headers or {}).get("Allow", "GET")
+    return response
+
+
+def _allowed(request: Request) -> set[str]:
+    """The methods of all routes with this path: the framework names those of the first one only (RFC 9110, 10.2.1)."""
+    return {
+        method
+        for context in iter_route_contexts(request.app.routes)
+        if (path := getattr(context, "path_regex", None)) and path.match(request.scope["path"])
+        for method in context.methods or ()
+    }
 
 
 async def _unknown_error(_request: Request, error: Exception) -> JSONResponse:
