@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     )
 
     rasa_timeout_s: float = Field(default=3.0, gt=0, description="一轮对话等待 Rasa 的秒数，超过就由网关直接作答。")
-    rasa_concurrency: int = Field(default=8, ge=1, description="同时送往 Rasa 的轮次上限，其余排队。")
+    rasa_concurrency: int = Field(default=4, ge=1, description="同时送往 Rasa 的轮次上限，其余排队。")
     reply_wait_s: float = Field(
         default=25.0, gt=0, description="网页请求最长等待的秒数。超过就先确认收到，回复随后送达。"
     )

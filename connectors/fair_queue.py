@@ -19,8 +19,10 @@ from typing import NamedTuple
 
 HALF_LIFE_S = 30.0
 """What was asked counts half after so long"""
-HEAVY = 6.0
-"""Requests, lately and still open, that make a conversation heavy: who types a message every eight seconds stays below"""
+HEAVY = 12.0
+"""Requests, lately and still open, that make a conversation heavy: who types a message every four seconds stays below"""
+_PILED, _PILED_COST = 3.0, 2.0
+"""Who asks again while so many are open is not waiting for the answer: each such request counts for so many more"""
 _HEAVY_EVERY_S = 1.0
 """So often a heavy one gets a place although others wait or are being served"""
 _AROUND_S = 10.0
@@ -118,6 +120,8 @@ class FairQueue:
         """The source asks for something that takes so many ordinary requests; a place gives one after the other of it."""
         now = self._clock()
         usage = self._usage(source)
+        if usage.open >= _PILED:
+            usage.give(_PILED_COST * cost, now)
         usage.open += cost
         self._others.pop(source.conversation, None)
         if usage.total(now) <= HEAVY:

@@ -134,6 +134,24 @@ def test_heavy_ones_get_one_place_of_eight_while_others_are_around_and_all_else(
     played(scenario)
 
 
+def test_who_types_fast_is_not_heavy_and_who_sends_eight_at_once_is() -> None:
+    async def scenario() -> None:
+        bench = Bench()
+        for _ in range(100):
+            bench.ask("fast", "address")
+            await bench.done()
+            assert bench.queue._usage(Source("fast", "address")).total(bench.now) <= HEAVY
+            bench.now += 4.0
+        bench.ask("much", "address", times=8)
+        assert bench.queue._usage(Source("much", "address")).total(bench.now) > HEAVY
+        await bench.done()
+        assert bench.queue._usage(Source("much", "address")).total(bench.now) > HEAVY
+        bench.now += HALF_LIFE_S
+        assert bench.queue._usage(Source("much", "address")).total(bench.now) <= HEAVY
+
+    played(scenario)
+
+
 def test_late_ones_get_half_the_places_where_nobody_waits_and_one_where_somebody_does() -> None:
     async def scenario() -> None:
         bench = Bench(places=8)
