@@ -25,6 +25,9 @@ from bot.settings import Settings, get_settings
 MINIPROGRAM = "miniprogram"
 """Channel of the mini-program's client: it logs in, and fetches what is said as the web page does"""
 
+PAGE = 200
+"""Messages of a history that are read at a time"""
+
 _NOT_YOURS = "无权访问这个会话，请重新开始一个会话。"
 
 Awaiting = Literal["none", "option", "passages", "region", "form", "contact", "ticket"]
@@ -236,7 +239,7 @@ def say(
     return message
 
 
-def history(session: Session, conversation_id: str, after: int = 0, limit: int = 200) -> list[dict[str, Any]]:
+def history(session: Session, conversation_id: str, after: int = 0, limit: int = PAGE) -> list[dict[str, Any]]:
     """Messages in and out with ``seq > after``, oldest first, as the REST API shows them."""
     inbox = session.scalars(
         select(InboxMessage)

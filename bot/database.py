@@ -18,16 +18,18 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from bot import disk
 from bot.errors import StoreBusy
 from bot.settings import get_settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_MS = 8000
-"""How long a SQLite statement waits for another process's lock (milliseconds)."""
+"""How long a SQLite statement waits for another process's lock, and whoever needs a connection for one (milliseconds)."""
+_CONNECT_S = 5
+"""How long a PostgreSQL that does not answer is waited for"""
 _LOG_BUSY_MS = 200
 """How long emptying the write-ahead log waits for readers, and writers for it (milliseconds)."""
 _PRAGMAS = (
@@ -40,14 +42,24 @@ _PRAGMAS = (
 
 
 def make_engine(url: str) -> Engine:
-    """An engine for ``url`` with our pragmas and transaction behaviour."""
+    """An engine for ``url`` with our pragmas and transaction behaviour.  Its errors name no parameters: they hold what people said."""
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=20)
+        return create_engine(
+            parsed,
+            pool_pre_ping=True,
+            pool_size=10,
+            max_overflow=20,
+            pool_timeout=BUSY_MS / 1000,
+            connect_args={"connect_timeout": _CONNECT_S},
+            hide_parameters=True,
+        )
     if parsed.database:
         Path(parsed.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Every thread waits for SQLite's lock rather than for a pooled connection.
-    engine = create_engine(parsed, connect_args={"timeout": BUSY_MS / 1000}, pool_size=20, max_overflow=40)
+    engine = create_engine(
+        parsed, connect_args={"timeout": BUSY_MS / 1000}, pool_size=20, max_overflow=40, hide_parameters=True
+    )
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
@@ -62,6 +74,8 @@ def make_engine(url: str) -> Engine:
 
     return engine
 
+
+_BUSY = "系统正忙，请稍后再试。"
 
 _engine: Engine | None = None
 _lock = threading.Lock()
@@ -139,11 +153,16 @@ def write() -> Iterator[Session]:
 
 @contextmanager
 def _translated() -> Iterator[None]:
+    """A database that is away, restarting, locked or out of connections is busy: what is asked of it later may go well."""
     try:
         yield
-    except OperationalError as error:
-        if "locked" in str(error) or "busy" in str(error) or (error.orig and disk.own_reason(error.orig)):
-            raise StoreBusy("系统正忙，请稍后再试。") from error
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        if getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+            raise  # a mistake in our SQL
+        raise StoreBusy(_BUSY) from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise StoreBusy(_BUSY) from error
         raise
 
 

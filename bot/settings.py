@@ -49,6 +49,10 @@ class Settings(BaseSettings):
 
     host: str = Field(default="127.0.0.1", description="网关监听的地址。")
     port: int = Field(default=8000, ge=1, le=65535, description="网关端口。")
+    proxies: str = Field(
+        default="127.0.0.1,::1",
+        description="反向代理的地址或网段，多个用逗号分隔：只有它们传来的 X-Forwarded-For 才算数。没有代理可以留空。",
+    )
     public_url: str = Field(default="", description="网关的公网地址（https 开头，不含最后的斜杠）。编译小程序时要用。")
     rasa_port: int = Field(default=5005, ge=1, le=65535, description="Rasa 服务端口，只在本机监听。")
     action_port: int = Field(default=5055, ge=1, le=65535, description="动作服务端口，只在本机监听。")
@@ -70,7 +74,7 @@ class Settings(BaseSettings):
     )
 
     rasa_timeout_s: float = Field(default=3.0, gt=0, description="一轮对话等待 Rasa 的秒数，超过就由网关直接作答。")
-    rasa_concurrency: int = Field(default=8, ge=1, description="同时送往 Rasa 的轮次上限，其余排队。")
+    rasa_concurrency: int = Field(default=4, ge=1, description="同时送往 Rasa 的轮次上限，其余排队。")
     reply_wait_s: float = Field(
         default=25.0, gt=0, description="网页请求最长等待的秒数。超过就先确认收到，回复随后送达。"
     )
@@ -79,8 +83,13 @@ class Settings(BaseSettings):
 
     message_chars: int = Field(default=2000, ge=100, description="一条消息最多处理多少个字，超出部分不处理并告知市民。")
     body_bytes: int = Field(default=65536, ge=4096, description="一次请求的正文上限（字节）。")
-    rate_per_minute: int = Field(default=120, ge=1, description="每个会话每分钟最多发送多少条消息。")
+    rate_per_minute: int = Field(default=30, ge=1, description="每个会话每分钟最多发送多少条消息。")
     conversations_per_minute: int = Field(default=600, ge=1, description="每个来源地址每分钟最多新建多少个会话。")
+    streams_per_conversation: int = Field(default=5, ge=1, description="一个会话同时最多开几个事件流。")
+    streams_per_address: int = Field(default=200, ge=1, description="一个来源地址同时最多开几个事件流。")
+    backlog: int = Field(
+        default=200, ge=1, description="前面排着多少轮时，不再让市民等着：先说明收到了、现在忙，回复随后送达。"
+    )
     tickets_per_day: int = Field(default=10, ge=1, description="同一个会话每天最多登记多少张工单。")
     ticket_days: int = Field(default=15, ge=1, description="工单的办理期限（工作日）。各地规定不同，以本市为准。")
     city: str = Field(default="本市", description="城市名称，用在问候语里。")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
@@ -14,23 +15,33 @@ from pydantic import BaseModel, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.types import Receive, Scope, Send
 
 from bot import conversations, database, tickets, turns
-from bot.errors import Forbidden, InvalidInput, NotFound, TooMany, Unauthorised
+from bot.errors import InvalidInput, NotFound, StoreBusy, TooMany
 from bot.masking import mask
 from bot.models import Conversation, InboxMessage
 from bot.replies import RegionView, Reply
 from connectors import catalogue, citizen_tickets, metrics
-from connectors.context import Body, Gateway, TheGateway, bearer, client_address, source_of
-from connectors.dispatcher import TurnFailed
+from connectors.context import MAX_INT, Body, Gateway, TheGateway, answers, bearer, client_address, source_of
+from connectors.dispatcher import BUSY, Busy, TurnFailed
+from connectors.fair_queue import Source
+from connectors.notifier import Follower
 from index.assistant import rate
 
 router = APIRouter(prefix="/api", tags=["citizen"])
 router.include_router(catalogue.router)
 router.include_router(citizen_tickets.router)
 
-_POLL_S = 2.0
-"""How often a follower looks by itself: another process (the command line, say) may have spoken."""
+_A_LOOK = 0.1
+"""What fetching messages costs at the door, a message sent being 1: a client looks every two seconds for its reply"""
+_STREAM_S = 600.0
+"""How long a stream lives; the client opens the next one, and its token is looked at again"""
+_NOT_STORED = "系统正忙，这条消息可能还没有收到。请稍后再发一次（用同一个 message_id，不会重复）。"
+
+
+_OPENED = answers(401, 403)
+_Said = tuple[int, str]
 
 
 class Opened(BaseModel):
@@ -45,15 +56,20 @@ class NewMessage(Body):
 
     message_id: str = Field(min_length=1, max_length=64, pattern=r"^[\w.:\-]+$")
     text: str = Field(max_length=20_000)
+    own_words: ClassVar[frozenset[str]] = frozenset({"text"})
 
 
 class Turned(BaseModel):
-    """The conversation's state and what was replied.  ``deferred``: the reply follows; fetch it with GET."""
+    """The conversation's state and what was replied.  ``deferred``: the reply follows; fetch it with GET.
+
+    ``notice`` is to be shown: many are waiting, it takes a while.
+    """
 
     state: Literal["bot", "waiting", "human", "closed"]
     replies: list[Reply]
     turn_id: str
     deferred: bool = False
+    notice: str | None = None
 
 
 class MessageView(BaseModel):
@@ -121,7 +137,7 @@ Token = Annotated[str, Depends(bearer)]
 ConversationId = Annotated[str, Path(max_length=64)]
 
 
-@router.post("/conversations", status_code=201)
+@router.post("/conversations", status_code=201, responses=answers(429))
 def open_conversation(request: Request, here: TheGateway) -> Opened:
     """Begin a conversation."""
     if not here.openings.allow(client_address(request)):
@@ -131,7 +147,7 @@ def open_conversation(request: Request, here: TheGateway) -> Opened:
         return Opened(id=conversation.id, token=token)
 
 
-@router.get("/conversations/{conversation_id}")
+@router.get("/conversations/{conversation_id}", responses=_OPENED)
 def read_conversation(conversation_id: ConversationId, token: Token) -> ConversationView:
     """How the conversation stands and what the citizen set in it."""
     return _view(conversation_id, token)
@@ -152,7 +168,7 @@ def _shown(conversation: Conversation) -> ConversationView:
     )
 
 
-@router.put("/conversations/{conversation_id}/region")
+@router.put("/conversations/{conversation_id}/region", responses=_OPENED | answers(400, 429))
 def choose_region(conversation_id: ConversationId, body: NewRegion, token: Token, here: TheGateway) -> ConversationView:
     """Say where the citizen is, or forget it."""
     with database.write() as session:
@@ -161,7 +177,7 @@ def choose_region(conversation_id: ConversationId, body: NewRegion, token: Token
         return _shown(conversation)
 
 
-@router.put("/conversations/{conversation_id}/privacy")
+@router.put("/conversations/{conversation_id}/privacy", responses=_OPENED | answers(400, 429))
 def agree_to_privacy(
     conversation_id: ConversationId, body: NewAgreement, token: Token, here: TheGateway
 ) -> ConversationView:
@@ -172,7 +188,7 @@ def agree_to_privacy(
         return _shown(conversation)
 
 
-@router.delete("/conversations/{conversation_id}", status_code=204)
+@router.delete("/conversations/{conversation_id}", status_code=204, responses=_OPENED)
 async def erase_conversation(conversation_id: ConversationId, token: Token, here: TheGateway) -> None:
     """Erase everything said in the conversation, at once and for good.  Its token opens nothing any more."""
     await asyncio.to_thread(_erase, conversation_id, token)
@@ -193,7 +209,7 @@ def _mine(session: Session, here: Gateway, conversation_id: str, token: str) -> 
     return conversation
 
 
-@router.get("/conversations/{conversation_id}/tickets")
+@router.get("/conversations/{conversation_id}/tickets", responses=_OPENED)
 def own_tickets(conversation_id: ConversationId, token: Token) -> list[OwnTicket]:
     """The tickets that the conversation made, the newest first, at most 50."""
     with database.read() as session:
@@ -214,7 +230,7 @@ def own_tickets(conversation_id: ConversationId, token: Token) -> list[OwnTicket
 @router.post(
     "/conversations/{conversation_id}/messages",
     response_model=Turned,
-    responses={202: {"model": Turned, "description": "Stored; the reply follows"}},
+    responses={202: {"model": Turned, "description": "Stored; the reply follows"}} | _OPENED | answers(400, 429),
 )
 async def send_message(
     request: Request,
@@ -227,82 +243,122 @@ async def send_message(
     """Say something.  The same ``message_id`` again gives the same replies and makes no second turn."""
     turn_id = turns.new_id()
     with here.dispatcher.expect(turn_id):
-        receipt = await asyncio.to_thread(_receive, here, conversation_id, token, body, turn_id, source_of(request))
-        return await _take_turn(conversation_id, token, here, response, receipt)
+        return await _take_turn(request, conversation_id, body, token, here, response, turn_id)
 
 
 async def _take_turn(
-    conversation_id: str, token: str, here: Gateway, response: Response, receipt: turns.Receipt
+    request: Request,
+    conversation_id: str,
+    body: NewMessage,
+    token: str,
+    here: Gateway,
+    response: Response,
+    turn_id: str,
 ) -> Turned:
+    source = Source(conversation_id, client_address(request))
+    here.door.ask(source)
+    try:
+        async with here.door.place(source):
+            receipt, channel = await asyncio.to_thread(
+                _receive, here, conversation_id, token, body, turn_id, source_of(request)
+            )
+    except StoreBusy as error:
+        raise StoreBusy(_NOT_STORED) from error
     here.notifier.wake(conversation_id)
     if receipt.replies is not None:
         return Turned(state=receipt.state, replies=receipt.replies, turn_id=receipt.turn_id)  # type: ignore[arg-type]
+    # The mini-program's citizen is known by their openid: whoever shares their address does not matter.
+    address = None if channel == conversations.MINIPROGRAM else source.address
     try:
-        async with asyncio.timeout(here.reply_wait_s):
-            settled = await here.dispatcher.answer(conversation_id, receipt.turn_id)
+        settled = await here.dispatcher.answer(conversation_id, receipt.turn_id, here.reply_wait_s, address=address)
     except TurnFailed:
         await asyncio.to_thread(_view, conversation_id, token)  # erased meanwhile: then nothing follows
         raise
-    except TimeoutError:
+    except TimeoutError as error:
         metrics.DEFERRED.inc()
         response.status_code = 202
-        return Turned(state=receipt.state, replies=[], turn_id=receipt.turn_id, deferred=True)  # type: ignore[arg-type]
+        return Turned(
+            state=receipt.state,  # type: ignore[arg-type]
+            replies=[],
+            turn_id=receipt.turn_id,
+            deferred=True,
+            notice=BUSY if isinstance(error, Busy) else None,
+        )
     return Turned(state=settled.state, replies=settled.replies, turn_id=receipt.turn_id)  # type: ignore[arg-type]
 
 
 def _receive(
     here: Gateway, conversation_id: str, token: str, body: NewMessage, turn_id: str, source: str
-) -> turns.Receipt:
+) -> tuple[turns.Receipt, str]:
     with database.write() as session:
         conversation = conversations.authenticate(session, conversation_id, token, locked=True)
         if not here.messages.allow(conversation_id):
             raise TooMany("消息发得太快了，请稍等一会儿再发。")
-        return turns.receive(
+        receipt = turns.receive(
             session, conversation, body.message_id, body.text, here.settings, source=source, turn_id=turn_id
         )
+        return receipt, conversation.channel
 
 
-@router.get("/conversations/{conversation_id}/messages", response_model=History)
+@router.get("/conversations/{conversation_id}/messages", response_model=History, responses=_OPENED | answers(429))
 async def read_messages(
     request: Request,
     conversation_id: ConversationId,
     token: Token,
     here: TheGateway,
-    after: Annotated[int, Query(ge=0)] = 0,
+    after: Annotated[int, Query(ge=0, le=MAX_INT)] = 0,
     accept: Annotated[str, Header()] = "application/json",
-    last_event_id: Annotated[str | None, Header()] = None,
+    last_event_id: Annotated[int | None, Header(ge=0, le=MAX_INT)] = None,
 ) -> Any:
     """What was said after ``after``: JSON, or a stream of server-sent events with ``Accept: text/event-stream``."""
-    state, messages = await asyncio.to_thread(_history, conversation_id, token, after)
+    address = client_address(request)
+    source = Source(conversation_id, address)
+    here.door.ask(source, _A_LOOK)
+    async with here.door.place(source, cost=_A_LOOK):
+        state, messages = await asyncio.to_thread(_history, conversation_id, token, after)
     if "text/event-stream" not in accept:
         return History(state=state, messages=messages)
-    if last_event_id and last_event_id.isdecimal():
-        after = max(after, int(last_event_id))
-    return EventSourceResponse(_follow(request, here, conversation_id, token, after), ping=15)
+    follower = here.notifier.follow(conversation_id, address, lambda seq: _news(conversation_id, seq))
+    return _Stream(follower, max(after, last_event_id or 0))
 
 
-async def _follow(
-    request: Request, here: Gateway, conversation_id: str, token: str, after: int
-) -> AsyncIterator[ServerSentEvent]:
-    event = here.notifier.follow(conversation_id)
-    try:
-        while not await request.is_disconnected():
-            event.clear()
+class _Stream(EventSourceResponse):
+    """A conversation's messages as server-sent events, for some minutes."""
+
+    def __init__(self, follower: Follower[_Said], after: int) -> None:
+        super().__init__(self._events(after), ping=15)
+        self._follower = follower
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI.  However it ends, nobody follows any more."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._follower.leave()
+
+    async def _events(self, after: int) -> AsyncIterator[ServerSentEvent]:
+        ends = time.monotonic() + _STREAM_S
+        while True:
             try:
-                state, messages = await asyncio.to_thread(_history, conversation_id, token, after)
-            except (Forbidden, Unauthorised):
-                return  # erased, or the token's time is over
-            for message in messages:
-                after = message.seq
-                data = message.model_dump(mode="json") | {"state": state}
-                yield ServerSentEvent(data=json.dumps(data, ensure_ascii=False), event="message", id=str(after))
-            try:
-                async with asyncio.timeout(_POLL_S):
-                    await event.wait()
-            except TimeoutError:
-                continue
-    finally:
-        here.notifier.leave(conversation_id, event)
+                found = await asyncio.wait_for(self._follower.news(after), ends - time.monotonic())
+            except (NotFound, TimeoutError):  # erased, or its time is over
+                return
+            for number, data in found:
+                after = number
+                yield ServerSentEvent(data=data, event="message", id=str(number))
+
+
+def _news(conversation_id: str, after: int) -> list[_Said]:
+    """What a stream sends of what was said.  Raises: NotFound where the conversation was erased."""
+    with database.read() as session:
+        conversation = session.get(Conversation, conversation_id)
+        if conversation is None:
+            raise NotFound("没有这个会话。")
+        state, rows = conversation.state, conversations.history(session, conversation_id, after)
+    messages = [MessageView.model_validate(row) for row in rows]
+    return [
+        (one.seq, json.dumps(one.model_dump(mode="json") | {"state": state}, ensure_ascii=False)) for one in messages
+    ]
 
 
 def _history(conversation_id: str, token: str, after: int) -> tuple[str, list[MessageView]]:
@@ -312,7 +368,7 @@ def _history(conversation_id: str, token: str, after: int) -> tuple[str, list[Me
         return conversation.state, [MessageView.model_validate(row) for row in rows]
 
 
-@router.post("/conversations/{conversation_id}/ratings", status_code=204)
+@router.post("/conversations/{conversation_id}/ratings", status_code=204, responses=_OPENED | answers(400, 404))
 def rate_reply(conversation_id: ConversationId, body: NewRating, token: Token) -> None:
     """Say whether a reply helped.  A later word replaces an earlier one."""
     with database.write() as session:
@@ -336,4 +392,5 @@ def _rated_turn(session: Session, conversation: Conversation, body: NewRating) -
 
 def error_response(status: int, code: str, message: str) -> JSONResponse:
     """The one shape of every error."""
-    return JSONResponse({"error": {"code": code, "message": message}}, status_code=status)
+    shown = message.encode("utf-8", "replace").decode("utf-8")  # it may repeat what was sent, half a character too
+    return JSONResponse({"error": {"code": code, "message": shown}}, status_code=status)

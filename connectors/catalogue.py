@@ -11,7 +11,7 @@ from bot import regions
 from bot.errors import NotFound, TooMany
 from bot.models import utcnow
 from bot.replies import CalculationReply, RegionView
-from connectors.context import Body, Gateway, TheGateway, client_address
+from connectors.context import Body, Gateway, TheGateway, answers, client_address
 from index import themes
 from index.assistant import calculation_reply
 from index.calculators import CALCULATORS
@@ -114,20 +114,20 @@ def read_site(request: Request, here: TheGateway) -> Site:
     )
 
 
-@router.get("/regions")
+@router.get("/regions", responses=answers(404))
 def list_regions(here: TheGateway, parent: Annotated[str | None, Query(pattern=r"^\d{6}$")] = None) -> list[RegionItem]:
     """A region's parts; without ``parent``, the region that is served."""
     found = [regions.get(here.settings.region)] if parent is None else regions.children(parent)
     return [RegionItem(code=one.code, name=one.name, leaf=not regions.children(one.code)) for one in found]
 
 
-@router.get("/themes")
+@router.get("/themes", responses=answers(429))
 def list_themes(request: Request, here: TheGateway) -> list[ThemeView]:
     """Life events that have questions which may be answered now."""
     return [_theme(one) for one in _themes(request, here)]
 
 
-@router.get("/themes/{theme}")
+@router.get("/themes/{theme}", responses=answers(404, 429))
 def read_theme(request: Request, here: TheGateway, theme: Annotated[str, Path(max_length=32)]) -> WholeThemeView:
     """A life event with all its matters and questions."""
     for one in _themes(request, here):
@@ -178,7 +178,7 @@ def list_calculators() -> list[CalculatorView]:
     ]
 
 
-@router.post("/calculators/{calculator}")
+@router.post("/calculators/{calculator}", responses=answers(400, 404, 429))
 def calculate(
     request: Request, here: TheGateway, calculator: Annotated[str, Path(max_length=32)], body: Calculation
 ) -> CalculationReply:

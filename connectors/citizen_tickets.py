@@ -15,9 +15,10 @@ from bot.errors import InvalidInput, NotFound, TooMany
 from bot.models import Ticket, utcnow
 from bot.replies import TicketStatusReply
 from bot.tickets import Satisfaction
-from connectors.context import Body, Gateway, TheGateway, bearer, client_address, source_of
+from connectors.context import Body, Gateway, TheGateway, answers, bearer, client_address, source_of
 
-router = APIRouter()
+router = APIRouter(responses=answers(404, 429))
+_CHANGES = answers(400, 409)
 
 Number = Annotated[str, Path(max_length=32)]
 
@@ -83,19 +84,19 @@ def read_ticket(asker: Asker, number: Number, body: Opener) -> TicketStatusReply
         return tickets.status_reply(_open(session, asker, number, body))
 
 
-@router.post("/tickets/{number}/supplements")
+@router.post("/tickets/{number}/supplements", responses=_CHANGES)
 def supplement_ticket(asker: Asker, number: Number, body: Supplement) -> TicketStatusReply:
     """Add to a ticket."""
     return _change(asker, number, body, lambda session, own: tickets.add(session, own, body.text))
 
 
-@router.post("/tickets/{number}/withdrawal")
+@router.post("/tickets/{number}/withdrawal", responses=_CHANGES)
 def withdraw_ticket(asker: Asker, number: Number, body: Withdrawal) -> TicketStatusReply:
     """Take a ticket back, as long as it has not been answered."""
     return _change(asker, number, body, tickets.withdraw)
 
 
-@router.put("/tickets/{number}/contact")
+@router.put("/tickets/{number}/contact", responses=_CHANGES)
 def correct_ticket(asker: Asker, number: Number, body: Correction) -> TicketStatusReply:
     """Correct the phone or the region, as long as the ticket has not been answered."""
     changes = body.model_dump(include={"phone", "region"}, exclude_unset=True)
@@ -104,7 +105,7 @@ def correct_ticket(asker: Asker, number: Number, body: Correction) -> TicketStat
     )
 
 
-@router.post("/tickets/{number}/rating")
+@router.post("/tickets/{number}/rating", responses=_CHANGES)
 def rate_ticket(asker: Asker, number: Number, body: TicketRating) -> TicketStatusReply:
     """Rate how an answered ticket was handled; a bad grade has it verified and handled again, once."""
     return _change(asker, number, body, lambda session, own: tickets.rate(session, own, body.grade, body.note or ""))

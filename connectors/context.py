@@ -7,15 +7,17 @@ import ipaddress
 import time
 from collections import Counter
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 from fastapi import Depends, Header, Request
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
 from bot.crypto import get_cipher
 from bot.errors import Unauthorised
 from bot.settings import Settings
-from connectors.dispatcher import Dispatcher, Notifier
+from connectors.dispatcher import Dispatcher
+from connectors.fair_queue import FairQueue
+from connectors.notifier import Notifier
 from connectors.rasa_client import RasaClient
 from index.assistant import Assistant
 
@@ -49,6 +51,8 @@ class Gateway:
     rasa: RasaClient
     notifier: Notifier
     dispatcher: Dispatcher
+    door: FairQueue
+    """To the database, for what citizens send and fetch"""
     lookups: PerMinute
     """Calculations and readings of the catalogue, by address"""
     openings: PerMinute
@@ -64,19 +68,71 @@ class Gateway:
         return self.settings.reply_wait_s if self.loading.done() else min(_LOADING_WAIT_S, self.settings.reply_wait_s)
 
 
-class Body(BaseModel):
-    """The body of a request: an unknown field is a mistake that must not pass unseen."""
+MAX_INT = 2**31 - 1
+"""The largest number that a column of ours takes (PostgreSQL's integer): no parameter may be larger"""
 
-    model_config = ConfigDict(extra="forbid")
+
+class Body(BaseModel):
+    """The body of a request.
+
+    An unknown field is a mistake that must not pass unseen.  Types are strict: false is no number, "1" neither.  U+0000,
+    which PostgreSQL stores in no text, is refused in every field but those that a citizen writes in their own words, which
+    rest encrypted.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    own_words: ClassVar[frozenset[str]] = frozenset()
+
+    @field_validator("*")
+    @classmethod
+    def _storable(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, str) and "\0" in value and info.field_name not in cls.own_words:
+            raise ValueError("有不能用的字符 U+0000")
+        return value
+
+
+class Problem(BaseModel):
+    """What went wrong: a code for programs, a sentence for people."""
+
+    code: str
+    message: str
+
+
+class ErrorBody(BaseModel):
+    """The one shape of every error."""
+
+    error: Problem
+
+
+_MEANINGS = {
+    400: "The body is not JSON",
+    401: "No token, a malformed one, or one whose time is over",
+    403: "Not yours, or no such thing; both read the same",
+    404: "There is no such thing",
+    409: "Not in its present state",
+    413: "The request is too large",
+    422: "What was sent can't be used; the message says why",
+    429: "Too many; `Retry-After` says how many seconds to wait",
+    503: "Busy; `Retry-After` says in how many seconds to try again",
+}
+
+
+def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What a route may answer besides its own result, for its OpenAPI description."""
+    return {status: {"model": ErrorBody, "description": _MEANINGS[status]} for status in statuses}
 
 
 def client_address(request: Request) -> str:
-    """Where the request came from; of an IPv6 address its /64, any address of which one host may use."""
+    """Where the request came from.
+
+    Of an IPv6 address the first 64 bits: the rest is the subscriber's to choose (RFC 6177), and each choice would count anew.
+    Behind a reverse proxy named in ``settings.proxies`` it is what the proxy says.
+    """
     host = request.client.host if request.client else "unknown"
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        return host
+        return host[:64]
     if isinstance(address, ipaddress.IPv4Address):
         return host
     return str(address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False))

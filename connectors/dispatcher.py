@@ -17,12 +17,14 @@ import structlog
 from sqlalchemy import func, select
 
 from bot import database, turns
-from bot.errors import NotFound
+from bot.errors import NotFound, StoreBusy
 from bot.models import Conversation, InboxMessage, OutboxMessage, TurnEffect
 from bot.replies import Reply
 from bot.settings import Settings
 from bot.turns import Turn
 from connectors import metrics
+from connectors.fair_queue import FairQueue, Place, Source
+from connectors.notifier import Notifier
 from connectors.rasa_client import RasaClient, RasaFailed
 from index.acts import literal_act
 from index.assistant import Assistant
@@ -33,6 +35,18 @@ T = TypeVar("T")
 
 _RETRY_S = 5.0
 """How long a conversation rests whose turn could not be settled at all (the database does not answer)."""
+
+
+_CHARS_A_TURN = 400
+"""A text of so many characters takes as much of everybody's time as one more ordinary turn, at least"""
+
+
+BUSY = "现在咨询的人比较多，您的消息已经收到，会按顺序回复，请稍等。"
+"""What is said to whom ``Busy`` is raised for"""
+
+
+class Busy(TimeoutError):
+    """So many turns are ahead that nobody should wait for this one.  Its message is kept and will be answered."""
 
 
 class TurnFailed(Exception):
@@ -47,46 +61,20 @@ class Settled:
     replies: list[Reply]
 
 
-class Notifier:
-    """Wakes those who follow a conversation when something was said in it."""
-
-    def __init__(self) -> None:
-        self._waiting: dict[str, set[asyncio.Event]] = {}
-
-    def wake(self, conversation_id: str) -> None:
-        """Something new was said."""
-        for event in self._waiting.get(conversation_id, ()):
-            event.set()
-
-    def follow(self, conversation_id: str) -> asyncio.Event:
-        """An event that ``wake`` sets; hand it back with ``leave``."""
-        event = asyncio.Event()
-        self._waiting.setdefault(conversation_id, set()).add(event)
-        return event
-
-    def leave(self, conversation_id: str, event: asyncio.Event) -> None:
-        """Stop following."""
-        followers = self._waiting.get(conversation_id, set())
-        followers.discard(event)
-        if not followers:
-            self._waiting.pop(conversation_id, None)
-
-
 class Dispatcher:
     """Works off the inbox.  Turns that somebody waits for go first: in a rush, those that come too late for that stand back."""
 
     def __init__(self, settings: Settings, rasa: RasaClient, assistant: Assistant, notifier: Notifier) -> None:
         self._rasa, self._assistant, self._notifier = rasa, assistant, notifier
-        self._at_once = settings.rasa_concurrency
-        self._slots = asyncio.Semaphore(self._at_once)
-        self._late_at_once = max(1, self._at_once // 2)
-        self._late_slots = asyncio.Semaphore(self._late_at_once)
+        self._backlog, self._chars = settings.backlog, settings.message_chars
+        self._queue = FairQueue(settings.rasa_concurrency)
         # Threads of their own: a turn does not queue behind the messages that come in meanwhile.
-        self._threads = ThreadPoolExecutor(self._at_once, thread_name_prefix="turn")
+        self._threads = ThreadPoolExecutor(settings.rasa_concurrency, thread_name_prefix="turn")
         self._turn_s = 0.0  # how long a turn has taken lately
         self._waiters: dict[str, asyncio.Future[Settled]] = {}
         self._pending: set[str] = set()
         self._workers: dict[str, asyncio.Task[None]] = {}
+        self._places: dict[str, Place] = {}
         self._late: set[str] = set()  # conversations at work whose citizens do not wait any more
 
     @contextlib.contextmanager
@@ -98,27 +86,36 @@ class Dispatcher:
         finally:
             self._waiters.pop(turn_id, None)
 
-    async def answer(self, conversation_id: str, turn_id: str, within_s: float | None = None) -> Settled:
+    async def answer(
+        self, conversation_id: str, turn_id: str, within_s: float | None = None, address: str | None = None
+    ) -> Settled:
         """Wait until the turn is settled.  The end of the wait is not the end of the turn.
 
         Args:
             within_s: How long the caller waits; None is for ever.
+            address: Where the message came from; None where the channel knows the person.
 
         Raises:
-            TimeoutError: it takes longer; at once where the turns ahead of it make that certain.
+            TimeoutError: it takes longer.
+            Busy: it would: said at once, where the turns ahead of it make that certain, or are more than the backlog may be.
             TurnFailed: it can't be settled now.
         """
         expected = turn_id in self._waiters
         waiter = self._waiter(turn_id)
-        self.enqueue(conversation_id, late=within_s is not None and self._next_takes_s() > within_s)
-        if within_s is not None and conversation_id in self._late:
-            raise TimeoutError
+        source = Source(conversation_id, address)
+        self._queue.ask(source)
+        ahead = self._queue.ahead(source)
+        hopeless = within_s is not None and (ahead > self._backlog or self._takes_s(ahead) > within_s)
+        self._start(source, late=hopeless)
+        if hopeless:
+            raise Busy
+        self._stand_back(conversation_id, False)
         try:
             async with asyncio.timeout(within_s):
                 return await self._answer(turn_id, waiter, expected)
         except TimeoutError:
             if conversation_id in self._workers:
-                self._late.add(conversation_id)
+                self._stand_back(conversation_id, True)
             raise
 
     async def _answer(self, turn_id: str, waiter: asyncio.Future[Settled], expected: bool) -> Settled:
@@ -139,24 +136,44 @@ class Dispatcher:
             waiter.add_done_callback(lambda done: done.cancelled() or done.exception())
         return waiter
 
-    def _next_takes_s(self) -> float:
-        """How long a new conversation's turn will take, going by the last ones; 0 where none is ahead of it."""
-        ahead = len(self._workers) - len(self._late) + min(len(self._late), self._late_at_once)
-        return (ahead / self._at_once + 1) * self._turn_s if ahead >= self._at_once else 0.0
+    def _takes_s(self, ahead: int) -> float:
+        """How long a turn will take, going by the last ones; 0 where it has a place at once."""
+        at_once = self._queue.places
+        return (ahead / at_once + 1) * self._turn_s if ahead >= at_once else 0.0
 
-    def enqueue(self, conversation_id: str, *, late: bool = False) -> None:
-        """See to it that the conversation's open turns are worked off.  ``late``: nobody waits for them any more."""
+    def enqueue(self, conversation_id: str) -> None:
+        """A message came from somebody whom the channel knows: see to it that the conversation's open turns are worked off."""
+        source = Source(conversation_id)
+        self._queue.ask(source)
+        self._start(source)
+
+    def _start(self, source: Source, *, late: bool = False) -> None:
+        conversation_id = source.conversation
         self._pending.add(conversation_id)
         if conversation_id not in self._workers:
             if late:
                 self._late.add(conversation_id)
-            self._workers[conversation_id] = asyncio.create_task(self._drain(conversation_id))
+            self._workers[conversation_id] = asyncio.create_task(self._drain(source, self._place(source)))
+
+    def _place(self, source: Source) -> Place:
+        place = self._queue.place(source, late=source.conversation in self._late)
+        self._places[source.conversation] = place
+        return place
+
+    def _stand_back(self, conversation_id: str, late: bool) -> None:
+        """Nobody waits for the conversation's turns any more, or somebody does again."""
+        if late:
+            self._late.add(conversation_id)
+        else:
+            self._late.discard(conversation_id)
+        if place := self._places.get(conversation_id):
+            place.stand_back(late)
 
     async def recover(self) -> int:
         """Take up every message that has no effect yet; how many there are."""
         waiting = await asyncio.to_thread(_unsettled)
         for conversation_id, _ in waiting:
-            self.enqueue(conversation_id, late=True)
+            self._start(Source(conversation_id), late=True)
         return len(waiting)
 
     async def close(self) -> None:
@@ -166,33 +183,37 @@ class Dispatcher:
         await asyncio.gather(*self._workers.values(), return_exceptions=True)
         self._threads.shutdown(wait=False)
 
-    async def _drain(self, conversation_id: str) -> None:
+    async def _drain(self, source: Source, place: Place | None) -> None:
+        conversation_id = source.conversation
         try:
             while conversation_id in self._pending:
                 self._pending.discard(conversation_id)
                 more = True
                 while more:
-                    late = conversation_id in self._late
-                    async with self._late_slots if late else contextlib.nullcontext(), self._slots:
-                        if late or conversation_id not in self._late:  # else it became late in the queue: back it goes
-                            more = await self._next(conversation_id)
-        except TurnFailed:
-            asyncio.get_running_loop().call_later(_RETRY_S, self.enqueue, conversation_id)
+                    async with place or self._place(source):
+                        more = await self._next(source)
+                    place = None
+        except (TurnFailed, StoreBusy):
+            asyncio.get_running_loop().call_later(_RETRY_S, self._start, source)
         except Exception:
             log.exception("turn.lost_worker", conversation=conversation_id)
-            asyncio.get_running_loop().call_later(_RETRY_S, self.enqueue, conversation_id)
+            asyncio.get_running_loop().call_later(_RETRY_S, self._start, source)
         finally:
             self._workers.pop(conversation_id, None)
+            self._places.pop(conversation_id, None)
             self._late.discard(conversation_id)
+            self._queue.done(source)
+            self._notifier.wake(conversation_id)  # also where the turn was settled and that was not heard
 
-    async def _next(self, conversation_id: str) -> bool:
+    async def _next(self, source: Source) -> bool:
         """Settle the conversation's first open turn; whether another waits behind it."""
-        found = await self._in_thread(_earliest, conversation_id)
+        found = await self._in_thread(_earliest, source.conversation)
         if found is None:
             return False
         turn, sender, more = found
+        self._queue.charge(source, min(len(turn.text), self._chars) / _CHARS_A_TURN)
         await self._work(turn, sender)
-        self._notifier.wake(conversation_id)
+        self._notifier.wake(source.conversation)
         return more
 
     async def _work(self, turn: Turn, sender: str) -> None:
@@ -202,6 +223,8 @@ class Dispatcher:
         except Exception as error:
             if isinstance(error, NotFound):
                 log.info("turn.erased", turn=turn_id)  # the citizen erased the conversation meanwhile
+            elif isinstance(error, StoreBusy):
+                log.warning("turn.store_busy", turn=turn_id)
             else:
                 log.exception("turn.failed", turn=turn_id)
             failure = TurnFailed(str(error))
@@ -256,6 +279,8 @@ class Dispatcher:
     def _fall_back(self, turn: Turn) -> TurnEffect:
         try:
             self._assistant.respond(turn)
+        except StoreBusy:
+            raise  # the turn can be answered once the database is back: no reason to apologise
         except Exception:
             log.exception("turn.apologised", turn=turn.turn_id)
             turns.settle(turn, self._assistant.apologise(turn))

@@ -12,9 +12,11 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.routing import iter_route_contexts
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from bot import crypto, database, disk, logs, retention, security_log
 from bot.errors import (
@@ -33,9 +35,11 @@ from bot.retention import PurgeRefused
 from bot.settings import get_settings
 from connectors import api, metrics, operators, page
 from connectors.api import error_response
-from connectors.context import Gateway, PerMinute
+from connectors.context import Gateway, PerMinute, answers
 from connectors.disks import Disks, measure
-from connectors.dispatcher import Dispatcher, Notifier, TurnFailed, depths
+from connectors.dispatcher import Dispatcher, TurnFailed, depths
+from connectors.fair_queue import FairQueue
+from connectors.notifier import Notifier
 from connectors.rasa_client import RasaClient
 from connectors.wechat import account, channel, miniprogram
 from connectors.wechat.api import WeChatFailed
@@ -54,6 +58,9 @@ _STATUS: dict[type[YihaodaError], int] = {
     StoreBusy: 503,
     WeChatFailed: 503,
 }
+_AT_THE_DOOR = 4
+"""Messages and histories written and read at a time: fewer than the threads that there are for everything else"""
+_RETRY_AFTER_S = {429: 30, 503: 3}
 _RECOVER_S = 30.0
 """How often the inbox is searched for messages that nobody is working on."""
 
@@ -69,7 +76,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await asyncio.to_thread(database.migrate)
     assistant = get_assistant()
     rasa = RasaClient(settings.rasa_url, settings.rasa_timeout_s, settings.service_secret.get_secret_value())
-    notifier = Notifier()
+    notifier = Notifier(settings.streams_per_conversation, settings.streams_per_address)
     dispatcher = Dispatcher(settings, rasa, assistant, notifier)
     loading = asyncio.create_task(_load(assistant))
     app.state.gateway = Gateway(
@@ -79,6 +86,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         rasa,
         notifier,
         dispatcher,
+        FairQueue(_AT_THE_DOOR),
         openings=PerMinute(settings.conversations_per_minute),
         lookups=PerMinute(settings.conversations_per_minute),
         messages=PerMinute(settings.rate_per_minute),
@@ -219,10 +227,33 @@ class Private:
         await self._app(scope, receive, with_headers)
 
 
+class Address:
+    """Refuses U+0000 in a request's path and query: PostgreSQL and file systems take it in no name."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] == "http" and ("\0" in scope["path"] or b"%00" in scope["query_string"]):
+            refused = error_response(422, "invalid_input", "地址里有不能用的字符 U+0000。")
+            await refused(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
 def create_app() -> FastAPI:
     """The application."""
-    app = FastAPI(title="一号答", version="0.1.0", lifespan=_lifespan, docs_url=None, redoc_url=None)
-    disks = Disks(get_settings())
+    settings = get_settings()
+    app = FastAPI(
+        title="一号答",
+        version="0.1.0",
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+        responses=answers(413, 422, 503),
+    )
+    disks = Disks(settings)
     app.include_router(api.router)
     app.include_router(operators.router)
     app.include_router(channel.router)
@@ -231,9 +262,12 @@ def create_app() -> FastAPI:
     app.add_route("/api/docs", page.documentation)
     for path, files in page.mounts().items():
         app.mount(path, files)
+    app.add_middleware(BodyLimit, limit=settings.body_bytes)
+    app.add_middleware(Address)
     app.add_middleware(Source)
-    app.add_middleware(BodyLimit, limit=get_settings().body_bytes)
     app.add_middleware(Private)
+    # Whatever else sends X-Forwarded-For may write into it what it likes.  Outermost: the others see the citizen's address.
+    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.proxies)
     app.add_exception_handler(YihaodaError, _known_error)
     app.add_exception_handler(TurnFailed, _turn_failed)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -245,7 +279,7 @@ def create_app() -> FastAPI:
         """The process lives."""
         return {"status": "ok"}
 
-    @app.get("/readyz", tags=["service"])
+    @app.get("/readyz", tags=["service"], responses={503: {"description": "Citizens can't be answered; says why"}})
     async def readyz(request: Request) -> JSONResponse:
         """Whether messages are accepted (database) and answered (index); ``degraded`` with 200 where the gateway still answers.
 
@@ -273,7 +307,7 @@ def create_app() -> FastAPI:
             return JSONResponse({"status": "unavailable", **checks}, status_code=503)
         return JSONResponse({"status": "degraded" if reasons else "ok", **checks})
 
-    @app.get("/metrics", tags=["service"])
+    @app.get("/metrics", tags=["service"], response_class=PlainTextResponse)
     async def prometheus(request: Request) -> Response:
         """Prometheus metrics."""
         here: Gateway = request.app.state.gateway
@@ -301,14 +335,21 @@ async def _known_error(request: Request, error: Exception) -> JSONResponse:
     trouble = disk.reason(error) if isinstance(error, StoreBusy) else None
     if status == 500 or trouble:
         log.error("request.failed", error=error.code, reason=trouble or str(error))
-    response = error_response(status, error.code, str(error))
-    if isinstance(error, TooMany) and error.retry_after_s:
-        response.headers["Retry-After"] = str(error.retry_after_s)
-    return response
+    elif status == 503:
+        log.warning("request.busy", error=error.code, reason=str(error.__cause__ or error))
+    return _with_retry(
+        error_response(status, error.code, str(error)), error.retry_after_s if isinstance(error, TooMany) else None
+    )
 
 
 async def _turn_failed(_request: Request, _error: Exception) -> JSONResponse:
-    return error_response(503, "busy", "系统正忙。您的消息已经收到，稍后会回复。")
+    return _with_retry(error_response(503, "busy", "系统正忙。您的消息已经收到，稍后会回复。"))
+
+
+def _with_retry(response: JSONResponse, seconds: int | None = None) -> JSONResponse:
+    if seconds := seconds or _RETRY_AFTER_S.get(response.status_code):
+        response.headers["Retry-After"] = str(seconds)
+    return response
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
@@ -320,11 +361,30 @@ async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     return error_response(422, "invalid_input", f"请求的内容不对：{where or '正文'}（{first.get('msg', '格式不对')}）")
 
 
-async def _http_error(_request: Request, error: Exception) -> JSONResponse:
+_WORDS = {
+    400: ("invalid_json", "请求的内容不是有效的 JSON。"),
+    404: ("not_found", "没有这个地址。"),
+    405: ("method_not_allowed", "这个地址不支持这种请求方式。"),
+}
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    words = {404: ("not_found", "没有这个地址。"), 405: ("method_not_allowed", "这个地址不支持这种请求方式。")}
-    code, message = words.get(error.status_code, ("http_error", str(error.detail)))
-    return error_response(error.status_code, code, message)
+    code, message = _WORDS.get(error.status_code, ("http_error", str(error.detail)))
+    response = error_response(error.status_code, code, message)
+    if error.status_code == 405:
+        response.headers["Allow"] = ", ".join(sorted(_allowed(request))) or (error.headers or {}).get("Allow", "GET")
+    return response
+
+
+def _allowed(request: Request) -> set[str]:
+    """The methods of all routes with this path: the framework names those of the first one only (RFC 9110, 10.2.1)."""
+    return {
+        method
+        for context in iter_route_contexts(request.app.routes)
+        if (path := getattr(context, "path_regex", None)) and path.match(request.scope["path"])
+        for method in context.methods or ()
+    }
 
 
 async def _unknown_error(_request: Request, error: Exception) -> JSONResponse:

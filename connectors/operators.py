@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -16,7 +16,7 @@ from bot.errors import NotFound, Unauthorised
 from bot.masking import mask, mask_phone, mask_record
 from bot.models import Conversation, Ticket, TurnEffect, utcnow
 from bot.replies import TextReply
-from connectors.context import TheGateway
+from connectors.context import Body, TheGateway, answers
 
 
 def _operator(here: TheGateway, authorization: Annotated[str | None, Header()] = None) -> None:
@@ -26,14 +26,11 @@ def _operator(here: TheGateway, authorization: Annotated[str | None, Header()] =
     security_log.signed_in("坐席令牌")
 
 
-router = APIRouter(prefix="/api/operator", tags=["operator"], dependencies=[Depends(_operator)])
+router = APIRouter(prefix="/api/operator", tags=["operator"], dependencies=[Depends(_operator)], responses=answers(401))
+_CHANGES = answers(400, 403, 404, 409)
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class ByAgent(_Body):
+class ByAgent(Body):
     """Who does it."""
 
     agent: str = Field(min_length=1, max_length=64)
@@ -48,7 +45,7 @@ class AgentText(ByAgent):
 class Duty(ByAgent):
     """Going on duty for some hours; 0 goes off duty."""
 
-    hours: float = Field(ge=0, le=24)
+    hours: float = Field(ge=0, le=24, allow_inf_nan=False)
 
 
 class EventView(BaseModel):
@@ -109,7 +106,7 @@ def list_tickets(limit: Annotated[int, Query(ge=1, le=500)] = 100) -> list[Ticke
         return [_view(ticket, whole=False) for ticket in tickets.list_open(session, limit=limit)]
 
 
-@router.post("/tickets/{number}/claim")
+@router.post("/tickets/{number}/claim", responses=_CHANGES)
 def claim_ticket(number: str, body: ByAgent) -> TicketView:
     """Take a ticket; of two agents one gets it."""
     with database.write() as session:
@@ -123,7 +120,7 @@ def reveal_ticket(number: str, body: ByAgent) -> TicketView:
         return _view(tickets.reveal(session, number, body.agent), revealed=True)
 
 
-@router.post("/tickets/{number}/reply")
+@router.post("/tickets/{number}/reply", responses=_CHANGES)
 def reply_ticket(number: str, body: AgentText, here: TheGateway) -> TicketView:
     """Answer the citizen; the answer also reaches the conversation the ticket came from."""
     with database.write() as session:
@@ -136,7 +133,7 @@ def reply_ticket(number: str, body: AgentText, here: TheGateway) -> TicketView:
     return view
 
 
-@router.post("/tickets/{number}/close")
+@router.post("/tickets/{number}/close", responses=_CHANGES)
 def close_ticket(number: str, body: ByAgent, here: TheGateway) -> TicketView:
     """Finish an answered ticket."""
     with database.write() as session:
@@ -166,7 +163,7 @@ def _tell(session: Session, conversation: Conversation | None, ticket: Ticket) -
 # --- live conversations ----------------------------------------------------------------------------------------------
 
 
-@router.put("/duty", status_code=204)
+@router.put("/duty", status_code=204, responses=answers(400))
 def set_duty(body: Duty) -> None:
     """Go on or off duty: with somebody on duty 转人工 waits for a human, else it makes a ticket."""
     with database.write() as session:
@@ -191,14 +188,14 @@ def waiting_conversations() -> list[dict[str, Any]]:
         ]
 
 
-@router.post("/conversations/{conversation_id}/claim", status_code=204)
+@router.post("/conversations/{conversation_id}/claim", status_code=204, responses=_CHANGES)
 def claim_conversation(conversation_id: str, body: ByAgent) -> None:
     """Take a waiting conversation: from now on the assistant is silent in it."""
     with database.write() as session:
         conversations.claim(session, conversation_id, body.agent)
 
 
-@router.post("/conversations/{conversation_id}/messages", status_code=204)
+@router.post("/conversations/{conversation_id}/messages", status_code=204, responses=_CHANGES)
 def speak(conversation_id: str, body: AgentText, here: TheGateway) -> None:
     """Say something to the citizen."""
     with database.write() as session:
@@ -206,14 +203,14 @@ def speak(conversation_id: str, body: AgentText, here: TheGateway) -> None:
     here.notifier.wake(conversation_id)
 
 
-@router.post("/conversations/{conversation_id}/close", status_code=204)
+@router.post("/conversations/{conversation_id}/close", status_code=204, responses=_CHANGES)
 def close_conversation(conversation_id: str, body: ByAgent) -> None:
     """Finish; the citizen's next message opens a new session with the assistant."""
     with database.write() as session:
         conversations.release(session, conversation_id, body.agent)
 
 
-@router.get("/turns/{turn_id}")
+@router.get("/turns/{turn_id}", responses=answers(404))
 def explain_turn(turn_id: str) -> dict[str, Any]:
     """How a turn was decided: act, limits, candidates with their features; what the citizen said is masked."""
     with database.read() as session:

@@ -111,6 +111,7 @@ def services(settings: Settings, model: Path, env: Mapping[str, str] | None = No
                 "--host", settings.host,
                 "--port", str(settings.port),
                 "--no-access-log",
+                "--no-proxy-headers",  # the gateway reads them itself, from the proxies in the settings
             ),
             env=shared,
             host=settings.host,

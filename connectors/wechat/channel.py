@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import structlog
 from fastapi import APIRouter, Depends, Request, Response
@@ -17,8 +17,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from bot import security_log
 from bot.errors import NotFound
 from connectors import metrics
-from connectors.context import Gateway, TheGateway
-from connectors.dispatcher import TurnFailed
+from connectors.context import Gateway, TheGateway, answers
+from connectors.dispatcher import BUSY, Busy, TurnFailed
 from connectors.wechat import centres, inbox, outbox, render, words
 from connectors.wechat.account import Account
 from connectors.wechat.inbox import Received
@@ -27,6 +27,12 @@ from connectors.wechat.push import Push, PushRefused
 
 log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/wechat", tags=["wechat"])
+
+REFUSED: dict[int | str, dict[str, Any]] = {
+    403: {"description": "No push of WeChat's", "content": {"text/plain": {}}},
+    503: {"description": "Not stored; WeChat pushes it again", "content": {"text/plain": {}, "application/json": {}}},
+}
+"""What the routes that WeChat calls may answer besides their result"""
 
 ANSWER_WITHIN_S = 3.5
 """WeChat gives five; half of one is for taking the reply out of the outbox, one for the way"""
@@ -43,7 +49,7 @@ def wechat(request: Request) -> Account:
 TheAccount = Annotated[Account, Depends(wechat)]
 
 
-@router.get("", response_class=Response)
+@router.get("", response_class=Response, responses=answers(404) | REFUSED)
 async def check_address(request: Request, account: TheAccount) -> Response:
     """WeChat's check of the server's address."""
     return echo(request, account)
@@ -83,7 +89,7 @@ def failed(push: Push) -> Response:
     return Response("busy", status_code=503, media_type="text/plain")
 
 
-@router.post("", response_class=Response)
+@router.post("", response_class=Response, responses=answers(404) | REFUSED)
 async def receive_push(request: Request, account: TheAccount, here: TheGateway) -> Response:
     """A message or an event.  Always answered within WeChat's five seconds."""
     started = time.monotonic()
@@ -119,20 +125,26 @@ async def _answer(push: Push, account: Account, here: Gateway, until: float) -> 
     loop = asyncio.get_running_loop()
     received = await loop.run_in_executor(account.receivers, inbox.receive, push, meaning, OFFICIAL, here.settings)
     here.notifier.wake(received.conversation_id)
-    state = received.state if received.settled else await _settled(received, here, until)
+    try:
+        state = received.state if received.settled else await _settled(received, here, until)
+    except Busy:
+        metrics.DEFERRED.inc()
+        return render.text_body(BUSY)  # what it comes to will be pushed
     if state is None:
         metrics.DEFERRED.inc()
-        return ""  # it will be pushed
+        return ""  # the same
     if here.settings.wechat_transfer and push.kind != "event" and state in ("waiting", "human"):
         return render.TRANSFER  # what the assistant says is pushed
     return render.text_body(await asyncio.to_thread(outbox.take, received.turn_id, again=received.late))
 
 
 async def _settled(received: Received, here: Gateway, until: float) -> str | None:
-    """The conversation's state after the turn; None if the turn takes longer than WeChat waits."""
+    """The conversation's state after the turn; None if the turn takes longer than WeChat waits.  Raises: Busy if that is sure."""
     try:
         within_s = until - time.monotonic()
         return (await here.dispatcher.answer(received.conversation_id, received.turn_id, within_s)).state
+    except Busy:
+        raise
     except (TimeoutError, TurnFailed):
         return None
 

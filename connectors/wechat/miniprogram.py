@@ -16,10 +16,10 @@ from bot import conversations, database
 from bot.conversations import MINIPROGRAM
 from bot.errors import NotFound, TooMany
 from bot.models import utcnow
-from connectors.context import Body, Gateway, TheGateway, client_address, gateway
+from connectors.context import Body, Gateway, TheGateway, answers, client_address, gateway
 from connectors.wechat import inbox, words
 from connectors.wechat.account import Account
-from connectors.wechat.channel import acknowledged, echo, failed, opened, refused
+from connectors.wechat.channel import REFUSED, acknowledged, echo, failed, opened, refused
 from connectors.wechat.outbox import DESK
 from connectors.wechat.push import Push, PushRefused
 from connectors.wechat.words import Meaning
@@ -64,7 +64,7 @@ TheAccount = Annotated[Account, Depends(miniprogram)]
 TheWindow = Annotated[Account, Depends(window)]
 
 
-@router.post("/api/login/miniprogram")
+@router.post("/api/login/miniprogram", responses=answers(400, 403, 404, 429))
 async def log_in(body: Login, request: Request, account: TheAccount, here: TheGateway) -> LoggedIn:
     """Log a citizen of the mini-program in.  Whoever logs in again, from any device, comes back to their conversation."""
     if not here.openings.allow(client_address(request)):
@@ -86,13 +86,13 @@ def _conversation(openid: str) -> str:
 # --- the customer-service window -------------------------------------------------------------------------------------
 
 
-@router.get("/wechat/miniprogram", response_class=Response)
+@router.get("/wechat/miniprogram", response_class=Response, responses=answers(404) | REFUSED)
 async def check_address(request: Request, account: TheWindow) -> Response:
     """WeChat's check of the server's address."""
     return echo(request, account)
 
 
-@router.post("/wechat/miniprogram", response_class=Response)
+@router.post("/wechat/miniprogram", response_class=Response, responses=answers(404) | REFUSED)
 async def receive_push(request: Request, account: TheWindow, here: TheGateway, background: BackgroundTasks) -> Response:
     """A message or an event of the window: acknowledged at once, answered by a customer-service message."""
     try:

@@ -296,6 +296,34 @@ def test_own_tickets_are_listed_the_newest_first(citizen: Citizen) -> None:
     assert "138****5678" in listed[0]["subject"]
 
 
+# --- when many ask ---------------------------------------------------------------------------------------------------
+
+
+def test_who_comes_when_too_many_wait_is_told_so_and_answered_all_the_same(citizen: Citizen) -> None:
+    here = citizen.http.app.state.gateway  # type: ignore[attr-defined]
+    here.dispatcher._backlog = -1
+    told = citizen.say(ASKED, "m1")
+    assert told.status_code == 202
+    assert (told.json()["replies"], told.json()["deferred"]) == ([], True)
+    assert "已经收到" in told.json()["notice"]
+    here.dispatcher._backlog = 200
+    again = citizen.say(ASKED, "m1")
+    assert again.status_code == 200 and again.json()["notice"] is None
+    assert [message["sender"] for message in citizen.call("GET", "/messages").json()["messages"]] == ["citizen", "bot"]
+
+
+@pytest.mark.parametrize("limit", ["_per_conversation", "_per_address"])
+def test_too_many_streams_are_refused_and_messages_are_not(citizen: Citizen, limit: str) -> None:
+    here = citizen.http.app.state.gateway  # type: ignore[attr-defined]
+    setattr(here.notifier, limit, 0)
+    headers = citizen.headers | {"Accept": "text/event-stream"}
+    opened = citizen.http.get(f"{citizen.path}/messages", headers=headers)
+    assert code(opened, 429) == "too_many"
+    assert int(opened.headers["Retry-After"]) > 0
+    assert citizen.say(ASKED).status_code == 200
+    assert len(citizen.call("GET", "/messages").json()["messages"]) == 2
+
+
 # --- erasing ---------------------------------------------------------------------------------------------------------
 
 
@@ -424,7 +452,7 @@ def test_a_follower_of_an_erased_conversation_hears_no_more(citizen: Citizen) ->
     thread.start()
     here = citizen.http.app.state.gateway  # type: ignore[attr-defined]
     deadline = time.monotonic() + 20
-    while citizen.id not in here.notifier._waiting and time.monotonic() < deadline:
+    while citizen.id not in here.notifier._feeds and time.monotonic() < deadline:
         time.sleep(0.01)
     assert citizen.call("DELETE").status_code == 204
     thread.join(20)

@@ -11,11 +11,13 @@ from aiohttp import web
 from sqlalchemy import func, select
 
 from bot import conversations, database, turns
-from bot.models import InboxMessage, TurnEffect
+from bot.errors import StoreBusy
+from bot.models import InboxMessage, Ticket, TurnEffect
 from bot.replies import TextReply
 from bot.settings import Settings
-from bot.turns import Outcome
-from connectors.dispatcher import Dispatcher, Notifier
+from bot.turns import Outcome, Turn
+from connectors.dispatcher import Busy, Dispatcher, TurnFailed
+from connectors.notifier import Notifier
 from connectors.rasa_client import RasaClient
 from index.assistant import Assistant
 from index.versions import IndexReader
@@ -30,8 +32,8 @@ class Rush:
     def __init__(self, settings: Settings, url: str) -> None:
         self.settings = settings.model_copy(update={"rasa_concurrency": AT_ONCE})
         self.rasa = RasaClient(url, timeout_s=30)
-        assistant = Assistant(self.settings, IndexReader(self.settings))
-        self.dispatcher = Dispatcher(self.settings, self.rasa, assistant, Notifier())
+        self.assistant = Assistant(self.settings, IndexReader(self.settings))
+        self.dispatcher = Dispatcher(self.settings, self.rasa, self.assistant, Notifier(5, 200))
 
     def store(self, *texts: str) -> tuple[str, list[str]]:
         """A new conversation's messages: its id and theirs."""
@@ -41,11 +43,11 @@ class Rush:
             stored = [turns.receive(session, conversation, text, text, self.settings) for text in texts]
         return conversation.id, [receipt.turn_id for receipt in stored]
 
-    async def ask(self, text: str, within_s: float | None) -> bool:
+    async def ask(self, text: str, within_s: float | None, address: str | None = None) -> bool:
         """Whether the citizen got an answer in time."""
         conversation_id, (turn_id,) = self.store(text)
         try:
-            settled = await self.dispatcher.answer(conversation_id, turn_id, within_s)
+            settled = await self.dispatcher.answer(conversation_id, turn_id, within_s, address)
         except TimeoutError:
             return False
         return settled.replies == [TextReply(text=text)]
@@ -127,6 +129,45 @@ def test_who_is_waited_for_goes_before_those_who_gave_up_and_those_of_an_earlier
     rush(scenario)
 
 
+def test_one_who_writes_much_does_not_hold_up_those_who_write_little(rush) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(one: Rush) -> None:
+        assert await one.ask("before", 30)
+        attack = [one.store(*(f"much {number}" for number in range(7))) for _ in range(10)]
+        waits = [
+            asyncio.create_task(one.dispatcher.answer(conversation_id, turn_id, 60, "address"))
+            for conversation_id, asked in attack
+            for turn_id in asked
+        ]
+        await asyncio.sleep(0)
+        left = one.open
+        for number, address in enumerate(("address", "elsewhere", None)):
+            assert await one.ask(f"little {number}", 60, address)
+        assert left - one.open <= 12, "they waited for the others"
+        await asyncio.gather(*waits)
+        await one.all_settled()
+
+    rush(scenario)
+
+
+def test_beyond_the_backlog_one_is_told_at_once_and_answered_later(rush) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(one: Rush) -> None:
+        one.dispatcher._backlog = 10
+        asked = [asyncio.create_task(one.ask(f"asked {number}", 60)) for number in range(30)]
+        in_time = await asyncio.gather(*asked)
+        assert 10 <= sum(in_time) <= 12 + AT_ONCE
+        assert in_time[0] and not in_time[-1]
+        await one.all_settled()
+        conversation_id, (turn_id,) = one.store("afterwards")
+        one.dispatcher._backlog = -1
+        with pytest.raises(Busy):
+            await one.dispatcher.answer(conversation_id, turn_id, 60)
+        await one.all_settled()
+        with database.read() as session:
+            assert session.scalar(select(func.count()).select_from(TurnEffect)) == 31
+
+    rush(scenario)
+
+
 def test_messages_of_one_conversation_stay_in_order_however_late(rush) -> None:  # type: ignore[no-untyped-def]
     async def scenario(one: Rush) -> None:
         conversation_id, asked = one.store(*(f"number {number}" for number in range(5)))
@@ -139,3 +180,35 @@ def test_messages_of_one_conversation_stay_in_order_however_late(rush) -> None: 
         assert settled == asked
 
     rush(scenario)
+
+
+def test_a_turn_whose_database_is_away_is_answered_afterwards_and_not_apologised_for(
+    sqlite_db: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.dispatcher._RETRY_S", 0.05)
+
+    async def scenario() -> None:
+        one = Rush(sqlite_db, "http://127.0.0.1:1")  # no Rasa
+        respond, tried = one.assistant.respond, []
+
+        def away(turn: Turn) -> object:
+            tried.append(turn.turn_id)
+            if len(tried) < 3:
+                raise StoreBusy("系统正忙")
+            return respond(turn)
+
+        monkeypatch.setattr(one.assistant, "respond", away)
+        conversation_id, (turn_id,) = one.store("谢谢")
+        try:
+            with pytest.raises(TurnFailed):
+                await one.dispatcher.answer(conversation_id, turn_id)
+            await one.all_settled()
+        finally:
+            await one.dispatcher.close()
+            await one.rasa.close()
+        assert tried == [turn_id] * 3
+        with database.read() as session:
+            assert session.scalars(select(TurnEffect.decision)).all() == ["text"]
+            assert session.scalar(select(func.count()).select_from(Ticket)) == 0
+
+    asyncio.run(scenario())

@@ -164,6 +164,31 @@ def test_an_answer_whose_acknowledgement_was_lost_comes_once(visitor: Visitor) -
     visitor.forgive("ERR_FAILED")
 
 
+def test_when_many_wait_one_is_told_so_and_then_answered(visitor: Visitor) -> None:
+    page = visitor.open()
+    visitor.ask("护照多少钱")
+    held = True
+
+    def slow(route: Route) -> None:
+        if route.request.method == "POST":
+            said = route.fetch().json()
+            busy = {"replies": [], "deferred": True, "notice": "现在咨询的人比较多，请稍等。"}
+            route.fulfill(status=202, json=said | busy)
+        elif held:
+            route.fulfill(json={"state": "bot", "messages": []})
+        else:
+            route.continue_()
+
+    page.route("**/api/conversations/*/messages*", slow)
+    page.get_by_role("textbox", name="您想问的事").fill("身份证丢了咋补办")
+    page.get_by_role("button", name="发送", exact=True).click()
+    notice = page.get_by_role("status").filter(has_text="现在咨询的人比较多")
+    expect(notice).to_be_visible()
+    held = False
+    visitor.answered(1)
+    expect(notice).to_have_count(0)
+
+
 def test_the_first_phone_number_waits_for_the_privacy_notice(visitor: Visitor) -> None:
     page = visitor.open()
     visitor.ask("护照多少钱")

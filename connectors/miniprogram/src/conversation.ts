@@ -31,6 +31,8 @@ export const talk = reactive({
   offline: false,
   /** A turn whose reply is still to come */
   awaiting: null as string | null,
+  /** The gateway's word on a wait that will be long */
+  notice: '',
   problem: '',
 })
 
@@ -120,7 +122,7 @@ export async function erase(): Promise<void> {
 function reset(): void {
   followed = null
   const lines = talk.lines.filter((line) => line.status !== 'sent')
-  Object.assign(talk, { lines, state: 'bot', awaiting: null, problem: '' })
+  Object.assign(talk, { lines, state: 'bot', awaiting: null, notice: '', problem: '' })
 }
 
 function enqueue(id: string): void {
@@ -144,6 +146,7 @@ async function send(id: string): Promise<void> {
     line.status = 'sent'
     talk.offline = false
     talk.awaiting = turned.deferred ? turned.turn_id : null
+    talk.notice = turned.notice ?? ''
     talk.state = turned.state
   } catch (error) {
     line.status = 'failed'
