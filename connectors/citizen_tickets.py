@@ -17,7 +17,7 @@ from bot.replies import TicketStatusReply
 from bot.tickets import Satisfaction
 from connectors.context import Body, Gateway, TheGateway, answers, bearer, client_address, source_of
 
-router = APIRouter(responses=answers(404, 429))
+router = APIRouter(responses=answers(401, 403, 404, 429))
 _CHANGES = answers(400, 409)
 
 Number = Annotated[str, Path(max_length=32)]
@@ -77,7 +77,7 @@ def _asker(request: Request, here: TheGateway, authorization: Annotated[str | No
 Asker = Annotated[_Asker, Depends(_asker)]
 
 
-@router.post("/tickets/{number}")
+@router.post("/tickets/{number}", responses=answers(400))
 def read_ticket(asker: Asker, number: Number, body: Opener) -> TicketStatusReply:
     """Where a ticket stands.  A wrong number and a wrong code read the same, and who guesses waits ever longer."""
     with database.write() as session:

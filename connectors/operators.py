@@ -113,7 +113,7 @@ def claim_ticket(number: str, body: ByAgent) -> TicketView:
         return _view(tickets.claim(session, number, body.agent))
 
 
-@router.post("/tickets/{number}/reveal")
+@router.post("/tickets/{number}/reveal", responses=answers(400, 404))
 def reveal_ticket(number: str, body: ByAgent) -> TicketView:
     """The ticket with the personal data in it, for the agent who has claimed it.  It stands in the audit log."""
     with database.write() as session:

@@ -286,12 +286,13 @@ def test_an_action_server_shuts_what_stood_open_and_leaves_no_log(sqlite_db: Set
     reader.execute("SELECT * FROM inbox").fetchall()
     database.reset_engine()
     sqlite_db.data_dir.chmod(0o755)
-    env = {**os.environ, "YIHAODA_DENSE": "false", "PYTHONPATH": str(ROOT)}
+    env = {**os.environ, "YIHAODA_DENSE": "false", "PYTHONPATH": str(ROOT), "YIHAODA_SERVICE_SECRET": "its-secret"}
+    headers = {"Authorization": "Bearer its-secret"}
     server = subprocess.Popen([sys.executable, "-m", "actions", "--port", str(port)], env=env, umask=0o022)
     try:
         asked = {"next_action": "action_session_start", "sender_id": "x-1", "domain": {}}
         asked["tracker"] = {"sender_id": "x-1", "slots": {}, "latest_message": {}, "events": []}
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as http:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False, timeout=30) as http:
             while True:
                 assert server.poll() is None
                 with contextlib.suppress(httpx.ConnectError):
