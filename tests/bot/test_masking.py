@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import date
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ from bot.masking import mask, mask_phone, mask_record
 from bot.tickets import check_digit
 
 SEPARATORS = st.sampled_from(["", " ", "-", "－", "　", " -"])
+TABLES = Path(__file__).parents[1] / "data"
 WORDS = st.text(alphabet="我的电话是身份证，。请联系谢谢啊", max_size=8)
 
 
@@ -44,6 +47,36 @@ def digits_of(text: str) -> str:
 )
 def test_personal_data_goes(text: str, masked: str) -> None:
     assert mask(text) == masked
+
+
+def rows(name: str) -> list[str]:
+    """A table's lines; a line break within a text is written as such in Python."""
+    lines = (TABLES / name).read_text(encoding="utf-8").splitlines()
+    return [line.replace("\\r", "\r").replace("\\n", "\n") for line in lines]
+
+
+@pytest.mark.parametrize("row", rows("masking_hidden.txt"))
+def test_every_form_is_hidden_and_nothing_beside_it(row: str) -> None:
+    """What stands in braces goes but for what lets its owner know it; what stands around them stays."""
+    before, _, rest = row.partition("{")
+    secret, _, after = rest.rpartition("}")
+    masked = mask(before + secret + after)
+    left = unicodedata.normalize("NFKC", masked)
+    before, after = (unicodedata.normalize("NFKC", part) for part in (before, after))
+    assert left.startswith(before) and left.endswith(after)
+    left = left[len(before) : len(left) - len(after)]
+    assert "****" in left and len(re.findall("[0-9A-Za-z零〇一二三四五六七八九幺壹贰叁肆伍陆柒捌玖]", left)) <= 7
+    assert mask(masked) == masked
+
+
+@pytest.mark.parametrize("text", rows("masking_kept.txt"))
+def test_what_only_looks_like_it_stays(text: str) -> None:
+    assert mask(text) == text
+
+
+def test_the_tables_are_long_and_say_nothing_twice() -> None:
+    for name, least in (("masking_hidden.txt", 200), ("masking_kept.txt", 300)):
+        assert len(set(rows(name))) == len(rows(name)) >= least
 
 
 @pytest.mark.parametrize(
@@ -101,7 +134,9 @@ def test_an_amount_stays(amount: int, unit: str) -> None:
     assert mask(f"一共{amount}{unit}") == f"一共{amount}{unit}"
 
 
-@given(st.text(alphabet="0123456789 -*Xx幺三八零@.０１查询码电话：座机aE()", max_size=60) | st.text(max_size=60))
+@given(
+    st.text(alphabet="0123456789 -*Xx幺三八零一壹、,\n@.０１查询码电话：座机aE()湘", max_size=60) | st.text(max_size=60)
+)
 def test_masking_twice_changes_nothing(text: str) -> None:
     assert mask(mask(text)) == mask(text)
 
