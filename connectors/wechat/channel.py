@@ -157,4 +157,6 @@ def _near(push: Push, account: Account) -> str:
         latitude, longitude = float(push.fields["Location_X"]), float(push.fields["Location_Y"])
     except (KeyError, TypeError, ValueError):
         return ""
+    if not (abs(latitude) <= 90 and abs(longitude) <= 180):  # NaN neither
+        return ""
     return render.cut(centres.text(centres.nearest(account.centres, latitude, longitude)))[0]

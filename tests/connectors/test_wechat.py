@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import json
 import re
 import time
 import xml.etree.ElementTree as ET
@@ -15,6 +17,8 @@ import httpx
 import pytest
 import structlog
 from conftest import forget
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import select
 
 from bot import conversations, database, guards, retention, tickets
@@ -301,6 +305,103 @@ def test_kinds_of_message(run, more: dict[str, str], said: str) -> None:  # type
     async def scenario(one: Account) -> None:
         got = await one.say("o1", "", **more)
         assert said in got if said else got == ""
+
+    run(scenario)
+
+
+FACES = st.lists(st.sampled_from(words.EMOTICONS), min_size=1, max_size=4).map("".join)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"{ASKED}[微笑]", f"【{ASKED}】"),
+        (f"[抱拳][抱拳]{ASKED}/::)[玫瑰]", f"【{ASKED}】"),
+        ("[微笑]", words.ALL_EARS),
+        ("/:strong /::D", words.ALL_EARS),
+        ("【收到不支持的消息类型，暂无法显示】", words.NO_PICTURES),
+        ("[收到了一个表情，请在手机上查看]", words.NO_PICTURES),
+        ("[图片]", words.NO_PICTURES),
+        ("[动画表情]", words.NO_PICTURES),
+        ("[语音]", words.TYPE_IT),
+        (f"{ASKED}\x07\x1b", f"【{ASKED}】"),
+        (f"{ASKED}\x00", f"【{ASKED}】"),
+        (f"<!DOCTYPE html>{ASKED}", f"【{ASKED}】"),
+        (f'<!ENTITY a "b">{ASKED}&a;&#1;', ASKED),
+        (f"{ASKED}\ufffe\uffff\U0001f600", f"【{ASKED}】"),
+        ("\x01\x02", wording.EMPTY),
+    ],
+)
+def test_what_people_paste_and_wechat_puts_into_a_text(run, text: str, said: str) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(one: Account) -> None:
+        got = await one.say("o1", text)
+        assert said in got and got
+        if not said.startswith("【"):
+            assert "办件编号" not in got
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"MsgType": "text", "Content": ASKED + "\ud83d", "MsgId": 7},
+        {"MsgType": "text", "Content": ASKED, "MsgId": "7\x00\x08"},
+        {"MsgType": "text", "Content": [ASKED, "x"], "MsgId": 7},
+        {"MsgType": "text", "Content": ASKED, "MsgId": 10**30, "Extra": {"a": [1, {"b": None}]}},
+        {"MsgType": "TEXT", "Content": ASKED, "MsgId": None},
+        {"MsgType": "text", "Content": ASKED, "MsgId": True, "CreateTime": 5.7},
+        {"MsgType": " text ", "Content": ASKED, "MsgId": "m" * 5000},
+    ],
+)
+def test_whatever_json_can_carry_is_read(run, body: dict[str, object]) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(one: Account) -> None:
+        known = {"FromUserName": "o1", "ToUserName": "gh", "CreateTime": int(time.time())}
+        first, again = [await one.push(json.dumps(known | body)) for _ in range(2)]
+        assert first.status_code == again.status_code == 200 and ASKED in first.text
+        with database.read() as session:
+            assert len(session.scalars(select(InboxMessage)).all()) == 1
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    "place", [{}, {"Location_X": "28.2", "Location_Y": "112.9"}, {"Location_X": "nan", "Location_Y": "1e999"}]
+)
+def test_a_location_without_a_name_is_asked_for_in_words(run, place: dict[str, str]) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(one: Account) -> None:
+        assert await one.say("o1", "", MsgType="location", Label="", **place) == words.WHERE
+
+    run(scenario)
+
+
+def test_any_text_in_a_push_of_wechat_s_is_answered(run) -> None:  # type: ignore[no-untyped-def]
+    """No text, in XML or JSON, makes WeChat tell the citizen that we are out of order."""
+
+    async def scenario(one: Account) -> None:
+        loop = asyncio.get_running_loop()
+        number = itertools.count(1)
+
+        async def both(text: str) -> None:
+            n = next(number)
+            xml = one.message(f"o{n}", text.replace("]]>", "]]]]><![CDATA[>"), n)
+            fields = {
+                "FromUserName": f"j{n}",
+                "ToUserName": "gh",
+                "CreateTime": n,
+                "MsgType": "text",
+                "Content": text,
+                "MsgId": n,
+            }
+            for body in (xml, json.dumps(fields)):
+                assert (await one.push(body)).status_code == 200, text
+
+        @settings(max_examples=40, deadline=None, database=None)
+        @given(st.text(st.characters(codec=None), max_size=60) | FACES | st.text("<!DOCTYPE&#x0;]>[微笑]", max_size=30))
+        def check(text: str) -> None:
+            asyncio.run_coroutine_threadsafe(both(text), loop).result(30)
+
+        await asyncio.to_thread(check)
 
     run(scenario)
 

@@ -81,7 +81,7 @@ def test_an_event_is_told_apart_by_sender_time_and_name() -> None:
         (b"<xml><a>", "读不懂"),
         (b"[1]", "读不懂"),
         (b"{}", "FromUserName"),
-        (b"\xff\xfe", "UTF-8"),
+        (b"\xff\xfe", "读不懂"),
         (b'<!DOCTYPE x [<!ENTITY a "b">]><xml>&a;</xml>', "实体"),
         (
             b"<xml><FromUserName>o</FromUserName><MsgType>text</MsgType><CreateTime>soon</CreateTime></xml>",

@@ -53,7 +53,7 @@ class Account:
         self._number += 1
         timestamp, nonce = str(int(time.time())), f"n{self._number}"
         query = {"timestamp": timestamp, "nonce": nonce, "signature": signature(token, timestamp, nonce)}
-        return await self.http.post(self.path, params=query, content=body.encode())
+        return await self.http.post(self.path, params=query, content=body.encode("utf-8", "surrogatepass"))
 
     async def say(self, openid: str, text: str, number: int | None = None, **more: str) -> str:
         """What comes back passively; empty for a bare acknowledgement."""
