@@ -47,6 +47,15 @@ def test_a_question_is_answered_through_rasa(account: Stack, fake_wechat: FakeWe
     assert counted and counted[0] not in before
 
 
+def test_a_letter_of_eight_thousand_characters_is_answered_at_once(account: Stack, fake_wechat: FakeWeChat) -> None:
+    fake_wechat.says("letter")
+    query, body = request("letter", "我家的情况是这样的，请听我慢慢说。" * 500 + "身份证丢了咋补办", 2)
+    with account.http() as http:
+        answered = http.post("/wechat", params=query, content=body)
+    assert answered.status_code == 200
+    assert ET.fromstring(answered.text).findtext("Content"), "not in time for the passive reply"
+
+
 ACKNOWLEDGED_S = 4.5
 """WeChat gives five seconds; then it asks again, and at last tells the citizen that we are out of service"""
 
