@@ -39,7 +39,6 @@ def use(env: Mapping[str, str]) -> Settings:
     """Make this process see the assistant that ``env`` describes; the settings as it sees them."""
     os.environ.update(env)
     get_settings.cache_clear()
-    crypto.get_cipher.cache_clear()
     database.reset_engine()
     return get_settings()
 
