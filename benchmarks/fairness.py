@@ -46,7 +46,7 @@ ATTACKERS, AT_ONCE, STREAMS, LONG = 60, 8, 400, 20_000
 SHARE = 0.25
 """Of what the assistant can do, the others ask for so much"""
 MAX_RATE = 8.0
-PHASE_S, QUICK_PHASE_S = 45.0, 20.0
+PHASE_S, QUICK_PHASE_S = 45.0, 35.0
 ROUNDS, QUICK_ROUNDS = 2, 1
 PATIENCE_S = 60.0
 TARGET = 3.0
@@ -329,7 +329,7 @@ async def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
 def main() -> int:
     """0; 1 where somebody waits more than three times as long, got no reply, or a process died."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fairness", description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="one short round, under two minutes")
+    parser.add_argument("--quick", action="store_true", help="one round, about three minutes")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"so many rounds (default {ROUNDS})")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there as well")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="work in this new folder and leave it (logs)")

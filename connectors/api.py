@@ -256,21 +256,28 @@ async def _take_turn(
     turn_id: str,
 ) -> Turned:
     source = Source(conversation_id, client_address(request))
-    here.door.ask(source)
+    ledger, door = here.dispatcher.ledger, here.dispatcher.door
+    ledger.ask(source)
+    channel = None
     try:
-        async with here.door.place(source):
+        async with door.place(source, cost=0):
             receipt, channel = await asyncio.to_thread(
                 _receive, here, conversation_id, token, body, turn_id, source_of(request)
             )
     except StoreBusy as error:
         raise StoreBusy(_NOT_STORED) from error
+    finally:
+        if channel != "web" or receipt.replies is not None:
+            ledger.drop(source, 1.0)  # no turn comes of it, or it counts elsewhere
     here.notifier.wake(conversation_id)
     if receipt.replies is not None:
         return Turned(state=receipt.state, replies=receipt.replies, turn_id=receipt.turn_id)  # type: ignore[arg-type]
     # The mini-program's citizen is known by their openid: whoever shares their address does not matter.
-    address = None if channel == conversations.MINIPROGRAM else source.address
+    address = source.address if channel == "web" else None
     try:
-        settled = await here.dispatcher.answer(conversation_id, receipt.turn_id, here.reply_wait_s, address=address)
+        settled = await here.dispatcher.answer(
+            conversation_id, receipt.turn_id, here.reply_wait_s, address, asked=address is not None
+        )
     except TurnFailed:
         await asyncio.to_thread(_view, conversation_id, token)  # erased meanwhile: then nothing follows
         raise
@@ -312,11 +319,14 @@ async def read_messages(
 ) -> Any:
     """What was said after ``after``: JSON, or a stream of server-sent events with ``Accept: text/event-stream``."""
     address = client_address(request)
+    stream = "text/event-stream" in accept
+    if stream:
+        here.notifier.room(conversation_id, address)  # before anything is read
     source = Source(conversation_id, address)
-    here.door.ask(source, _A_LOOK)
-    async with here.door.place(source, cost=_A_LOOK):
+    here.dispatcher.ledger.ask(source, _A_LOOK)
+    async with here.dispatcher.door.place(source, cost=_A_LOOK):
         state, messages = await asyncio.to_thread(_history, conversation_id, token, after)
-    if "text/event-stream" not in accept:
+    if not stream:
         return History(state=state, messages=messages)
     follower = here.notifier.follow(conversation_id, address, lambda seq: _news(conversation_id, seq))
     return _Stream(follower, max(after, last_event_id or 0))

@@ -16,7 +16,6 @@ from bot.crypto import get_cipher
 from bot.errors import Unauthorised
 from bot.settings import Settings
 from connectors.dispatcher import Dispatcher
-from connectors.fair_queue import FairQueue
 from connectors.notifier import Notifier
 from connectors.rasa_client import RasaClient
 from index.assistant import Assistant
@@ -51,8 +50,6 @@ class Gateway:
     rasa: RasaClient
     notifier: Notifier
     dispatcher: Dispatcher
-    door: FairQueue
-    """To the database, for what citizens send and fetch"""
     lookups: PerMinute
     """Calculations and readings of the catalogue, by address"""
     openings: PerMinute

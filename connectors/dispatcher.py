@@ -23,7 +23,7 @@ from bot.replies import Reply
 from bot.settings import Settings
 from bot.turns import Turn
 from connectors import metrics
-from connectors.fair_queue import FairQueue, Place, Source
+from connectors.fair_queue import FairQueue, Ledger, Place, Source
 from connectors.notifier import Notifier
 from connectors.rasa_client import RasaClient, RasaFailed
 from index.acts import literal_act
@@ -37,6 +37,8 @@ _RETRY_S = 5.0
 """How long a conversation rests whose turn could not be settled at all (the database does not answer)."""
 
 
+_AT_THE_DOOR = 4
+"""Messages and histories written and read at a time: fewer than the threads that there are for everything else"""
 _CHARS_A_TURN = 400
 """A text of so many characters takes as much of everybody's time as one more ordinary turn, at least"""
 
@@ -67,7 +69,10 @@ class Dispatcher:
     def __init__(self, settings: Settings, rasa: RasaClient, assistant: Assistant, notifier: Notifier) -> None:
         self._rasa, self._assistant, self._notifier = rasa, assistant, notifier
         self._backlog, self._chars = settings.backlog, settings.message_chars
-        self._queue = FairQueue(settings.rasa_concurrency)
+        self.ledger = Ledger()
+        self.door = FairQueue(_AT_THE_DOOR, self.ledger)
+        """To the database, for what citizens send and fetch"""
+        self._queue = FairQueue(settings.rasa_concurrency, self.ledger)
         # Threads of their own: a turn does not queue behind the messages that come in meanwhile.
         self._threads = ThreadPoolExecutor(settings.rasa_concurrency, thread_name_prefix="turn")
         self._turn_s = 0.0  # how long a turn has taken lately
@@ -87,13 +92,20 @@ class Dispatcher:
             self._waiters.pop(turn_id, None)
 
     async def answer(
-        self, conversation_id: str, turn_id: str, within_s: float | None = None, address: str | None = None
+        self,
+        conversation_id: str,
+        turn_id: str,
+        within_s: float | None = None,
+        address: str | None = None,
+        *,
+        asked: bool = False,
     ) -> Settled:
         """Wait until the turn is settled.  The end of the wait is not the end of the turn.
 
         Args:
             within_s: How long the caller waits; None is for ever.
             address: Where the message came from; None where the channel knows the person.
+            asked: The ledger knows of it already.
 
         Raises:
             TimeoutError: it takes longer.
@@ -103,7 +115,8 @@ class Dispatcher:
         expected = turn_id in self._waiters
         waiter = self._waiter(turn_id)
         source = Source(conversation_id, address)
-        self._queue.ask(source)
+        if not asked:
+            self.ledger.ask(source)
         ahead = self._queue.ahead(source)
         hopeless = within_s is not None and (ahead > self._backlog or self._takes_s(ahead) > within_s)
         self._start(source, late=hopeless)
@@ -144,7 +157,7 @@ class Dispatcher:
     def enqueue(self, conversation_id: str) -> None:
         """A message came from somebody whom the channel knows: see to it that the conversation's open turns are worked off."""
         source = Source(conversation_id)
-        self._queue.ask(source)
+        self.ledger.ask(source)
         self._start(source)
 
     def _start(self, source: Source, *, late: bool = False) -> None:
@@ -202,7 +215,7 @@ class Dispatcher:
             self._workers.pop(conversation_id, None)
             self._places.pop(conversation_id, None)
             self._late.discard(conversation_id)
-            self._queue.done(source)
+            self.ledger.drop(source)
             self._notifier.wake(conversation_id)  # also where the turn was settled and that was not heard
 
     async def _next(self, source: Source) -> bool:
@@ -211,7 +224,7 @@ class Dispatcher:
         if found is None:
             return False
         turn, sender, more = found
-        self._queue.charge(source, min(len(turn.text), self._chars) / _CHARS_A_TURN)
+        self.ledger.charge(source, min(len(turn.text), self._chars) / _CHARS_A_TURN)
         await self._work(turn, sender)
         self._notifier.wake(source.conversation)
         return more

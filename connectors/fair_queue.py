@@ -13,7 +13,7 @@ import itertools
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -62,12 +62,85 @@ class _Usage:
         return self.lately(now) + self.open
 
     def give(self, cost: float, now: float) -> None:
-        self.level = math.log2(self.lately(now) + cost) + now / HALF_LIFE_S
+        if cost > 0:
+            self.level = math.log2(self.lately(now) + cost) + now / HALF_LIFE_S
 
 
 @dataclass
 class _Address(_Usage):
     conversations: dict[str, _Usage] = field(default_factory=dict)
+
+
+class Ledger:
+    """Who asked for how much lately; queues may share one."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self._addresses: dict[str, _Address] = {}
+        self._others: OrderedDict[str, float] = OrderedDict()
+        """Conversations that are not heavy, and when they asked last"""
+        self._pruned_at = clock()
+
+    def ask(self, source: Source, cost: float = 1.0) -> None:
+        """The source asks for something that takes so many ordinary requests."""
+        now = self.clock()
+        usage = self._usage(source)
+        if usage.open >= _PILED:
+            usage.give(_PILED_COST * cost, now)
+        usage.open += cost
+        self._others.pop(source.conversation, None)
+        if usage.total(now) <= HEAVY:
+            self._others[source.conversation] = now
+        while self._others and next(iter(self._others.values())) < now - _AROUND_S:
+            self._others.popitem(last=False)
+        if now - self._pruned_at > _PRUNE_S:
+            self._prune(now)
+
+    def give(self, source: Source, cost: float) -> None:
+        """The source gets so much of what it asked for."""
+        now = self.clock()
+        self.drop(source, cost)
+        self._usage(source).give(cost, now)
+        self._addresses[source.group].give(cost, now)
+
+    def charge(self, source: Source, cost: float) -> None:
+        """What the source was given cost so much more than it seemed."""
+        self._usage(source).give(cost, self.clock())
+
+    def drop(self, source: Source, cost: float = math.inf) -> None:
+        """So much is asked for no more; all of it by default."""
+        usage = self._usage(source)
+        usage.open = max(0.0, usage.open - cost)
+
+    def rank(self, source: Source, now: float) -> tuple[float, float]:
+        """The lower goes first."""
+        address = self._addresses.get(source.group)
+        if address is None:
+            return -math.inf, 0.0
+        share = math.log2(max(1, len(address.conversations))) / 2
+        usage = address.conversations.get(source.conversation)
+        return address.level - share, usage.total(now) if usage else 0.0
+
+    def heavy(self, source: Source, now: float) -> bool:
+        """Whether the conversation is heavy."""
+        return self._usage(source).total(now) > HEAVY
+
+    def others(self) -> bool:
+        """Whether anybody is around who is not heavy."""
+        return bool(self._others)
+
+    def _usage(self, source: Source) -> _Usage:
+        address = self._addresses.setdefault(source.group, _Address())
+        return address.conversations.setdefault(source.conversation, _Usage())
+
+    def _prune(self, now: float) -> None:
+        self._pruned_at = now
+        for group, address in list(self._addresses.items()):
+            kept = {name: usage for name, usage in address.conversations.items() if usage.total(now) > _FORGOTTEN}
+            if kept or address.lately(now) > _FORGOTTEN:
+                address.conversations = kept
+            else:
+                del self._addresses[group]
 
 
 class Place:
@@ -95,62 +168,37 @@ class Place:
 
 
 class FairQueue:
-    """Gives out places, so many at a time.
+    """Gives out places, so many at a time, and to a conversation one.
 
     Late requests, for which nobody waits any more, get half of the places at most, and where others wait, one.
     Heavy conversations, as long as others are around, get an eighth of the places, at least one, and while others
     wait or are being served one a second, no more and no less.
     """
 
-    def __init__(self, places: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, places: int, ledger: Ledger) -> None:
         self.places = places
+        self._ledger = ledger
         self._late_places, self._heavy_places = max(1, places // 2), max(1, places // 8)
-        self._clock = clock
-        self._addresses: dict[str, _Address] = {}
-        self._others: OrderedDict[str, float] = OrderedDict()
-        """Conversations that are not heavy, and when they asked last"""
         self._waiting: dict[int, Place] = {}
         self._late: dict[int, Place] = {}
         self._orders = 0
-        self._running = self._running_late = self._running_heavy = 0
+        self._running: set[str] = set()
+        self._running_late = self._running_heavy = 0
         self._late_before = False
-        self._heavy_at = self._pruned_at = clock()
-
-    def ask(self, source: Source, cost: float = 1.0) -> None:
-        """The source asks for something that takes so many ordinary requests; a place gives one after the other of it."""
-        now = self._clock()
-        usage = self._usage(source)
-        if usage.open >= _PILED:
-            usage.give(_PILED_COST * cost, now)
-        usage.open += cost
-        self._others.pop(source.conversation, None)
-        if usage.total(now) <= HEAVY:
-            self._others[source.conversation] = now
-        while self._others and next(iter(self._others.values())) < now - _AROUND_S:
-            self._others.popitem(last=False)
-        if now - self._pruned_at > _PRUNE_S:
-            self._prune(now)
-
-    def charge(self, source: Source, cost: float) -> None:
-        """What the source was given cost so much more than it seemed."""
-        self._usage(source).give(cost, self._clock())
-
-    def done(self, source: Source) -> None:
-        """Nothing is open that the source asked for."""
-        self._usage(source).open = 0.0
+        self._heavy_at = ledger.clock()
 
     def ahead(self, source: Source) -> int:
         """How many requests that somebody waits for go before the one that the source has asked for last."""
-        now = self._clock()
-        rank = self._rank(source, now)
-        return self._running + sum(self._rank(one.source, now) <= rank for one in self._waiting.values())
+        now = self._ledger.clock()
+        rank = self._ledger.rank(source, now)
+        return len(self._running) + sum(self._ledger.rank(one.source, now) <= rank for one in self._waiting.values())
 
     def place(self, source: Source, *, late: bool = False, cost: float = 1.0) -> Place:
         """Wait in the queue from now on for a place.
 
         Args:
             late: Nobody waits for it any more.
-            cost: How much of what was asked for it gives.
+            cost: How much of what the source has asked for it gives.
         """
         self._orders += 1
         one = Place(self, source, cost, self._orders, late)
@@ -168,10 +216,9 @@ class FairQueue:
     def leave(self, one: Place) -> None:
         """Give the place back, or wait for it no more."""
         if self._lane(one).pop(one.order, None):
-            usage = self._usage(one.source)
-            usage.open = max(0.0, usage.open - one.cost)
+            self._ledger.drop(one.source, one.cost)
             return
-        self._running -= 1
+        self._running.discard(one.source.conversation)
         self._running_late -= one.late
         self._running_heavy -= one.heavy
         self._grant()
@@ -180,59 +227,38 @@ class FairQueue:
         return self._late if one.late else self._waiting
 
     def _grant(self) -> None:
-        while self._running < self.places and (one := self._next()):
-            now = self._clock()
+        while len(self._running) < self.places and (one := self._next()):
+            now = self._ledger.clock()
             del self._lane(one)[one.order]
-            one.heavy = self._heavy(one, now)
-            self._running += 1
+            one.heavy = self._ledger.heavy(one.source, now)
+            self._running.add(one.source.conversation)
             self._running_late += one.late
             self._running_heavy += one.heavy
             self._late_before = one.late
             if one.heavy:
                 self._heavy_at = now
-            usage = self._usage(one.source)
-            usage.open = max(0.0, usage.open - one.cost)
-            usage.give(one.cost, now)
-            self._addresses[one.source.group].give(one.cost, now)
+            self._ledger.give(one.source, one.cost)
             if not one.granted.done():  # else it is being cancelled, and gives the place back
                 one.granted.set_result(None)
 
     def _next(self) -> Place | None:
         """Whose turn it is; None where all that wait have to."""
-        now = self._clock()
-        waiting = list(self._waiting.values())
-        late = list(itertools.islice(self._late.values(), _LATE_SEEN)) if self._running_late < self._late_places else []
-        if self._others:
+        now = self._ledger.clock()
+        waiting = self._able(self._waiting.values())
+        late = self._able(itertools.islice(self._late.values(), _LATE_SEEN))
+        if self._running_late >= self._late_places:
+            late = []
+        if self._ledger.others():
             due = now - self._heavy_at >= _HEAVY_EVERY_S
-            if self._running_heavy >= self._heavy_places or (self._running > self._running_heavy and not due):
-                waiting = [one for one in waiting if not self._heavy(one, now)]
-                late = [one for one in late if not self._heavy(one, now)]
+            others_are_served = len(self._running) > self._running_heavy
+            if self._running_heavy >= self._heavy_places or (others_are_served and not due):
+                waiting = [one for one in waiting if not self._ledger.heavy(one.source, now)]
+                late = [one for one in late if not self._ledger.heavy(one.source, now)]
             elif due:
-                waiting = [one for one in waiting if self._heavy(one, now)] or waiting
+                waiting = [one for one in waiting if self._ledger.heavy(one.source, now)] or waiting
         if late and (not waiting or (self._running_late == 0 and not self._late_before)):
             waiting = late
-        return min(waiting, key=lambda one: (*self._rank(one.source, now), one.order), default=None)
+        return min(waiting, key=lambda one: (*self._ledger.rank(one.source, now), one.order), default=None)
 
-    def _heavy(self, one: Place, now: float) -> bool:
-        return self._usage(one.source).total(now) > HEAVY
-
-    def _rank(self, source: Source, now: float) -> tuple[float, float]:
-        address = self._addresses.get(source.group)
-        if address is None:
-            return -math.inf, 0.0
-        share = math.log2(max(1, len(address.conversations))) / 2
-        usage = address.conversations.get(source.conversation)
-        return address.level - share, usage.total(now) if usage else 0.0
-
-    def _usage(self, source: Source) -> _Usage:
-        address = self._addresses.setdefault(source.group, _Address())
-        return address.conversations.setdefault(source.conversation, _Usage())
-
-    def _prune(self, now: float) -> None:
-        self._pruned_at = now
-        for group, address in list(self._addresses.items()):
-            kept = {name: usage for name, usage in address.conversations.items() if usage.total(now) > _FORGOTTEN}
-            if kept or address.lately(now) > _FORGOTTEN:
-                address.conversations = kept
-            else:
-                del self._addresses[group]
+    def _able(self, places: Iterable[Place]) -> list[Place]:
+        return [one for one in places if one.source.conversation not in self._running]

@@ -38,7 +38,6 @@ from connectors.api import error_response
 from connectors.context import Gateway, PerMinute, answers
 from connectors.disks import Disks, measure
 from connectors.dispatcher import Dispatcher, TurnFailed, depths
-from connectors.fair_queue import FairQueue
 from connectors.notifier import Notifier
 from connectors.rasa_client import RasaClient
 from connectors.wechat import account, channel, miniprogram
@@ -58,8 +57,6 @@ _STATUS: dict[type[YihaodaError], int] = {
     StoreBusy: 503,
     WeChatFailed: 503,
 }
-_AT_THE_DOOR = 4
-"""Messages and histories written and read at a time: fewer than the threads that there are for everything else"""
 _RETRY_AFTER_S = {429: 30, 503: 3}
 _RECOVER_S = 30.0
 """How often the inbox is searched for messages that nobody is working on."""
@@ -86,7 +83,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         rasa,
         notifier,
         dispatcher,
-        FairQueue(_AT_THE_DOOR),
         openings=PerMinute(settings.conversations_per_minute),
         lookups=PerMinute(settings.conversations_per_minute),
         messages=PerMinute(settings.rate_per_minute),

@@ -48,17 +48,21 @@ class Notifier:
         if feed := self._feeds.get(conversation_id):
             feed.wake()
 
-    def follow(self, conversation_id: str, address: str, read: Callable[[int], list[T]]) -> Follower[T]:
-        """Follow a conversation until ``Follower.leave``.  ``read`` gives what was said after a number, a page at most.
-
-        Raises:
-            TooMany: so many follow already.
-        """
+    def room(self, conversation_id: str, address: str) -> None:
+        """Whether one more may follow.  Raises: TooMany."""
         feed = self._feeds.get(conversation_id)
         if (len(feed.followers) if feed else 0) >= self._per_conversation:
             raise TooMany("这个会话同时打开的连接太多了，请关掉一些页面再试。")
         if self._addresses[address] >= self._per_address:
             raise TooMany("您所在的网络同时打开的连接太多了，请稍后再试。")
+
+    def follow(self, conversation_id: str, address: str, read: Callable[[int], list[T]]) -> Follower[T]:
+        """Follow a conversation until ``Follower.leave``, if ``room`` is left.  ``read`` gives what was said after a number, a page at most.
+
+        Raises:
+            TooMany: so many follow already.
+        """
+        self.room(conversation_id, address)
         self._addresses[address] += 1
         return Follower(self, self._feeds.setdefault(conversation_id, _Feed()), conversation_id, address, read)
 
