@@ -8,7 +8,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import psutil
@@ -26,24 +26,26 @@ from processes import citizen, fake_wechat, forget, own_stack, prepared, rasa_mo
 __all__ = ["citizen", "fake_wechat", "forget", "own_stack", "prepared", "rasa_model", "shared", "stack"]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Which tests one worker runs together (``pytest -n 2 --dist loadgroup``), the long groups first.
+@pytest.hookimpl(wrapper=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
+    """Which tests one worker runs together (``pytest -n 2``), the long groups first.
 
     Those that share the stack, those that break one of their own, and else a file's, so that its fixtures are made once.
+    While the first worker prepares the stack, the second one sets environments up, which needs nothing of it.
     """
-    order = {"stack": 0, "own stack": 1}
     groups = {}
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if "stack" in fixtures:
-            group = "stack"
+            group, rank = "stack", 0
         elif "rasa_model" in fixtures:
-            group = "own stack"
+            group, rank = "own stack", 2
         else:
-            group = item.path.stem
+            group, rank = item.path.stem, 1 if item.path.parent.name == "setup" else 3
         item.add_marker(pytest.mark.xdist_group(group))
-        groups[item] = order.get(group, 2)
+        groups[item] = rank
     items.sort(key=groups.__getitem__)
+    return (yield)
 
 
 @pytest.fixture
