@@ -22,7 +22,7 @@ help: ## 列出所有命令
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
 
 run: ## 安装所需软件并启动全部服务（Ctrl-C 停止）
-	@$(INSTALL) rasa app h5 --keep-page && exec $(PY) -m connectors.cli run $(ARGS)
+	@$(INSTALL) rasa app h5 --keep-page && exec $(PY) -m connectors.terminal.cli run $(ARGS)
 
 setup: ## 只安装，不启动
 	@$(INSTALL) rasa app h5

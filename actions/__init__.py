@@ -1,4 +1,4 @@
-"""Rasa's custom actions: each translates a dialogue turn into one call of ``index.assistant.Assistant.settle``.
+"""Rasa's custom actions: each translates a dialogue turn into one call of ``index.assistant.respond.Assistant.settle``.
 
 ``python -m actions`` serves them.
 """

@@ -19,7 +19,7 @@ from bot import database, logs
 from bot.errors import YihaodaError
 from bot.private import keep_private
 from bot.settings import get_settings
-from index.assistant import get_assistant
+from index.assistant.respond import get_assistant
 
 log = structlog.get_logger(__name__)
 

@@ -13,9 +13,9 @@ from rasa_sdk.executor import CollectingDispatcher
 from bot import conversations, database, turns
 from bot.conversations import Context
 from bot.errors import InvalidInput
-from bot.models import Conversation
+from bot.models.conversations import Conversation
 from bot.replies import REPLIES
-from index.assistant import get_assistant
+from index.assistant.respond import get_assistant
 
 _SLOT_OF_AWAITING = {"contact": "form", "ticket": "form"}
 """Rasa's slot knows fewer things to wait for: all that a bare yes or no would belong to is a form."""

@@ -1,6 +1,6 @@
 """What the assistant decides on labelled questions it was not fitted on, beside simpler ways of doing it.
 
-``python -m benchmarks.decisions`` asks every question of a file (`index.evaluate`) with vectors and without, and lets two
+``python -m benchmarks.decisions`` asks every question of a file (`training.evaluate`) with vectors and without, and lets two
 baselines answer the same questions from the same items: the best wording by BM25 over characters, and (``--selector``, some
 minutes of training) Rasa's ResponseSelector.  A baseline has no calibrated limit; it gets the best one in hindsight: that with
 the most right answers at a share of wrong ones within the target.  Works in a temporary data folder.
@@ -23,10 +23,13 @@ from rich.table import Table
 from benchmarks import stack
 from bot import database
 from bot.settings import ROOT, Settings
-from index import evaluate, knowledge_files, tokenize, versions
-from index.fit import TARGET, starter_items
-from index.lexical import BM25Index
-from index.normalise import clean, normalise
+from index.knowledge_files import starter
+from index.search import tokenize
+from index.search.lexical import BM25Index
+from index.search.normalise import clean, normalise
+from index.versions import build, store
+from training import evaluate
+from training.fit import TARGET, calibration_for, starter_items
 
 QUESTIONS = ROOT / "tests" / "data" / "questions_400.jsonl"
 
@@ -101,8 +104,8 @@ def measure(path: Path, folder: Path, *, selector: bool) -> tuple[dict[str, Any]
     settings = stack.use(stack.settings_env(folder))
     database.migrate()
     with database.write() as session:
-        knowledge_files.load_starter(session)
-    versions.publish(settings, versions.build(settings))
+        starter.load_starter(session)
+    store.publish(settings, build.build(settings, calibration_for))
     questions = evaluate.read_questions(path)
     asked = {name: _ask(settings, questions, dense=name == "yihaoda") for name in ("yihaoda", "without vectors")}
     matters = {item.id: item.matter for item in starter_items()}

@@ -35,9 +35,9 @@ from rich.table import Table
 
 from benchmarks import stack
 from bot.settings import Settings
-from connectors.dispatcher import BUSY
-from connectors.services import services
-from connectors.supervisor import free_ports, start_in_background
+from connectors.run.services import services
+from connectors.run.supervisor import free_ports, start_in_background
+from connectors.turns.dispatcher import BUSY
 
 HALL = {"X-Forwarded-For": "203.0.113.7"}
 """The address of the three hundred and of the attacker (RFC 5737: nobody's)"""

@@ -17,7 +17,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from connectors.rasa_model import ensure_model  # noqa: E402
+from connectors.run.rasa_model import ensure_model  # noqa: E402
 
 QUESTIONS = frozenset({"ask_policy", "follow_up", "nlu_fallback"})
 

@@ -29,12 +29,15 @@ from rich.table import Table
 
 from benchmarks import stack
 from bot import database, knowledge
-from bot.models import QA
-from index import fit, tokenize, versions
+from bot.models.knowledge import QA
 from index.encoder import load_encoder
-from index.lexical import BM25Index
-from index.normalise import normalise
-from index.ranking import evidence, rank
+from index.search import tokenize
+from index.search.lexical import BM25Index
+from index.search.normalise import normalise
+from index.search.ranking import evidence, rank
+from index.versions import build, store
+from training import fit
+from training.fit import calibration_for
 
 SIZES = (1_000, 10_000, 57_398, 100_000, 1_000_000)
 QUERIES = 200
@@ -175,14 +178,14 @@ def measure_knowledge(folder: Path) -> dict[str, Any]:
     seconds = {}
     for name in ("build_s", "rebuild_after_an_edit_s"):
         start = time.perf_counter()
-        version = versions.build(settings)
+        version = build.build(settings, calibration_for)
         seconds[name] = round(time.perf_counter() - start, 1)
-        versions.publish(settings, version)
+        store.publish(settings, version)
         with database.write() as session:
             edited = session.get_one(QA, f"q-{0:05}")
             edited.similar = [*edited.similar, "改过的一个问法"]
             knowledge.bump(session)
-    loaded = versions.load(settings, version)
+    loaded = store.load(settings, version)
     took = []
     questions = [row["q"] for path in fit.question_files() for row in fit.read_questions(path)][: 2 * QUERIES]
     for text in questions:

@@ -15,8 +15,8 @@ import psutil
 
 from bot import crypto, database
 from bot.settings import ROOT, Settings, get_settings
-from connectors.rasa_model import ensure_model
-from connectors.services import prepare
+from connectors.run.rasa_model import ensure_model
+from connectors.run.services import prepare
 
 
 def settings_env(data: Path, ports: Iterable[int] = ()) -> dict[str, str]:

@@ -31,7 +31,7 @@ from rich.table import Table
 from benchmarks import stack
 from benchmarks.turns import script
 from bot.settings import ROOT, Settings
-from connectors.supervisor import free_ports
+from connectors.run.supervisor import free_ports
 
 ROUNDS = 3
 TURNS = 50
@@ -40,7 +40,7 @@ POLL_S = 0.05
 STOP_S = 30.0
 
 _STAGES = {"检查数据库": "database", "构建知识索引": "index", "检查 Rasa 模型": "rasa model"}
-"""What ``connectors.services.prepare`` says when it begins something."""
+"""What ``connectors.run.services.prepare`` says when it begins something."""
 
 
 @dataclass
@@ -83,7 +83,7 @@ def started(settings: Settings, env: dict[str, str], cores: set[int], log: Path)
     began = time.monotonic()
     with stack.on_cores(cores):
         process = subprocess.Popen(
-            [sys.executable, "-m", "connectors.cli", "run"],
+            [sys.executable, "-m", "connectors.terminal.cli", "run"],
             cwd=ROOT,
             env={**os.environ, **env, "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,

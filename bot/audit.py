@@ -12,8 +12,9 @@ from sqlalchemy import event, inspect
 from sqlalchemy.orm import Session
 
 from bot import security_log
+from bot.clock import utcnow
 from bot.masking import mask, mask_record
-from bot.models import AuditEntry, utcnow
+from bot.models.housekeeping import AuditEntry
 
 
 def record(session: Session, actor: str, action: str, subject: str, **detail: Any) -> None:

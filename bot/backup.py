@@ -33,8 +33,9 @@ from sqlalchemy import Connection, Date, DateTime, Engine, MetaData, String, Tab
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot import crypto, database
+from bot.clock import utcnow
 from bot.errors import InvalidInput, StoreBusy, YihaodaError
-from bot.models import Base, UtcDateTime, as_it_rests, secret_columns, utcnow
+from bot.models.base import Base, UtcDateTime, as_it_rests, secret_columns
 from bot.settings import Settings
 
 FORMAT = 2

@@ -12,13 +12,14 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot import audit, regions, retention
+from bot.clock import utcnow
 from bot.crypto import CannotDecrypt, digest, get_cipher, same
-from bot.errors import Forbidden, IllegalMove, InvalidInput, NotFound, Unauthorised
-from bot.models import Agent, Conversation, InboxMessage, OutboxMessage, Rating, utcnow
+from bot.errors import Forbidden, InvalidInput, NotFound, Unauthorised
+from bot.models.conversations import Conversation, InboxMessage, OutboxMessage, Rating
 from bot.replies import REPLIES, Reply
 from bot.settings import Settings, get_settings
 
@@ -290,55 +291,3 @@ def transcript(session: Session, conversation_id: str, last: int = 20) -> list[d
         )
         lines.append({"sender": message["sender"], "text": said})
     return lines
-
-
-# --- people ----------------------------------------------------------------------------------------------------------
-
-
-def set_duty(session: Session, agent: str, until: datetime | None) -> None:
-    """An agent is on duty until a time; ``None`` takes them off."""
-    row = session.get(Agent, agent)
-    if row is None:
-        session.add(Agent(name=agent, on_duty_until=until))
-    else:
-        row.on_duty_until = until
-    audit.record(session, agent, "duty", agent, until=until.isoformat() if until else None)
-
-
-def on_duty(session: Session, now: datetime | None = None) -> bool:
-    """Whether any agent is on duty."""
-    return session.scalar(select(Agent.name).where(Agent.on_duty_until > (now or utcnow())).limit(1)) is not None
-
-
-def claim(session: Session, conversation_id: str, agent: str) -> None:
-    """An agent takes a waiting conversation: one atomic update, so two cannot both get it.
-
-    Raises:
-        IllegalMove: it isn't waiting (any more).
-    """
-    got = session.execute(
-        update(Conversation)
-        .where(Conversation.id == conversation_id, Conversation.state == "waiting")
-        .values(state="human", agent=agent)
-        .returning(Conversation.id)
-    ).first()
-    if got is None:
-        raise IllegalMove("这个会话已经有人接了，或者市民没有在等人工。")
-    audit.record(session, agent, "conversation.claim", conversation_id)
-
-
-def speak(session: Session, conversation_id: str, agent: str, replies: list[Reply]) -> OutboxMessage:
-    """An agent's words to the citizen.  Raises: IllegalMove if the agent does not have the conversation."""
-    conversation = lock(session, conversation_id)
-    if conversation.state != "human" or conversation.agent != agent:
-        raise IllegalMove("请先接入这个会话，再回复市民。")
-    return say(session, conversation, replies, sender="agent")
-
-
-def release(session: Session, conversation_id: str, agent: str) -> None:
-    """The agent closes the conversation; the citizen's next message opens a new session.  Raises: IllegalMove."""
-    conversation = lock(session, conversation_id)
-    if conversation.state != "human" or conversation.agent != agent:
-        raise IllegalMove("这个会话不在您手上。")
-    conversation.state, conversation.agent = "closed", None
-    audit.record(session, agent, "conversation.close", conversation_id)

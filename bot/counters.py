@@ -9,7 +9,7 @@ from sqlalchemy import case, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from bot.models import Counter
+from bot.models.housekeeping import Counter
 
 _SWEEP = 100
 """How many expired rows one call removes at most: the work stays bounded."""

@@ -17,7 +17,8 @@ from sqlalchemy import Table, and_, select, text, tuple_, update
 from bot import audit, crypto, database
 from bot.crypto import Cipher
 from bot.errors import InvalidInput, StoreBusy
-from bot.models import AuditEntry, Base, as_it_rests, secret_columns
+from bot.models.base import Base, as_it_rests, secret_columns
+from bot.models.housekeeping import AuditEntry
 from bot.settings import Settings
 
 _BATCH = 200

@@ -18,8 +18,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from bot import audit, replies
+from bot.clock import utcnow
 from bot.errors import IllegalMove, InvalidInput, NotFound
-from bot.models import QA, Counter, Document, Passage, ServiceGuide, utcnow
+from bot.models.housekeeping import Counter
+from bot.models.knowledge import QA, Document, Passage, ServiceGuide
 from bot.settings import get_settings
 
 REVISION = "knowledge_revision"

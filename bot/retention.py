@@ -18,20 +18,11 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from bot import audit, database
+from bot.clock import SHANGHAI, utcnow
 from bot.errors import YihaodaError
-from bot.models import (
-    AuditEntry,
-    ChannelUser,
-    Conversation,
-    InboxMessage,
-    LastPurge,
-    OutboxMessage,
-    Rating,
-    Ticket,
-    TurnEffect,
-    utcnow,
-)
-from bot.working_days import SHANGHAI
+from bot.models.conversations import ChannelUser, Conversation, InboxMessage, OutboxMessage, Rating, TurnEffect
+from bot.models.housekeeping import AuditEntry, LastPurge
+from bot.models.tickets import Ticket
 
 AHEAD = timedelta(days=2)
 """So far the clock may stand ahead."""

@@ -17,9 +17,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot import conversations, database
+from bot.clock import utcnow
 from bot.conversations import Context
 from bot.errors import NotFound
-from bot.models import Conversation, InboxMessage, TurnEffect, utcnow
+from bot.models.conversations import Conversation, InboxMessage, TurnEffect
 from bot.replies import REPLIES, Reply
 from bot.settings import Settings
 

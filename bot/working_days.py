@@ -10,17 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 import chinese_calendar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot import audit
-from bot.models import CalendarDay
-
-SHANGHAI = ZoneInfo("Asia/Shanghai")
-"""The zone of every date that a citizen reads."""
+from bot.clock import SHANGHAI
+from bot.models.tickets import CalendarDay
 
 
 @dataclass(frozen=True)

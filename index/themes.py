@@ -14,9 +14,10 @@ import yaml
 from sqlalchemy import func, select
 
 from bot import database, knowledge, regions
-from bot.models import QA, TurnEffect
+from bot.clock import SHANGHAI
+from bot.models.conversations import TurnEffect
+from bot.models.knowledge import QA
 from bot.settings import Settings
-from bot.working_days import SHANGHAI
 
 TOP = 8
 """Questions that a theme shows at once, at most"""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from bot import audit, conversations, database, tickets, turns
-from bot.models import utcnow
+from bot import audit, conversations, database, turns
+from bot.clock import utcnow
 from bot.replies import TextReply
 from bot.settings import Settings
+from bot.tickets import numbers, register
 from bot.turns import Outcome
 
 
@@ -21,9 +22,9 @@ def fill(settings: Settings) -> str:
     now = utcnow()
     with database.write() as session:
         audit.record(session, "系统", "test", "x")
-        tickets.create(
+        register.create(
             session,
-            number=tickets.free_number(session, now),
+            number=numbers.free_number(session, now),
             query_code="123456",
             conversation_id=made.id,
             turn_id=None,

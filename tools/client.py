@@ -160,7 +160,7 @@ class Client(Work):
         """The gateway's OpenAPI description, and the types made from it."""
         described = self._api_fingerprint()  # of before: what changes meanwhile is described the next time
         self._openapi.parent.mkdir(exist_ok=True)
-        command = [self._python(), "-m", "connectors.openapi", str(self._openapi)]
+        command = [self._python(), "-m", "connectors.gateway.openapi", str(self._openapi)]
         self.call(command, self._settings, "导出网关接口", folder=self._root)
         self._run("生成类型", "openapi-typescript", str(self._openapi), "-o", str(self._types))
         self._api_stamp.write_text(described, "utf-8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import context
 
 from bot.database import make_engine
-from bot.models import Base
+from bot.models.base import Base
 
 engine = make_engine(context.config.get_main_option("sqlalchemy.url") or "")
 with engine.connect() as connection:

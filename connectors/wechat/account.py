@@ -12,8 +12,8 @@ from pathlib import Path
 import structlog
 
 from bot import counters, database
+from bot.clock import utcnow
 from bot.conversations import MINIPROGRAM
-from bot.models import utcnow
 from bot.settings import Settings
 from connectors import metrics
 from connectors.wechat import centres, notice, outbox, render

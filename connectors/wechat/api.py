@@ -13,7 +13,7 @@ import structlog
 
 from bot import database
 from bot.errors import Forbidden, InvalidInput, TooMany, YihaodaError
-from bot.models import SharedToken
+from bot.models.housekeeping import SharedToken
 
 log = structlog.get_logger(__name__)
 

@@ -17,8 +17,9 @@ from fastapi import APIRouter, Depends, Request, Response
 from bot import security_log
 from bot.errors import NotFound
 from connectors import metrics
-from connectors.context import Gateway, TheGateway, answers
-from connectors.dispatcher import BUSY, Busy, TurnFailed
+from connectors.turns.dispatcher import BUSY, Busy, TurnFailed
+from connectors.web.context import Gateway, TheGateway
+from connectors.web.errors import answers
 from connectors.wechat import centres, inbox, outbox, render, words
 from connectors.wechat.account import Account
 from connectors.wechat.inbox import Received

@@ -11,18 +11,19 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from bot import conversations, crypto, database, knowledge, turns
+from bot.clock import SHANGHAI, utcnow
 from bot.conversations import Context
 from bot.errors import NotFound
-from bot.models import QA, ChannelUser, Conversation, InboxMessage, TurnEffect, utcnow
+from bot.models.conversations import ChannelUser, Conversation, InboxMessage, TurnEffect
+from bot.models.knowledge import QA
+from bot.ratings import rate
 from bot.replies import ClarifyReply, Guide, Option, Reply, TextReply
 from bot.settings import Settings
 from bot.turns import Outcome
-from bot.working_days import SHANGHAI
 from connectors.wechat import words
 from connectors.wechat.push import Push
 from connectors.wechat.words import Meaning
 from index import themes
-from index.assistant import rate
 from index.themes import Question
 
 MESSAGE = (5, timedelta(hours=48))

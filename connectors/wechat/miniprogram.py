@@ -13,10 +13,11 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import IntegrityError
 
 from bot import conversations, database
+from bot.clock import utcnow
 from bot.conversations import MINIPROGRAM
 from bot.errors import NotFound, TooMany
-from bot.models import utcnow
-from connectors.context import Body, Gateway, TheGateway, answers, client_address, gateway
+from connectors.web.context import Body, Gateway, TheGateway, client_address, gateway
+from connectors.web.errors import answers
 from connectors.wechat import inbox, words
 from connectors.wechat.account import Account
 from connectors.wechat.channel import REFUSED, acknowledged, echo, failed, opened, refused

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from bot.clock import SHANGHAI
 from bot.errors import InvalidInput
 from bot.replies import Reply, TicketStatusReply
-from bot.working_days import SHANGHAI
 from connectors.wechat.render import TICKETS_PAGE
 
 STATES = ("已答复", "已办结")

@@ -14,8 +14,9 @@ from sqlalchemy import CursorResult, select, update
 from sqlalchemy.orm import Session
 
 from bot import database
+from bot.clock import utcnow
 from bot.conversations import MINIPROGRAM
-from bot.models import ChannelUser, OutboxMessage, utcnow
+from bot.models.conversations import ChannelUser, OutboxMessage
 from bot.replies import REPLIES, Reply
 from connectors.wechat import notice, render, words
 from connectors.wechat.api import Sent

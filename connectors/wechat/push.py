@@ -23,8 +23,8 @@ from wechatpy.crypto import WeChatCrypto
 from wechatpy.exceptions import WeChatException
 
 from bot import counters, database
+from bot.clock import utcnow
 from bot.errors import YihaodaError
-from bot.models import utcnow
 
 WINDOW_S = 600
 """How far a push's timestamp may be from now, in seconds"""

@@ -11,7 +11,7 @@ from typing import Any, Self
 from bot.errors import InvalidInput
 from index.calculators import CALCULATORS
 from index.calculators.form import Calculator, Field, Request, Result
-from index.numbers import NUMBER, tidy
+from index.calculators.numbers import NUMBER, tidy
 
 MAX_REFUSED = 2
 """After so many replies in a row that make no value, the calculation is given up."""

@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 from bot.errors import InvalidInput
 from bot.replies import Source
 from index.calculators import reading
+from index.calculators.numbers import tidy
 from index.calculators.reading import Month
-from index.numbers import tidy
 
 Kind = Literal["choice", "month", "length", "number", "money", "date", "bool", "hours"]
 """choice: one of ``choices``.  month: a :class:`Month`.  length: months, a Decimal.  money: yuan.  hours: hours of work."""

@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from bot.errors import InvalidInput
-from index.numbers import ALONE, BEFORE, DIGITS, HAN, NUMBER, number, tidy
+from index.calculators.numbers import ALONE, BEFORE, DIGITS, HAN, NUMBER, number, tidy
 
 # --- numbers ---------------------------------------------------------------------------------------------------------
 

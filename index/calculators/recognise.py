@@ -16,6 +16,7 @@ from bot.errors import InvalidInput
 from index.calculators.form import WORKING_HOURS_A_DAY, Calculator, Request, as_length, plain
 from index.calculators.income_tax import ANNUAL_TAX, BONUS_TAX, MONTHLY_TAX
 from index.calculators.leave import ANNUAL_LEAVE, LEAVE_PAY, full_days
+from index.calculators.numbers import HAN, NUMBER, number, tidy
 from index.calculators.overtime import OVERTIME
 from index.calculators.reading import (
     MONTH,
@@ -36,7 +37,6 @@ from index.calculators.reading import (
 from index.calculators.retirement import RETIREMENT
 from index.calculators.severance import SEVERANCE
 from index.calculators.unemployment import UNEMPLOYMENT
-from index.numbers import HAN, NUMBER, number, tidy
 
 MOST_CHARACTERS = 200
 """A longer text is a story, not a sum."""

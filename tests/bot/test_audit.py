@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from bot import audit, database
-from bot.models import AuditEntry
+from bot.models.housekeeping import AuditEntry
 from bot.settings import Settings
 
 

@@ -20,7 +20,9 @@ from sqlalchemy import func, select
 from bot import audit, backup, conversations, crypto, database
 from bot.backup import BackupDamaged
 from bot.errors import InvalidInput
-from bot.models import AuditEntry, Conversation, InboxMessage, OutboxMessage, Ticket, TurnEffect
+from bot.models.conversations import Conversation, InboxMessage, OutboxMessage, TurnEffect
+from bot.models.housekeeping import AuditEntry
+from bot.models.tickets import Ticket
 from bot.settings import Settings, get_settings
 
 

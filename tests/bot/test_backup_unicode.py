@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Date, Float, Integer, String, UniqueConstraint, insert, select
 
 from bot import backup, database
-from bot.models import Base, Secret, UtcDateTime, as_it_rests
+from bot.models.base import Base, Secret, UtcDateTime, as_it_rests
 from bot.settings import Settings, get_settings
 
 LINE_ENDS = "一\n二\r三\x0b四\x0c五\x1c六\x1d七\x1e八\x85九\u2028十\u2029尾"

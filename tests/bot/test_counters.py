@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from bot import counters, database
-from bot.models import Counter
+from bot.models.housekeeping import Counter
 from bot.settings import Settings
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)

@@ -14,8 +14,11 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from bot import conversations, crypto, database
+from bot.clock import utcnow
 from bot.errors import StoreBusy
-from bot.models import Base, ChannelUser, Counter, utcnow
+from bot.models.base import Base
+from bot.models.conversations import ChannelUser
+from bot.models.housekeeping import Counter
 from bot.settings import Settings
 
 

@@ -17,7 +17,9 @@ from sqlalchemy import select
 from bot import backup, conversations, crypto, database, keys
 from bot.crypto import CannotDecrypt, Cipher
 from bot.errors import InvalidInput
-from bot.models import AuditEntry, Base, Ticket, secret_columns
+from bot.models.base import Base, secret_columns
+from bot.models.housekeeping import AuditEntry
+from bot.models.tickets import Ticket
 from bot.settings import Settings, get_settings
 
 OURS = "我的电话是13800138000"

@@ -12,7 +12,8 @@ from sqlalchemy import event, select
 from bot import database, knowledge
 from bot.errors import IllegalMove, InvalidInput, NotFound
 from bot.knowledge import Standing
-from bot.models import QA, AuditEntry, Document, ServiceGuide
+from bot.models.housekeeping import AuditEntry
+from bot.models.knowledge import QA, Document, ServiceGuide
 from bot.settings import Settings
 
 TODAY = date(2026, 11, 20)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.masking import mask, mask_phone, mask_record
-from bot.tickets import check_digit
+from bot.tickets.numbers import check_digit
 
 SEPARATORS = st.sampled_from(["", " ", "-", "－", "　", " -"])
 TABLES = Path(__file__).parents[1] / "data"

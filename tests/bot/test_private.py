@@ -24,12 +24,13 @@ from samples import fill
 from sqlalchemy import text
 
 from bot import conversations, crypto, database, keys, retention
-from bot.models import LastPurge, utcnow
+from bot.clock import utcnow
+from bot.models.housekeeping import LastPurge
 from bot.private import keep_private
 from bot.retention import host_clock
 from bot.settings import ROOT, Settings
-from connectors.cli import main
-from connectors.supervisor import free_ports
+from connectors.run.supervisor import free_ports
+from connectors.terminal.cli import main
 
 
 def files_with(folder: Path, *markers: bytes) -> list[str]:
@@ -196,7 +197,7 @@ def running_gateway(settings: Settings, **env: str) -> Iterator[tuple[httpx.Clie
     }
     database.reset_engine()
     log = settings.data_dir.parent / f"gateway-{port}.log"
-    command = [sys.executable, "-m", "uvicorn", "connectors.gateway:app", "--port", str(port), "--no-access-log"]
+    command = [sys.executable, "-m", "uvicorn", "connectors.gateway.app:app", "--port", str(port), "--no-access-log"]
     with log.open("wb") as sink:
         gateway = subprocess.Popen(command, env=env, cwd=log.parent, umask=0o022, stdout=sink, stderr=sink)
     try:

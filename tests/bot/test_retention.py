@@ -9,7 +9,10 @@ from samples import fill
 from sqlalchemy import func, select
 
 from bot import conversations, database, retention
-from bot.models import AuditEntry, Conversation, InboxMessage, LastPurge, OutboxMessage, Ticket, utcnow
+from bot.clock import utcnow
+from bot.models.conversations import Conversation, InboxMessage, OutboxMessage
+from bot.models.housekeeping import AuditEntry, LastPurge
+from bot.models.tickets import Ticket
 from bot.retention import HostClock, PurgeRefused, host_clock
 from bot.settings import Settings
 

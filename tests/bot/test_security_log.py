@@ -16,10 +16,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bot import audit, database, security_log, tickets
+from bot import audit, database, security_log
+from bot.clock import utcnow
 from bot.errors import NotFound
-from bot.models import utcnow
 from bot.settings import ROOT, Settings
+from bot.tickets import lookup
 
 TODAY = date(2026, 11, 29)
 
@@ -106,7 +107,7 @@ def test_a_change_is_in_it_if_and_only_if_it_is_committed(sqlite_db: Settings) -
 
 def test_a_wrong_code_is_in_it_with_its_origin(sqlite_db: Settings) -> None:
     with pytest.raises(NotFound), database.write() as session:
-        tickets.find(session, "20261121748480", "000000", source="198.51.100.4", now=utcnow())
+        lookup.find(session, "20261121748480", "000000", source="198.51.100.4", now=utcnow())
     (line,) = lines(sqlite_db)
     assert (line["event"], line["source"], line["subject"]) == ("code.wrong", "198.51.100.4", "20261121748480")
     assert "000000" not in str(line)

@@ -16,12 +16,14 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from bot import database, tickets, working_days
+from bot import database, working_days
+from bot.clock import SHANGHAI
 from bot.crypto import Cipher
 from bot.errors import Forbidden, IllegalMove, InvalidInput, NotFound, PhoneTailNeeded, TooMany, YihaodaError
-from bot.models import AuditEntry, Counter, Ticket
+from bot.models.housekeeping import AuditEntry, Counter
+from bot.models.tickets import Ticket
 from bot.settings import Settings
-from bot.working_days import SHANGHAI
+from bot.tickets import board, citizen, lookup, moves, numbers, register
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=SHANGHAI)
 NEW_YEAR = datetime(2026, 12, 28, 10, tzinfo=SHANGHAI)
@@ -29,7 +31,7 @@ NEW_YEAR = datetime(2026, 12, 28, 10, tzinfo=SHANGHAI)
 
 def make(session: Session, **changes: Any) -> Ticket:
     given: dict[str, Any] = {
-        "number": tickets.free_number(session, NOW),
+        "number": numbers.free_number(session, NOW),
         "query_code": "004211",
         "conversation_id": "c1",
         "turn_id": None,
@@ -42,7 +44,7 @@ def make(session: Session, **changes: Any) -> Ticket:
         "days": 15,
         "now": NOW,
     }
-    return tickets.create(session, **(given | changes))
+    return register.create(session, **(given | changes))
 
 
 def stored(**changes: Any) -> str:
@@ -66,30 +68,30 @@ def load(number: str) -> Ticket:
 
 
 def test_a_number_starts_with_the_day_in_shanghai() -> None:
-    number = tickets.new_number(datetime(2026, 12, 31, 17, tzinfo=UTC))
+    number = numbers.new_number(datetime(2026, 12, 31, 17, tzinfo=UTC))
     assert number.startswith("20270101") and len(number) == 14
-    assert tickets.valid_number(number)
+    assert numbers.valid_number(number)
 
 
 def test_the_check_digit_is_that_of_the_standard() -> None:
     # ISO/IEC 7064, MOD 11,10: the standard's own example is 0794 with check digit 5.
-    assert tickets.check_digit("0794") == "5"
+    assert numbers.check_digit("0794") == "5"
 
 
 @given(st.integers(0, 99999), st.integers(0, 13), st.integers(1, 9))
 def test_one_wrong_digit_is_noticed(serial: int, place: int, change: int) -> None:
     stem = f"20261228{serial:05d}"
-    number = stem + tickets.check_digit(stem)
+    number = stem + numbers.check_digit(stem)
     wrong = number[:place] + str((int(number[place]) + change) % 10) + number[place + 1 :]
-    assert tickets.valid_number(number)
-    assert not tickets.valid_number(wrong)
+    assert numbers.valid_number(number)
+    assert not numbers.valid_number(wrong)
 
 
 @pytest.mark.parametrize(
     "bad", ["", "2026122812345", "202612281234567", "20261328123456", "２０２６１２２８１２３４５６", "abc"]
 )
 def test_no_number(bad: str) -> None:
-    assert not tickets.valid_number(bad)
+    assert not numbers.valid_number(bad)
 
 
 # --- making ----------------------------------------------------------------------------------------------------------
@@ -129,25 +131,25 @@ def test_15_working_days_over_the_new_year(db: Settings) -> None:
     ticket = load(stored(now=NEW_YEAR))
     assert ticket.due_at == datetime(2027, 1, 18, 23, 59, 59, tzinfo=SHANGHAI)
     assert ticket.due_estimated
-    reply = tickets.status_reply(ticket)
+    reply = citizen.status_reply(ticket)
     assert "2027年1月18日" in reply.text
     assert reply.due_note is not None and reply.due_note.startswith("暂按周末推算")
 
 
 def test_an_estimated_deadline_is_put_right(db: Settings) -> None:
     number, sure, answered = stored(now=NEW_YEAR), stored(), stored(now=NEW_YEAR)
-    do(tickets.claim, answered, "小李")
-    do(tickets.reply, answered, "小李", "好")
+    do(moves.claim, answered, "小李")
+    do(moves.reply, answered, "小李", "好")
     with database.write() as session:
         for n in range(31):
             day = date(2027, 1, 1) + timedelta(n)
             working_days.set_day(session, day, day.weekday() < 5 and n != 0, "通知已发布", "管理员")
-        assert tickets.recalculate(session) == 1
-        assert tickets.recalculate(session) == 0
+        assert board.recalculate(session) == 1
+        assert board.recalculate(session) == 0
     ticket = load(number)
     assert (ticket.due_at, ticket.due_estimated) == (datetime(2027, 1, 19, 23, 59, 59, tzinfo=SHANGHAI), False)
     assert "2027年1月19日" in ticket.events[-1].note
-    assert tickets.status_reply(ticket).due_note is None
+    assert citizen.status_reply(ticket).due_note is None
     assert len(load(sure).events) == 1
     assert load(answered).due_estimated
 
@@ -156,13 +158,13 @@ def test_an_estimated_deadline_is_put_right(db: Settings) -> None:
 
 
 EIGHT, SIX = "00421170", "004211"
-NOWHERE = "2026030200001" + tickets.check_digit("2026030200001")
+NOWHERE = "2026030200001" + numbers.check_digit("2026030200001")
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
 def find(number: str, code: str, source: str = "1.2.3.4", now: datetime = NOW, phone_tail: str | None = None) -> Ticket:
     with database.write() as session:
-        return tickets.find(session, number, code, phone_tail=phone_tail, source=source, now=now)
+        return lookup.find(session, number, code, phone_tail=phone_tail, source=source, now=now)
 
 
 def refusal(*args: Any, **kwargs: Any) -> tuple[type[YihaodaError], str]:
@@ -173,7 +175,7 @@ def refusal(*args: Any, **kwargs: Any) -> tuple[type[YihaodaError], str]:
 
 def watched(number: str, now: datetime = NOW) -> None:
     """So many wrong codes, by as many sources, that six digits do not suffice."""
-    for n in range(tickets.WATCHED_AFTER):
+    for n in range(lookup.WATCHED_AFTER):
         assert refusal(number, "99999999", source=f"another {n}", now=now)[0] is NotFound
 
 
@@ -186,7 +188,7 @@ def test_number_and_code_open_the_ticket(db: Settings) -> None:
 
 
 def test_a_new_code_has_eight_digits() -> None:
-    assert all(re.fullmatch(r"\d{8}", tickets.new_query_code(), re.ASCII) for _ in range(50))
+    assert all(re.fullmatch(r"\d{8}", numbers.new_query_code(), re.ASCII) for _ in range(50))
 
 
 def test_a_wrong_number_and_a_wrong_code_look_the_same(db: Settings) -> None:
@@ -196,7 +198,7 @@ def test_a_wrong_number_and_a_wrong_code_look_the_same(db: Settings) -> None:
             said = {refusal(one, bad, bad, NOW + timedelta(seconds=at)) for one in (number, NOWHERE)}
             assert len(said) == 1 and said.pop()[0] is kind
     for no_number in ("", "\x00", "'--", "x" * 40):
-        assert refusal(no_number, EIGHT) == (NotFound, tickets.NOT_FOUND)
+        assert refusal(no_number, EIGHT) == (NotFound, moves.NOT_FOUND)
 
 
 def test_what_is_asked_and_how_long_to_wait_does_not_tell_whether_there_is_a_ticket(sqlite_db: Settings) -> None:
@@ -273,11 +275,11 @@ def test_a_clock_that_was_put_back_shuts_nobody_out(db: Settings) -> None:
 
 def test_an_old_code_needs_the_phone_too_once_many_were_wrong(db: Settings) -> None:
     number = stored(query_code=SIX, phone="0731-88885678")
-    for n in range(tickets.WATCHED_AFTER):
+    for n in range(lookup.WATCHED_AFTER):
         assert find(number, SIX, source=f"owner {n}").number == number
         refusal(number, f"{n:06d}", source=f"another {n}")
     for _ in range(5):  # being asked counts for nothing
-        assert refusal(number, SIX, source="owner") == (PhoneTailNeeded, tickets.ASK_PHONE_TAIL)
+        assert refusal(number, SIX, source="owner") == (PhoneTailNeeded, lookup.ASK_PHONE_TAIL)
     assert find(number, SIX, source="owner", phone_tail="５６７８").number == number
     assert refusal(number, SIX, source="x", phone_tail="0000")[0] is NotFound
     assert refusal(number, SIX, source="y", phone_tail="")[0] is NotFound
@@ -313,7 +315,7 @@ def test_guesses_at_the_same_time_do_not_slip_past_the_limits(db: Settings, same
 
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(guess, range(24)))
-    assert results.count(NotFound) == (1 if same_source else tickets.WATCHED_AFTER)
+    assert results.count(NotFound) == (1 if same_source else lookup.WATCHED_AFTER)
     assert results.count(TooMany if same_source else PhoneTailNeeded) == 24 - results.count(NotFound)
 
 
@@ -384,13 +386,13 @@ def test_a_day_of_guessing_from_many_addresses(
 def test_the_same_question_is_found_again(db: Settings) -> None:
     number = stored(subject="飞天补贴 怎么领？")
     with database.read() as session:
-        found = tickets.same_question(session, "c1", "飞天补贴怎么领?")
+        found = register.same_question(session, "c1", "飞天补贴怎么领?")
         assert found is not None and found.number == number
-        assert tickets.same_question(session, "c1", "飞天补贴去哪领") is None
-        assert tickets.same_question(session, "c2", "飞天补贴怎么领") is None
-    do(tickets.withdraw, number)
+        assert register.same_question(session, "c1", "飞天补贴去哪领") is None
+        assert register.same_question(session, "c2", "飞天补贴怎么领") is None
+    do(citizen.withdraw, number)
     with database.read() as session:
-        assert tickets.same_question(session, "c1", "飞天补贴怎么领") is None
+        assert register.same_question(session, "c1", "飞天补贴怎么领") is None
 
 
 def test_todays_tickets_are_counted_by_the_day_in_shanghai(db: Settings) -> None:
@@ -399,18 +401,18 @@ def test_todays_tickets_are_counted_by_the_day_in_shanghai(db: Settings) -> None
         stored(now=at)
     stored(conversation_id="c2")
     with database.read() as session:
-        assert tickets.count_today(session, "c1", NOW) == 2
-        assert tickets.count_today(session, "c3", NOW) == 0
+        assert register.count_today(session, "c1", NOW) == 2
+        assert register.count_today(session, "c3", NOW) == 0
 
 
 def test_open_tickets_come_the_most_urgent_first(db: Settings) -> None:
     late, soon, done = stored(days=15), stored(days=3, department="医保局"), stored(days=1)
-    do(tickets.withdraw, done)
-    do(tickets.claim, late, "小李")
+    do(citizen.withdraw, done)
+    do(moves.claim, late, "小李")
     with database.read() as session:
-        assert [ticket.number for ticket in tickets.list_open(session)] == [soon, late]
-        assert [ticket.number for ticket in tickets.list_open(session, department="医保局")] == [soon]
-        assert [ticket.number for ticket in tickets.list_open(session, claimed_by="小李")] == [late]
+        assert [ticket.number for ticket in board.list_open(session)] == [soon, late]
+        assert [ticket.number for ticket in board.list_open(session, department="医保局")] == [soon]
+        assert [ticket.number for ticket in board.list_open(session, claimed_by="小李")] == [late]
 
 
 # --- moves -----------------------------------------------------------------------------------------------------------
@@ -418,17 +420,17 @@ def test_open_tickets_come_the_most_urgent_first(db: Settings) -> None:
 
 def test_from_registration_to_rating(db: Settings) -> None:
     number = stored(phone="13812345678")
-    do(tickets.assign, number, "市医保局", "王主管")
-    do(tickets.claim, number, "小李")
-    do(tickets.add, number, "我还有一张发票")
-    do(tickets.reply, number, "小李", "没有这项补贴，请勿轻信。")
-    do(tickets.close, number, "小李")
-    do(tickets.rate, number, "满意", "回复很快")
+    do(moves.assign, number, "市医保局", "王主管")
+    do(moves.claim, number, "小李")
+    do(citizen.add, number, "我还有一张发票")
+    do(moves.reply, number, "小李", "没有这项补贴，请勿轻信。")
+    do(moves.close, number, "小李")
+    do(citizen.rate, number, "满意", "回复很快")
     ticket = load(number)
     assert [event.state for event in ticket.events] == [
         "待受理", "已派单", "办理中", "办理中", "已答复", "已办结", "已评价",
     ]  # fmt: skip
-    reply = tickets.status_reply(ticket)
+    reply = citizen.status_reply(ticket)
     assert (reply.state, reply.answer, reply.due_at) == ("已评价", "没有这项补贴，请勿轻信。", None)
     shown = reply.model_dump_json()
     assert "小李" not in shown and "13812345678" not in shown
@@ -438,73 +440,73 @@ def test_from_registration_to_rating(db: Settings) -> None:
 
 def test_sent_back_assigned_again_and_reopened(db: Settings) -> None:
     number = stored()
-    do(tickets.claim, number, "小李")
-    do(tickets.send_back, number, "小李", "不属于我局职责，张三电话写错了")
+    do(moves.claim, number, "小李")
+    do(moves.send_back, number, "小李", "不属于我局职责，张三电话写错了")
     ticket = load(number)
     assert (ticket.state, ticket.claimed_by) == ("退回", None)
-    assert "张三" not in tickets.status_reply(ticket).model_dump_json()
-    do(tickets.assign, number, "市民政局", "王主管")
-    do(tickets.claim, number, "小赵")
-    do(tickets.reply, number, "小赵", "已解决。")
-    do(tickets.reopen, number, "市民", "没有解决", now=NOW + timedelta(days=30))
+    assert "张三" not in citizen.status_reply(ticket).model_dump_json()
+    do(moves.assign, number, "市民政局", "王主管")
+    do(moves.claim, number, "小赵")
+    do(moves.reply, number, "小赵", "已解决。")
+    do(moves.reopen, number, "市民", "没有解决", now=NOW + timedelta(days=30))
     ticket = load(number)
     assert (ticket.state, ticket.claimed_by) == ("重办", None)
     assert ticket.due_at == working_days.due(NOW + timedelta(days=30), 15, {}).at
-    do(tickets.claim, number, "小李")
+    do(moves.claim, number, "小李")
     assert load(number).state == "办理中"
 
 
 def test_an_answer_can_be_rated_at_once(db: Settings) -> None:
     number = stored()
-    do(tickets.claim, number, "小李")
-    do(tickets.reply, number, "小李", "好的。")
-    do(tickets.rate, number, "基本满意")
+    do(moves.claim, number, "小李")
+    do(moves.reply, number, "小李", "好的。")
+    do(citizen.rate, number, "基本满意")
     assert [event.state for event in load(number).events][-2:] == ["已办结", "已评价"]
 
 
-@pytest.mark.parametrize("grade", get_args(tickets.Satisfaction))
-def test_a_bad_grade_is_verified_once_and_with_a_new_deadline(db: Settings, grade: tickets.Satisfaction) -> None:
+@pytest.mark.parametrize("grade", get_args(citizen.Satisfaction))
+def test_a_bad_grade_is_verified_once_and_with_a_new_deadline(db: Settings, grade: citizen.Satisfaction) -> None:
     number = stored()
     states = []
     for day in (30, 60):
-        do(tickets.claim, number, "小李")
-        do(tickets.reply, number, "小李", "好的。")
+        do(moves.claim, number, "小李")
+        do(moves.reply, number, "小李", "好的。")
         now = NOW + timedelta(days=day)
-        do(tickets.rate, number, grade, "说的不是我问的事", now=now)
+        do(citizen.rate, number, grade, "说的不是我问的事", now=now)
         ticket = load(number)
         states.append(ticket.state)
         if ticket.state != "重办":
             break
         assert (ticket.claimed_by, ticket.due_at) == (None, working_days.due(now, 15, {}).at)
-        assert number in do(lambda session: [one.number for one in tickets.list_open(session)])
+        assert number in do(lambda session: [one.number for one in board.list_open(session)])
         due = f"{ticket.due_at.astimezone(SHANGHAI):%Y年%-m月%-d日}"
         assert ticket.events[-1].note == f"已安排专人核实您的评价，重新办理，预计{due}前答复您。"
-        assert due in tickets.status_reply(ticket).text
-    assert states == (["重办", "已评价"] if grade in tickets.BAD else ["已评价"])
-    assert ("督办" in tickets.status_reply(load(number)).text) == (grade in tickets.BAD)
+        assert due in citizen.status_reply(ticket).text
+    assert states == (["重办", "已评价"] if grade in citizen.BAD else ["已评价"])
+    assert ("督办" in citizen.status_reply(load(number)).text) == (grade in citizen.BAD)
     with pytest.raises(IllegalMove):
-        do(tickets.rate, number, grade, "说的不是我问的事")
+        do(citizen.rate, number, grade, "说的不是我问的事")
 
 
 def test_a_bad_grade_says_why(sqlite_db: Settings) -> None:
     number = stored()
-    do(tickets.claim, number, "小李")
-    do(tickets.reply, number, "小李", "好的。")
+    do(moves.claim, number, "小李")
+    do(moves.reply, number, "小李", "好的。")
     for note in ("", "  ", "太差了", "！！！！！！"):
         with pytest.raises(InvalidInput, match="原因"):
-            do(tickets.rate, number, "非常不满意", note)
+            do(citizen.rate, number, "非常不满意", note)
     assert load(number).state == "已答复"
 
 
 def test_a_ticket_that_was_only_reopened_still_has_its_verification(sqlite_db: Settings) -> None:
     number = stored()
-    do(tickets.claim, number, "小李")
-    do(tickets.reply, number, "小李", "好的。")
-    do(tickets.reopen, number, "王主管", "答复不完整")
-    assert "评价" not in tickets.status_reply(load(number)).text
-    do(tickets.claim, number, "小李")
-    do(tickets.reply, number, "小李", "补充答复。")
-    assert do(tickets.rate, number, "不满意", "还是没说清楚").state == "重办"
+    do(moves.claim, number, "小李")
+    do(moves.reply, number, "小李", "好的。")
+    do(moves.reopen, number, "王主管", "答复不完整")
+    assert "评价" not in citizen.status_reply(load(number)).text
+    do(moves.claim, number, "小李")
+    do(moves.reply, number, "小李", "补充答复。")
+    assert do(citizen.rate, number, "不满意", "还是没说清楚").state == "重办"
 
 
 @pytest.mark.parametrize(
@@ -521,16 +523,16 @@ def test_a_ticket_that_was_only_reopened_still_has_its_verification(sqlite_db: S
 )
 def test_what_a_citizen_may_do_is_what_succeeds(sqlite_db: Settings, state: str, allowed: list[str]) -> None:
     moves = {
-        "add": lambda session, number: tickets.add(session, number, "补充"),
-        "correct": lambda session, number: tickets.correct(session, number, {"region": "430105"}),
-        "withdraw": lambda session, number: tickets.withdraw(session, number),
-        "rate": lambda session, number: tickets.rate(session, number, "满意"),
+        "add": lambda session, number: citizen.add(session, number, "补充"),
+        "correct": lambda session, number: citizen.correct(session, number, {"region": "430105"}),
+        "withdraw": lambda session, number: citizen.withdraw(session, number),
+        "rate": lambda session, number: citizen.rate(session, number, "满意"),
     }
     for name, move in moves.items():
         number = stored()
         with database.write() as session:
             session.get_one(Ticket, number).state = state
-        assert tickets.status_reply(load(number)).can == allowed
+        assert citizen.status_reply(load(number)).can == allowed
         if name in allowed:
             do(move, number)
         else:
@@ -539,27 +541,27 @@ def test_what_a_citizen_may_do_is_what_succeeds(sqlite_db: Settings, state: str,
 
 
 def test_a_region_that_is_no_longer_in_the_table_does_not_hide_a_ticket(sqlite_db: Settings) -> None:
-    region = tickets.status_reply(load(stored(region="999998"))).region
+    region = citizen.status_reply(load(stored(region="999998"))).region
     assert region is not None and (region.code, region.name) == ("999998", "999998")
 
 
 def test_the_table_of_moves_is_closed() -> None:
-    assert set().union(*tickets.MOVES.values()) <= set(tickets.MOVES)
-    assert {state for state, targets in tickets.MOVES.items() if "已撤回" in targets} == set(tickets.OPEN)
+    assert set().union(*moves.MOVES.values()) <= set(moves.MOVES)
+    assert {state for state, targets in moves.MOVES.items() if "已撤回" in targets} == set(moves.OPEN)
 
 
 MOVES_TO = {
-    "已派单": lambda session, number: tickets.assign(session, number, "医保局", "王"),
-    "办理中": lambda session, number: tickets.claim(session, number, "小李"),
-    "已答复": lambda session, number: tickets.reply(session, number, "小李", "答"),
-    "已办结": lambda session, number: tickets.close(session, number, "小李"),
-    "退回": lambda session, number: tickets.send_back(session, number, "小李", "不归我们管"),
-    "重办": lambda session, number: tickets.reopen(session, number, "市民", "没解决"),
-    "已撤回": lambda session, number: tickets.withdraw(session, number),
+    "已派单": lambda session, number: moves.assign(session, number, "医保局", "王"),
+    "办理中": lambda session, number: moves.claim(session, number, "小李"),
+    "已答复": lambda session, number: moves.reply(session, number, "小李", "答"),
+    "已办结": lambda session, number: moves.close(session, number, "小李"),
+    "退回": lambda session, number: moves.send_back(session, number, "小李", "不归我们管"),
+    "重办": lambda session, number: moves.reopen(session, number, "市民", "没解决"),
+    "已撤回": lambda session, number: citizen.withdraw(session, number),
 }
 
 
-@pytest.mark.parametrize("source", tickets.MOVES)
+@pytest.mark.parametrize("source", moves.MOVES)
 def test_every_move_outside_the_table_is_refused_and_changes_nothing(sqlite_db: Settings, source: str) -> None:
     for target, move in MOVES_TO.items():
         number = stored()
@@ -567,7 +569,7 @@ def test_every_move_outside_the_table_is_refused_and_changes_nothing(sqlite_db: 
             ticket = session.get_one(Ticket, number)
             ticket.state = source
             ticket.claimed_by = "小李" if source == "办理中" and target != "办理中" else None
-        if target in tickets.MOVES[source]:
+        if target in moves.MOVES[source]:
             assert do(move, number).state == target
         elif (source, target) == ("办理中", "办理中"):
             continue
@@ -582,7 +584,7 @@ def test_of_two_agents_one_gets_the_ticket(db: Settings) -> None:
 
     def claim(agent: str) -> bool:
         try:
-            do(tickets.claim, number, agent)
+            do(moves.claim, number, agent)
         except IllegalMove:
             return False
         return True
@@ -597,31 +599,31 @@ def test_of_two_agents_one_gets_the_ticket(db: Settings) -> None:
 
 def test_a_repeated_claim_by_the_same_agent_is_no_error(db: Settings) -> None:
     number = stored()
-    do(tickets.claim, number, "小李")
-    do(tickets.claim, number, "小李")
+    do(moves.claim, number, "小李")
+    do(moves.claim, number, "小李")
     assert len(load(number).events) == 2
 
 
 def test_only_who_has_the_ticket_answers_it(db: Settings) -> None:
     number = stored()
-    do(tickets.claim, number, "小李")
+    do(moves.claim, number, "小李")
     with pytest.raises(Forbidden):
-        do(tickets.reply, number, "小赵", "我来答")
+        do(moves.reply, number, "小赵", "我来答")
     with pytest.raises(InvalidInput):
-        do(tickets.reply, number, "小李", "  ")
+        do(moves.reply, number, "小李", "  ")
     assert load(number).answer is None
 
 
 def test_contact_and_region_can_be_corrected_until_the_answer(db: Settings) -> None:
     number = stored()
-    do(tickets.set_contact, number, phone="13812345678")
-    do(tickets.set_contact, number, region="430105")
+    do(citizen.set_contact, number, phone="13812345678")
+    do(citizen.set_contact, number, region="430105")
     ticket = load(number)
     assert (ticket.phone, ticket.region) == ("13812345678", "430105")
     assert "1381234" not in str([event.note for event in ticket.events])
-    do(tickets.claim, number, "小李")
-    do(tickets.reply, number, "小李", "答")
-    for move, args in ((tickets.set_contact, ("1",)), (tickets.add, ("补充",)), (tickets.withdraw, ())):
+    do(moves.claim, number, "小李")
+    do(moves.reply, number, "小李", "答")
+    for move, args in ((citizen.set_contact, ("1",)), (citizen.add, ("补充",)), (citizen.withdraw, ())):
         with pytest.raises(IllegalMove):
             do(move, number, *args)
 
@@ -640,11 +642,11 @@ def test_yellow_and_red_cards(sqlite_db: Settings) -> None:
     ticket = load(number)
     wednesday, thursday = datetime(2026, 3, 4, 9, tzinfo=SHANGHAI), datetime(2026, 3, 5, 0, 1, tzinfo=SHANGHAI)
     assert ticket.due_at.astimezone(SHANGHAI).date() == date(2026, 3, 9)
-    assert tickets.card(ticket, NOW) is None
-    assert tickets.card(ticket, wednesday) == "黄牌"
-    assert tickets.card(ticket, thursday) == "黄牌"
-    assert tickets.card(ticket, datetime(2026, 3, 3, 9, tzinfo=SHANGHAI)) is None
-    assert tickets.card(ticket, ticket.due_at) == "黄牌"
-    assert tickets.card(ticket, ticket.due_at + timedelta(seconds=1)) == "红牌"
-    do(tickets.withdraw, number)
-    assert tickets.card(load(number), ticket.due_at + timedelta(days=9)) is None
+    assert board.card(ticket, NOW) is None
+    assert board.card(ticket, wednesday) == "黄牌"
+    assert board.card(ticket, thursday) == "黄牌"
+    assert board.card(ticket, datetime(2026, 3, 3, 9, tzinfo=SHANGHAI)) is None
+    assert board.card(ticket, ticket.due_at) == "黄牌"
+    assert board.card(ticket, ticket.due_at + timedelta(seconds=1)) == "红牌"
+    do(citizen.withdraw, number)
+    assert board.card(load(number), ticket.due_at + timedelta(days=9)) is None

@@ -10,10 +10,11 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bot import conversations, database, turns
+from bot import conversations, database, desk, turns
+from bot.clock import utcnow
 from bot.conversations import Context
 from bot.errors import Forbidden, IllegalMove, NotFound
-from bot.models import Conversation, InboxMessage, OutboxMessage, Rating, TurnEffect, utcnow
+from bot.models.conversations import Conversation, InboxMessage, OutboxMessage, Rating, TurnEffect
 from bot.replies import TextReply
 from bot.settings import Settings
 from bot.turns import Outcome
@@ -117,17 +118,17 @@ def test_with_an_agent_the_assistant_is_silent(db: Settings, conversation: str) 
     with database.write() as session:
         conversations.lock(session, conversation).state = "waiting"
     with database.write() as session:
-        conversations.claim(session, conversation, "小王")
+        desk.claim(session, conversation, "小王")
     receipt = receive(db, conversation, "m1", "在吗")
     assert receipt.state == "human" and receipt.replies == []
     with database.read() as session:
         assert turns.unsettled(session) == []
     with database.write() as session:
-        conversations.speak(session, conversation, "小王", [TextReply(text="我在")])
+        desk.speak(session, conversation, "小王", [TextReply(text="我在")])
     with database.write() as session, pytest.raises(IllegalMove):
-        conversations.speak(session, conversation, "小李", [TextReply(text="我也在")])
+        desk.speak(session, conversation, "小李", [TextReply(text="我也在")])
     with database.write() as session:
-        conversations.release(session, conversation, "小王")
+        desk.release(session, conversation, "小王")
     assert receive(db, conversation, "m2").state == "bot"
 
 
@@ -138,7 +139,7 @@ def test_a_claim_in_mid_turn_stands(db: Settings, conversation: str) -> None:
     with database.read() as session:
         turn = turns.load(session, turn_id)
     with database.write() as session:
-        conversations.claim(session, conversation, "小王")
+        desk.claim(session, conversation, "小王")
     turns.settle(turn, Outcome(replies=[TextReply(text="x")], context=turn.context, state="bot"))
     with database.read() as session:
         assert session.get_one(Conversation, conversation).state == "human"
@@ -152,7 +153,7 @@ def test_of_two_agents_one_gets_the_conversation(db: Settings, conversation: str
     def claim(agent: str) -> None:
         try:
             with database.write() as session:
-                conversations.claim(session, conversation, agent)
+                desk.claim(session, conversation, agent)
             got.append(agent)
         except IllegalMove:
             pass

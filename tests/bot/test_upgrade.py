@@ -28,20 +28,12 @@ from sqlalchemy.types import JSON
 
 from bot import backup, conversations, crypto, database
 from bot.errors import InvalidInput
-from bot.models import (
-    QA,
-    Agent,
-    AuditEntry,
-    Base,
-    ChannelUser,
-    Counter,
-    Document,
-    OutboxMessage,
-    Rating,
-    Ticket,
-    TurnEffect,
-    secret_columns,
-)
+from bot.models.base import Base, secret_columns
+from bot.models.conversations import ChannelUser, OutboxMessage, Rating, TurnEffect
+from bot.models.housekeeping import AuditEntry, Counter
+from bot.models.knowledge import QA, Document
+from bot.models.people import Agent
+from bot.models.tickets import Ticket
 from bot.settings import Settings, get_settings
 from bot.turns import replies_of
 

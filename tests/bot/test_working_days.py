@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import database, working_days
-from bot.models import AuditEntry
+from bot.clock import SHANGHAI
+from bot.models.housekeeping import AuditEntry
 from bot.settings import Settings
-from bot.working_days import SHANGHAI, Due, due
+from bot.working_days import Due, due
 
 
 def end_of(day: date) -> datetime:

@@ -17,28 +17,22 @@ from conftest import forget
 from fastapi.testclient import TestClient
 from sqlalchemy import func, select
 
-from bot import conversations, crypto, database, knowledge, tickets
-from bot.models import (
-    QA,
-    AuditEntry,
-    ChannelUser,
-    Conversation,
-    InboxMessage,
-    OutboxMessage,
-    Rating,
-    Ticket,
-    TurnEffect,
-    utcnow,
-)
+from bot import conversations, crypto, database, desk, knowledge
+from bot.clock import utcnow
+from bot.models.conversations import ChannelUser, Conversation, InboxMessage, OutboxMessage, Rating, TurnEffect
+from bot.models.housekeeping import AuditEntry
+from bot.models.knowledge import QA
+from bot.models.tickets import Ticket
 from bot.settings import Settings, get_settings
+from bot.tickets import board, lookup, moves, numbers
 from bot.turns import Outcome, Turn
-from connectors.context import PerMinute
-from connectors.gateway import create_app
+from connectors.gateway.app import create_app
+from connectors.web.limits import PerMinute
 from tests.index.test_assistant import make
 
 ASKED = "图书馆借书证丢失如何补领"
 UNKNOWN = "火星移民签证在哪里办理"
-NOWHERE = "2026030200001" + tickets.check_digit("2026030200001")
+NOWHERE = "2026030200001" + numbers.check_digit("2026030200001")
 NOBODY = f"/api/conversations/{'0' * 32}"
 CHANGSHA, YUELU, HUNAN, BEIJING = "430100", "430104", "430000", "110000"
 
@@ -84,8 +78,8 @@ class Opened:
 
     def answer(self, text: str = "请到市图书馆办理。") -> None:
         with database.write() as session:
-            tickets.claim(session, self.number, "小李")
-            tickets.reply(session, self.number, "小李", text)
+            moves.claim(session, self.number, "小李")
+            moves.reply(session, self.number, "小李", text)
 
 
 @pytest.fixture
@@ -100,9 +94,9 @@ def http(sqlite_db: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestC
         monkeypatch.setenv(f"YIHAODA_{name}", value)
     forget()
     assistant = make(get_settings())
-    monkeypatch.setattr("connectors.gateway.get_assistant", lambda: assistant)
+    monkeypatch.setattr("connectors.gateway.app.get_assistant", lambda: assistant)
     # The log would go to a standard error that ends with the test.
-    monkeypatch.setattr("connectors.gateway.logs.configure", lambda level: None)
+    monkeypatch.setattr("connectors.gateway.app.logs.configure", lambda level: None)
     with TestClient(create_app(), raise_server_exceptions=False) as client:
         assert client.portal is not None
         client.portal.call(_loaded, client)
@@ -415,7 +409,7 @@ def test_erasing_ends_an_agents_claim(citizen: Citizen) -> None:
     with database.write() as session:
         conversations.lock(session, citizen.id).state = "waiting"
     with database.write() as session:
-        conversations.claim(session, citizen.id, "小王")
+        desk.claim(session, citizen.id, "小王")
     assert citizen.call("DELETE").status_code == 204
     operator = {"Authorization": f"Bearer {crypto.operator_token(get_settings())}"}
     spoken = citizen.http.post(
@@ -532,7 +526,7 @@ def test_a_bad_grade_is_verified_once_and_the_second_is_kept_for_the_supervisor(
     again = ticket.rate("不满意", "没有回答我问的问题").json()
     assert (again["state"], again["can"]) == ("重办", ["add", "correct", "withdraw"])
     assert [event["state"] for event in again["events"][-3:]] == ["已办结", "已评价", "重办"]
-    day = f"{tickets._day(utcnow() + timedelta(days=15))[:4]}年"
+    day = f"{board.day_shown(utcnow() + timedelta(days=15))[:4]}年"
     assert "核实您的评价" in again["events"][-1]["text"] and day in again["events"][-1]["text"]
     assert "核实您的评价" in again["text"] and again["due_at"]
     operator = {"Authorization": f"Bearer {crypto.operator_token(get_settings())}"}
@@ -541,7 +535,7 @@ def test_a_bad_grade_is_verified_once_and_the_second_is_kept_for_the_supervisor(
     ).json()
     assert "评价：不满意。没有回答我问的问题" in [event["note"] for event in claimed["events"]]
     with database.write() as session:
-        tickets.reply(session, ticket.number, "小赵", "已经当面核实。")
+        moves.reply(session, ticket.number, "小赵", "已经当面核实。")
     last = ticket.rate("非常不满意", "还是没有解决问题").json()
     assert (last["state"], last["can"], last["due_at"]) == ("已评价", [], None)
     assert "督办" in last["text"]
@@ -594,7 +588,7 @@ def test_the_dialogue_and_the_routes_count_an_address_as_one_source(ticket: Open
     wrong = "0" * 8 if ticket.code != "0" * 8 else "1" * 8
     for n in range(6):
         said = Citizen(ticket.http).say(f"{ticket.number} {wrong}").json()["replies"][0]["text"]
-        assert said == tickets.NOT_FOUND if n == 0 else "后再试" in said or said == tickets.NOT_FOUND
+        assert said == moves.NOT_FOUND if n == 0 else "后再试" in said or said == moves.NOT_FOUND
     assert "后再试" in said
     assert code(ticket.http.post(ticket.path, json={"code": ticket.code}), 429) == "too_many"
     elsewhere = TestClient(ticket.http.app, client=("10.0.0.1", 1))
@@ -651,7 +645,7 @@ def test_an_old_code_that_many_guessed_at_needs_the_phone_as_well(ticket: Opened
     with database.write() as session:
         session.get_one(Ticket, ticket.number).query_code = "004211"
         session.get_one(Ticket, ticket.number).phone = "13812345678"
-    for n in range(tickets.WATCHED_AFTER):
+    for n in range(lookup.WATCHED_AFTER):
         guesser = TestClient(ticket.http.app, client=(f"10.0.0.{n}", 1))
         assert guesser.post(ticket.path, json={"code": "999999"}).status_code == 404
     asked = ticket.http.post(ticket.path, json={"code": "004211"})

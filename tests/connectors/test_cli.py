@@ -15,12 +15,14 @@ from samples import fill
 from sqlalchemy import select
 
 from bot import conversations, crypto, database, knowledge
-from bot.models import QA, AuditEntry, utcnow
+from bot.clock import utcnow
+from bot.models.housekeeping import AuditEntry
+from bot.models.knowledge import QA
 from bot.settings import Settings, get_settings
-from connectors.cli import main
-from connectors.rasa_client import neutral
-from connectors.supervisor import free_ports
-from index.bench import METHODS
+from connectors.run.supervisor import free_ports
+from connectors.terminal.cli import main
+from connectors.turns.rasa_client import neutral
+from training.study.bench import METHODS
 
 
 @pytest.fixture

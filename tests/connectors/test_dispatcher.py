@@ -12,15 +12,16 @@ from sqlalchemy import func, select
 
 from bot import conversations, database, turns
 from bot.errors import StoreBusy
-from bot.models import InboxMessage, Ticket, TurnEffect
+from bot.models.conversations import InboxMessage, TurnEffect
+from bot.models.tickets import Ticket
 from bot.replies import TextReply
 from bot.settings import Settings
 from bot.turns import Outcome, Turn
-from connectors.dispatcher import Busy, Dispatcher, TurnFailed
-from connectors.notifier import Notifier
-from connectors.rasa_client import RasaClient
-from index.assistant import Assistant
-from index.versions import IndexReader
+from connectors.turns.dispatcher import Busy, Dispatcher, TurnFailed
+from connectors.turns.notifier import Notifier
+from connectors.turns.rasa_client import RasaClient
+from index.assistant.respond import Assistant
+from index.versions.store import IndexReader
 
 TURN_S = 0.05
 AT_ONCE = 2
@@ -185,7 +186,7 @@ def test_messages_of_one_conversation_stay_in_order_however_late(rush) -> None: 
 def test_a_turn_whose_database_is_away_is_answered_afterwards_and_not_apologised_for(
     sqlite_db: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connectors.dispatcher._RETRY_S", 0.05)
+    monkeypatch.setattr("connectors.turns.dispatcher._RETRY_S", 0.05)
 
     async def scenario() -> None:
         one = Rush(sqlite_db, "http://127.0.0.1:1")  # no Rasa

@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 
 from bot import crypto, database
 from bot.settings import Settings, get_settings
-from connectors import gateway
-from connectors.context import Body, client_address
-from connectors.gateway import create_app
-from index.assistant import Assistant
-from index.versions import IndexReader
+from connectors.gateway import errors
+from connectors.gateway.app import create_app
+from connectors.web.context import Body, client_address
+from index.assistant.respond import Assistant
+from index.versions.store import IndexReader
 
 
 def served(patch: pytest.MonkeyPatch, **more: str) -> Iterator[TestClient]:
@@ -34,8 +34,8 @@ def served(patch: pytest.MonkeyPatch, **more: str) -> Iterator[TestClient]:
     forget()
     database.migrate()
     assistant = Assistant(get_settings(), IndexReader(get_settings()))
-    patch.setattr("connectors.gateway.get_assistant", lambda: assistant)
-    patch.setattr("connectors.gateway.logs.configure", lambda level: None)
+    patch.setattr("connectors.gateway.app.get_assistant", lambda: assistant)
+    patch.setattr("connectors.gateway.app.logs.configure", lambda level: None)
     with TestClient(create_app(), raise_server_exceptions=False) as client:
         client.headers["Authorization"] = f"Bearer {crypto.operator_token(get_settings())}"
         yield client
@@ -305,4 +305,4 @@ def test_a_database_that_restarts_is_busy_and_loses_nothing(
 
 
 def test_what_is_busy_says_when_to_come_back() -> None:
-    assert set(gateway._RETRY_AFTER_S) == {429, 503}
+    assert set(errors.RETRY_AFTER_S) == {429, 503}

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.fair_queue import HALF_LIFE_S, HEAVY, FairQueue, Ledger, Source
+from connectors.turns.fair_queue import HALF_LIFE_S, HEAVY, FairQueue, Ledger, Source
 
 
 class Bench:

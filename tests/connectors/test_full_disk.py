@@ -24,9 +24,10 @@ from sqlalchemy.exc import OperationalError
 from bot import database, disk, knowledge
 from bot.errors import StoreBusy
 from bot.settings import Settings, get_settings
-from connectors.cli import main
-from index import versions
+from connectors.terminal.cli import main
+from index.versions import build
 from tests.index.test_versions import qa
+from training.fit import calibration_for
 
 _CONTEXT = multiprocessing.get_context("fork")
 
@@ -63,7 +64,7 @@ def limit_on_the_index(size: int) -> Callable[[], None]:
     """Not before the index is written: the database's files are larger."""
 
     def before() -> None:
-        versions._sweep = lambda _folder: limit(size)()
+        build._sweep = lambda _folder: limit(size)()
 
     return before
 
@@ -119,7 +120,7 @@ def test_an_export_that_finds_no_room_is_a_sentence(known: Settings, tmp_path: P
 
 
 def test_output_into_a_full_disk_ends_with_an_exit_code(known: Settings) -> None:
-    versions.build(known)
+    build.build(known, calibration_for)
     with Path("/dev/full").open("w") as full:
         code, said = command("index", "list", out=full.fileno())
         assert code == 1 and is_a_sentence(said) and "磁盘满了" in said, said

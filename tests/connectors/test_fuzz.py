@@ -29,8 +29,8 @@ from schemathesis.specs.openapi.checks import (
 
 from bot import crypto
 from bot.settings import Settings, get_settings
-from connectors.gateway import create_app
-from connectors.supervisor import free_ports
+from connectors.gateway.app import create_app
+from connectors.run.supervisor import free_ports
 from tests.index.test_assistant import make
 
 pytestmark = [pytest.mark.full, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -57,8 +57,8 @@ def listening(patch: pytest.MonkeyPatch, db: Settings) -> Iterator[str]:
         patch.setenv(f"YIHAODA_{name}", value)
     forget()
     assistant = make(get_settings())
-    patch.setattr("connectors.gateway.get_assistant", lambda: assistant)
-    patch.setattr("connectors.gateway.logs.configure", lambda level: None)
+    patch.setattr("connectors.gateway.app.get_assistant", lambda: assistant)
+    patch.setattr("connectors.gateway.app.logs.configure", lambda level: None)
     server = uvicorn.Server(uvicorn.Config(create_app(), port=port, log_level="warning", access_log=False))
     thread = threading.Thread(target=server.run)
     thread.start()

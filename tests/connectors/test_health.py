@@ -17,8 +17,8 @@ from fastapi.testclient import TestClient
 
 from bot import crypto, disk, logs, security_log
 from bot.settings import ROOT, Settings, get_settings
-from connectors import disks
-from connectors.gateway import create_app
+from connectors.gateway import disks
+from connectors.gateway.app import create_app
 from tests.index.test_assistant import make
 
 
@@ -39,8 +39,8 @@ def http(sqlite_db: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     monkeypatch.setattr(security_log, "_log", security_log._SecurityLog())
     monkeypatch.setattr(disks, "_FRESH_S", -1.0)
     assistant = make(get_settings())
-    monkeypatch.setattr("connectors.gateway.get_assistant", lambda: assistant)
-    monkeypatch.setattr("connectors.gateway.logs.configure", lambda level: None)
+    monkeypatch.setattr("connectors.gateway.app.get_assistant", lambda: assistant)
+    monkeypatch.setattr("connectors.gateway.app.logs.configure", lambda level: None)
     with TestClient(create_app(), raise_server_exceptions=False) as client:
         yield client
 

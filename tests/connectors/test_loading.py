@@ -15,9 +15,9 @@ from conftest import forget
 from fastapi.testclient import TestClient
 
 from bot.settings import ROOT, Settings, get_settings
-from connectors import context
-from connectors.gateway import create_app
-from index import versions
+from connectors.gateway.app import create_app
+from connectors.web import context
+from index.versions import store
 from tests.connectors.test_citizens_api import ASKED, Citizen
 from tests.index.test_assistant import make
 
@@ -37,17 +37,17 @@ def loading(sqlite_db: Settings, monkeypatch: pytest.MonkeyPatch, gate: threadin
     monkeypatch.setenv("YIHAODA_RASA_PORT", "1")  # nobody there
     forget()
     assistant = make(get_settings())
-    really = versions.load
+    really = store.load
 
-    def load(*arguments: Any) -> versions.Loaded:
+    def load(*arguments: Any) -> store.Loaded:
         assert gate.wait(60)
         return really(*arguments)
 
-    monkeypatch.setattr(versions, "load", load)
+    monkeypatch.setattr(store, "load", load)
     monkeypatch.setattr(context, "_LOADING_WAIT_S", 0.1)
-    monkeypatch.setattr("connectors.gateway.get_assistant", lambda: assistant)
+    monkeypatch.setattr("connectors.gateway.app.get_assistant", lambda: assistant)
     # The log would go to a standard error that ends with the test.
-    monkeypatch.setattr("connectors.gateway.logs.configure", lambda level: None)
+    monkeypatch.setattr("connectors.gateway.app.logs.configure", lambda level: None)
     with TestClient(create_app(), raise_server_exceptions=False) as client:
         yield client
         gate.set()
@@ -93,7 +93,7 @@ def test_messages_are_stored_and_acknowledged_at_once_and_answered_when_the_inde
         assert [one["sender"] for one in history] == ["citizen", "bot"]
 
 
-@pytest.mark.parametrize("error", [versions.IndexDamaged("坏了"), OSError(5, "Input/output error")])
+@pytest.mark.parametrize("error", [store.IndexDamaged("坏了"), OSError(5, "Input/output error")])
 def test_without_an_index_it_says_so_and_registers_tickets(
     sqlite_db: Settings, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
@@ -102,12 +102,12 @@ def test_without_an_index_it_says_so_and_registers_tickets(
     forget()
     assistant = make(get_settings())
 
-    def load(*_: Any) -> versions.Loaded:
+    def load(*_: Any) -> store.Loaded:
         raise error
 
-    monkeypatch.setattr(versions, "load", load)
-    monkeypatch.setattr("connectors.gateway.get_assistant", lambda: assistant)
-    monkeypatch.setattr("connectors.gateway.logs.configure", lambda level: None)
+    monkeypatch.setattr(store, "load", load)
+    monkeypatch.setattr("connectors.gateway.app.get_assistant", lambda: assistant)
+    monkeypatch.setattr("connectors.gateway.app.logs.configure", lambda level: None)
     with TestClient(create_app(), raise_server_exceptions=False) as http:
         said = ready(http)
         assert (said["code"], said["status"], said["accepting"], said["answering"]) == (503, "unavailable", True, False)
@@ -115,6 +115,6 @@ def test_without_an_index_it_says_so_and_registers_tickets(
 
 
 def test_nothing_heavy_is_imported_on_the_way_to_the_first_accept() -> None:
-    code = "import sys, connectors.gateway; print(*{name.partition('.')[0] for name in sys.modules})"
+    code = "import sys, connectors.gateway.app; print(*{name.partition('.')[0] for name in sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert HEAVY & set(done.stdout.split()) == set()

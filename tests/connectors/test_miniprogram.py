@@ -14,7 +14,8 @@ import pytest
 from sqlalchemy import func, select
 
 from bot import crypto, database
-from bot.models import ChannelUser, Conversation, InboxMessage, Ticket
+from bot.models.conversations import ChannelUser, Conversation, InboxMessage
+from bot.models.tickets import Ticket
 from bot.settings import Settings, get_settings
 from connectors.wechat import words
 from connectors.wechat.push import parse

@@ -11,8 +11,8 @@ import pytest
 
 from bot.conversations import PAGE
 from bot.errors import NotFound, StoreBusy, TooMany
-from connectors import notifier as module
-from connectors.notifier import Notifier
+from connectors.turns import notifier as module
+from connectors.turns.notifier import Notifier
 
 
 class Said:

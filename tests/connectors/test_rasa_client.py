@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from connectors.rasa_client import CHARS, RasaClient, RasaFailed
+from connectors.turns.rasa_client import CHARS, RasaClient, RasaFailed
 
 LONG = "我是个老人家说来话长" * 2000
 

@@ -7,7 +7,7 @@ from io import StringIO
 from rich.console import Console
 
 from bot.replies import AnswerReply, Source
-from connectors.terminal import show
+from connectors.terminal.client import show
 
 
 def test_a_basis_to_be_checked_says_so() -> None:

@@ -21,20 +21,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from bot import conversations, database, guards, retention, tickets
+from bot import conversations, database, guards, retention
+from bot.clock import utcnow
 from bot.errors import InvalidInput, StoreBusy
-from bot.models import QA, ChannelUser, Conversation, InboxMessage, OutboxMessage, Rating, ServiceGuide, Ticket, utcnow
+from bot.models.conversations import ChannelUser, Conversation, InboxMessage, OutboxMessage, Rating
+from bot.models.knowledge import QA, ServiceGuide
+from bot.models.tickets import Ticket
 from bot.replies import TextReply, TicketStatusReply
 from bot.settings import Settings
-from connectors.cli import main
-from connectors.context import Gateway
-from connectors.gateway import create_app
+from bot.tickets import moves
+from connectors.gateway.app import create_app
+from connectors.terminal.cli import main
+from connectors.web.context import Gateway
 from connectors.wechat import centres, channel, inbox, menu, notice, outbox, render, words
 from connectors.wechat.account import GRACE
 from connectors.wechat.api import Sent, WeChatApi
 from connectors.wechat.push import parse, signature
-from index import themes, wording
-from index.acts import literal_act
+from index import themes
+from index.assistant import phrases
+from index.assistant.acts import literal_act
 from tests.connectors.wechat_account import APP, ASKED, KEY, SECRET, TOKEN, Account, runner
 from tests.connectors.wechat_api import FakeWeChat, serving
 
@@ -298,7 +303,7 @@ def test_a_long_reply_is_cut_at_a_sentence_and_goes_on_at_gengduo(run) -> None: 
         ({"MsgType": "event", "Event": "subscribe"}, "12345"),
         ({"MsgType": "event", "Event": "CLICK", "EventKey": "tickets"}, "办件编号"),
         ({"MsgType": "event", "Event": "VIEW"}, ""),
-        ({"MsgType": "text", "Content": ""}, wording.EMPTY),
+        ({"MsgType": "text", "Content": ""}, phrases.EMPTY),
     ],
 )
 def test_kinds_of_message(run, more: dict[str, str], said: str) -> None:  # type: ignore[no-untyped-def]
@@ -329,7 +334,7 @@ FACES = st.lists(st.sampled_from(words.EMOTICONS), min_size=1, max_size=4).map("
         (f"<!DOCTYPE html>{ASKED}", f"【{ASKED}】"),
         (f'<!ENTITY a "b">{ASKED}&a;&#1;', ASKED),
         (f"{ASKED}\ufffe\uffff\U0001f600", f"【{ASKED}】"),
-        ("\x01\x02", wording.EMPTY),
+        ("\x01\x02", phrases.EMPTY),
     ],
 )
 def test_what_people_paste_and_wechat_puts_into_a_text(run, text: str, said: str) -> None:  # type: ignore[no-untyped-def]
@@ -808,7 +813,7 @@ def test_in_wechat_the_openid_is_what_waits_after_a_wrong_code(run) -> None:  # 
         number, code = re.findall(r"\d{14}|\d{8}(?!\d)", made)[:2]
         wrong = "0" * 8 if code != "0" * 8 else "1" * 8
         said = [await one.say("o2", f"{number} {wrong}") for _ in range(8)]
-        assert said[0] == tickets.NOT_FOUND and "后再试" in said[-1]
+        assert said[0] == moves.NOT_FOUND and "后再试" in said[-1]
         with database.write() as session:
             retention.erase(session, list(session.scalars(select(Conversation.id))))  # a new one is no new source
         assert "后再试" in await one.say("o2", f"{number} {code}")
@@ -837,7 +842,7 @@ def test_in_safe_mode_the_reply_is_encrypted(run, monkeypatch) -> None:  # type:
 
 
 def test_without_an_account_there_is_no_such_address(sqlite_db: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connectors.gateway.logs.configure", lambda level: None)
+    monkeypatch.setattr("connectors.gateway.app.logs.configure", lambda level: None)
 
     async def scenario() -> None:
         app = create_app()

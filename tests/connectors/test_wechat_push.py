@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from bot import database
-from bot.models import Counter, utcnow
+from bot.clock import utcnow
+from bot.models.housekeeping import Counter
 from bot.settings import Settings
 from connectors.wechat import push
 from connectors.wechat.push import PushRefused, Verifier, signature

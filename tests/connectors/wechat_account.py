@@ -17,9 +17,10 @@ from conftest import forget
 from sqlalchemy import select
 
 from bot import crypto, database
-from bot.models import OutboxMessage, utcnow
+from bot.clock import utcnow
+from bot.models.conversations import OutboxMessage
 from bot.settings import Settings, get_settings
-from connectors.gateway import create_app
+from connectors.gateway.app import create_app
 from connectors.wechat import account as accounts
 from connectors.wechat.account import GRACE
 from connectors.wechat.account import Account as WeChat
@@ -111,7 +112,7 @@ async def account(monkeypatch: pytest.MonkeyPatch, kind: str, **options: Any) ->
         monkeypatch.setenv("YIHAODA_WECHAT_API_URL", fake.url)
         monkeypatch.setattr(accounts, "_POLL_S", 3600)  # the tests say when it is time to push
         # The log would go to a standard error that ends with the test.
-        monkeypatch.setattr("connectors.gateway.logs.configure", lambda level: None)
+        monkeypatch.setattr("connectors.gateway.app.logs.configure", lambda level: None)
         forget()
         app = create_app()
         async with app.router.lifespan_context(app):

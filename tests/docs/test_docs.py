@@ -18,8 +18,9 @@ from pydantic import SecretStr
 
 from bot.replies import REPLIES, Reply
 from bot.settings import ROOT, Settings
-from connectors import gateway, metrics
-from connectors.cli import app
+from connectors import metrics
+from connectors.gateway import app, errors
+from connectors.terminal import cli
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 OPERATIONS = ROOT / "docs" / "operations.zh.md"
@@ -100,7 +101,7 @@ def commands() -> dict[str, set[str]]:
             options = {option for parameter in node.params for option in parameter.opts if option.startswith("--")}
             yield path, options - {"--help"}
 
-    return dict(walk(typer.main.get_command(app), ""))
+    return dict(walk(typer.main.get_command(cli.app), ""))
 
 
 def documented_commands() -> list[tuple[str, str]]:
@@ -143,7 +144,7 @@ def test_every_make_target_is_documented_and_no_other() -> None:
 
 @pytest.fixture(scope="module")
 def application() -> FastAPI:
-    return gateway.create_app()
+    return app.create_app()
 
 
 def routes(application: FastAPI) -> set[tuple[str, str]]:
@@ -185,7 +186,7 @@ def test_every_curl_example_calls_a_route(application: FastAPI) -> None:
 
 def test_every_error_is_documented_with_its_status() -> None:
     documented = {(row[0], row[1].strip("`")) for row in cells(API) if row[0].isdecimal() and row[1].startswith("`")}
-    for kind, status in gateway._STATUS.items():
+    for kind, status in errors.STATUS.items():
         assert (str(status), kind.code) in documented
 
 

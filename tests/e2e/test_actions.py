@@ -11,7 +11,7 @@ import yaml
 from processes import Citizen, Stack
 
 from bot import conversations, database, turns
-from bot.models import Conversation
+from bot.models.conversations import Conversation
 from bot.settings import ROOT
 
 ACTIONS = yaml.safe_load((ROOT / "domain.yml").read_text(encoding="utf-8"))["actions"]

@@ -13,8 +13,8 @@ from processes import Citizen, Stack
 from sqlalchemy import update
 
 from bot import database
-from bot.models import Counter
-from connectors.context import PerMinute
+from bot.models.housekeeping import Counter
+from connectors.web.limits import PerMinute
 
 
 def error(response: httpx.Response) -> str:

@@ -16,8 +16,9 @@ from processes import Citizen, Stack
 from sqlalchemy import func, select
 
 from bot import database, turns
-from bot.models import InboxMessage, OutboxMessage, Ticket, TurnEffect
-from connectors import supervisor
+from bot.models.conversations import InboxMessage, OutboxMessage, TurnEffect
+from bot.models.tickets import Ticket
+from connectors.run import supervisor
 
 TEXTS = ("身份证丢了咋补办", "护照多少钱", "你好", "养宠物乌龟的市民补贴在哪里申请领取", "谢谢", "身份证", "2")
 

@@ -14,7 +14,7 @@ from processes import Citizen, Stack, running
 
 from bot import crypto
 from bot.settings import get_settings
-from connectors.services import prepare
+from connectors.run.services import prepare
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,12 @@ from processes import Citizen, Stack
 from sqlalchemy import func, select
 
 from bot import database, knowledge
-from bot.models import QA, InboxMessage
+from bot.models.conversations import InboxMessage
+from bot.models.knowledge import QA
 from bot.settings import Settings
-from index import versions
-from index.versions import IndexReader
+from index.versions import build, store
+from index.versions.store import IndexReader
+from training.fit import calibration_for
 
 pytestmark = pytest.mark.full
 
@@ -98,7 +100,7 @@ def test_five_thousand_items_are_built_and_found(sqlite_db: Settings) -> None:
         )  # fmt: skip
     with database.write() as session:
         knowledge.upsert(session, items)
-    versions.publish(sqlite_db, versions.build(sqlite_db))
+    store.publish(sqlite_db, build.build(sqlite_db, calibration_for))
     loaded = IndexReader(sqlite_db).get()
     for item in dice.sample(items, 50):
         found = loaded.retriever.candidates(item.question)

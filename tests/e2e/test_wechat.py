@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from processes import WECHAT, Stack
 
-from connectors.dispatcher import BUSY
+from connectors.turns.dispatcher import BUSY
 from connectors.wechat.push import signature
 from tests.connectors.wechat_api import FakeWeChat
 

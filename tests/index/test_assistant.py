@@ -12,13 +12,19 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from bot import conversations, database, knowledge, tickets, turns
-from bot.models import QA, Conversation, Document, InboxMessage, Rating, Ticket, utcnow
+from bot import conversations, database, knowledge, turns
+from bot.clock import utcnow
+from bot.models.conversations import Conversation, InboxMessage, Rating
+from bot.models.knowledge import QA, Document
+from bot.models.tickets import Ticket
 from bot.replies import Reply
 from bot.settings import Settings
-from index import versions, wording
-from index.assistant import Assistant
-from index.versions import IndexReader
+from bot.tickets import lookup, moves, numbers, register
+from index.assistant import phrases
+from index.assistant.respond import Assistant
+from index.versions import build, store
+from index.versions.store import IndexReader
+from training.fit import calibration_for
 
 
 def qa(id_: str, question: str, answer: str = "", **more: Any) -> QA:
@@ -39,7 +45,7 @@ def qa(id_: str, question: str, answer: str = "", **more: Any) -> QA:
 
 
 TODAY = date(2026, 11, 20)
-NOWHERE = "2026030200001" + tickets.check_digit("2026030200001")
+NOWHERE = "2026030200001" + numbers.check_digit("2026030200001")
 LOCAL = "高龄津贴每月领多少钱"
 KNOWLEDGE = [
     qa("gl-000", LOCAL, "国家没有统一标准，各地自定。", matter="高龄津贴"),
@@ -63,7 +69,7 @@ def make(settings: Settings, **changes: Any) -> Assistant:
         knowledge.upsert(session, [document])
         knowledge.upsert(session, [_copy(item) for item in KNOWLEDGE])
     settings = settings.model_copy(update={"dense": False, "answer_at": 0.5, "clarify_at": 0.4} | changes)
-    versions.publish(settings, versions.build(settings))
+    store.publish(settings, build.build(settings, calibration_for))
     return Assistant(settings, IndexReader(settings))
 
 
@@ -198,7 +204,7 @@ def test_two_items_of_one_wording_are_no_certainty(sqlite_db: Settings) -> None:
     talk = Talk(make(sqlite_db, region="110000", answer_at=0.985, clarify_at=0.4))
     with database.write() as session:
         knowledge.upsert(session, [qa("twin", "图书馆借书证丢失如何补领", "另一个答案。")])
-    versions.publish(talk.assistant._settings, versions.build(talk.assistant._settings))
+    store.publish(talk.assistant._settings, build.build(talk.assistant._settings, calibration_for))
     assert getattr(talk.say("图书馆借书证丢失如何补领"), "qa_id", None) is None
 
 
@@ -241,7 +247,7 @@ def test_whoever_asks_after_their_ticket_sees_it_even_where_a_qa_tells_how(sqlit
     talk = Talk(make(sqlite_db, region="430000"))
     with database.write() as session:
         knowledge.upsert(session, [qa("how", "怎么查工单进度", "打12345。", similar=["查一下我的工单进度"])])
-    versions.publish(talk.assistant._settings, versions.build(talk.assistant._settings))
+    store.publish(talk.assistant._settings, build.build(talk.assistant._settings, calibration_for))
     assert talk.say("查一下我的工单进度", "check_ticket").qa_id == "how"
     ticket = talk.say("我家宠物乌龟的市民补贴")
     assert ticket.type == "ticket"
@@ -297,8 +303,8 @@ def test_a_daily_bound_ends_tickets_but_not_the_conversation(sqlite_db: Settings
 def coded(code: str, phone: str | None = None) -> str:
     """The number of somebody's ticket with this query code."""
     with database.write() as session:
-        number = tickets.free_number(session, utcnow())
-        tickets.create(
+        number = numbers.free_number(session, utcnow())
+        register.create(
             session, number=number, query_code=code, conversation_id=None, turn_id=None, kind="咨询", subject="路灯坏了",
             transcript=[], region=None, phone=phone, department=None, days=15, now=utcnow(),
         )  # fmt: skip
@@ -320,33 +326,33 @@ def test_in_dialogue_an_address_guesses_as_slowly_as_elsewhere_however_many_conv
 ) -> None:
     number, mine = coded("00421170"), coded("00421171")
     said = [Talk(assistant).say(f"{number} {n:08d}", source="attacker").text for n in range(50)]
-    assert said[0] == tickets.NOT_FOUND and sum(text == tickets.NOT_FOUND for text in said) < 8
-    assert all("后再试" in text for text in said if text != tickets.NOT_FOUND)
+    assert said[0] == moves.NOT_FOUND and sum(text == moves.NOT_FOUND for text in said) < 8
+    assert all("后再试" in text for text in said if text != moves.NOT_FOUND)
     assert Talk(assistant).say(f"{mine} 00421171", source="attacker").number == mine  # a neighbour's own
     talk = Talk(assistant)
-    assert talk.say(f"{number} 00421179", source="owner").text == tickets.NOT_FOUND
+    assert talk.say(f"{number} 00421179", source="owner").text == moves.NOT_FOUND
     with database.read() as session:
         assert session.scalars(select(InboxMessage.source).distinct()).all() == [None]  # kept for no longer than needed
 
 
 def test_an_old_ticket_that_many_guessed_at_asks_for_the_end_of_the_phone(assistant: Assistant) -> None:
     number, none = coded("004211", "13812345678"), coded("004211")
-    for n in range(tickets.WATCHED_AFTER):
+    for n in range(lookup.WATCHED_AFTER):
         for one in (number, none, NOWHERE):
             Talk(assistant).say(f"{one} 999999", source=f"attacker {n}")
     talk = Talk(assistant)
-    assert talk.say(f"{number} 004211").text == wording.ASK_PHONE_TAIL
+    assert talk.say(f"{number} 004211").text == phrases.ASK_PHONE_TAIL
     assert talk.say("5678").number == number
     talk = Talk(assistant)
-    assert talk.say(f"{none} 004211").text == wording.ASK_PHONE_TAIL
+    assert talk.say(f"{none} 004211").text == phrases.ASK_PHONE_TAIL
     assert talk.say("没有留").number == none
     assert Talk(assistant).say(f"{number} 004211 尾号5678").number == number
     talk = Talk(assistant)
-    assert talk.say(f"{NOWHERE} 004211").text == wording.ASK_PHONE_TAIL
+    assert talk.say(f"{NOWHERE} 004211").text == phrases.ASK_PHONE_TAIL
     assert talk.say("图书馆借书证丢失如何补领").type == "answer"  # another matter
     talk = Talk(assistant)
     talk.say(f"{NOWHERE} 004211")
-    assert talk.say("5678").text == tickets.NOT_FOUND
+    assert talk.say("5678").text == moves.NOT_FOUND
     talk = Talk(assistant)
     talk.say(f"{number} 004211")
     talk.say("查工单", "check_ticket")

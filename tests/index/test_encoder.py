@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from index.encoder import BUNDLED, Encoder, EncoderError, checksum, load_encoder
-from index.encoder.pairs import plain_text_pairs, read_jsonl, sentences
-from index.encoder.tokenizer import build_tokenizer, jieba_frequencies, read_terms, unigram_tokenizer
+from training.encoder.pairs import plain_text_pairs, read_jsonl, sentences
+from training.encoder.tokenizer import build_tokenizer, jieba_frequencies, read_terms, unigram_tokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
 

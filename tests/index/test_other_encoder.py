@@ -8,17 +8,18 @@ import pytest
 
 from bot import database, knowledge
 from bot.settings import Settings
-from index import fit, versions
-from index.assistant import Assistant
+from index.assistant.respond import Assistant
 from index.encoder import BUNDLED, encoder_checksum
-from index.encoder.batches import tokenise
-from index.encoder.export import save_table
-from index.encoder.pairs import item_sources, read_items
-from index.encoder.table import TablePlan, new_table, train_table
-from index.encoder.tokenizer import unigram_tokenizer
-from index.knowledge_files import STARTER, load_starter
-from index.versions import IndexReader
+from index.knowledge_files.starter import STARTER, load_starter
+from index.versions import build, calibrations, store
+from index.versions.store import IndexReader
 from tests.index.test_assistant import Talk
+from training.encoder.batches import tokenise
+from training.encoder.export import save_table
+from training.encoder.pairs import item_sources, read_items
+from training.encoder.table import TablePlan, new_table, train_table
+from training.encoder.tokenizer import unigram_tokenizer
+from training.fit import calibration_for
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +43,11 @@ def test_a_model_trained_on_the_spot_answers_by_a_calibration_of_its_own(sqlite_
         load_starter(session)
     with database.read() as session:
         assert len(knowledge.all_qas(session)) > 500
-    versions.publish(settings, versions.build(settings))
+    store.publish(settings, build.build(settings, calibration_for))
     loaded = IndexReader(settings).get()
     assert loaded.manifest["encoder"]["dim"] == 32
     assert loaded.calibration.encoder == encoder_checksum(str(trained)) != encoder_checksum(str(BUNDLED))
-    assert loaded.calibration != fit.shipped(encoder_checksum(str(BUNDLED)))
+    assert loaded.calibration != calibrations.shipped(encoder_checksum(str(BUNDLED)))
     assert loaded.calibration.fitted_on["wrong_upper_bound"] <= 0.05
     reply = Talk(Assistant(settings, IndexReader(settings))).say("身份证丢了怎么补办")
     assert reply.type == "answer" and reply.matter == "身份证换领补领"

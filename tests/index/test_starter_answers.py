@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from index.knowledge_files import STARTER, read_folder
-from index.verify import REVIEWED, articles, read_settled
+from index.knowledge_files.reading import read_folder
+from index.knowledge_files.starter import STARTER
+from index.knowledge_files.verify import REVIEWED, articles, read_settled
 
 QAS = read_folder(STARTER).qas
 ANSWERS = {qa.id: qa.answer for qa in QAS}

@@ -9,10 +9,13 @@ from typing import Any, get_args
 import pytest
 
 from bot import conversations, database, knowledge, turns
-from bot.models import QA, TurnEffect, utcnow
+from bot.clock import utcnow
+from bot.models.conversations import TurnEffect
+from bot.models.knowledge import QA
 from bot.settings import Settings
 from bot.turns import Outcome
-from index import knowledge_files, themes
+from index import themes
+from index.knowledge_files import starter
 from index.themes import TOP, Audience, Theme
 from tests.index.test_assistant import qa
 
@@ -70,7 +73,7 @@ def test_the_file_is_sound() -> None:
 
 def test_every_matter_and_question_of_the_starter_knowledge_has_its_theme(sqlite_db: Settings) -> None:
     with database.write() as session:
-        knowledge_files.load_starter(session)
+        starter.load_starter(session)
         qas = knowledge.all_qas(session)
     matters = {one.matter for one in qas}
     named = {matter for life in themes.lives() for matter in life.matters}

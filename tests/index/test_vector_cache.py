@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from index.encoder import Encoder, load_encoder
-from index.vector_cache import CachedEncoder
+from index.versions.vector_cache import CachedEncoder
 
 TEXTS = ["身份证丢了怎么补办", "公积金怎么提取", "", "公积金怎么提取"]
 

@@ -13,11 +13,12 @@ import pytest
 
 from bot import database, knowledge
 from bot.errors import NotFound
-from bot.models import QA
+from bot.models.knowledge import QA
 from bot.settings import Settings
-from index import versions
-from index.retriever import FEATURES
-from index.versions import IndexDamaged, IndexReader, IndexUnavailable
+from index.search.retriever import FEATURES
+from index.versions import build, store
+from index.versions.store import IndexDamaged, IndexReader, IndexUnavailable
+from training.fit import calibration_for
 
 _CONTEXT = multiprocessing.get_context("fork")
 
@@ -49,8 +50,8 @@ def known(sqlite_db: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 def build_and_publish(settings: Settings) -> str:
-    version = versions.build(settings)
-    versions.publish(settings, version)
+    version = build.build(settings, calibration_for)
+    store.publish(settings, version)
     return version
 
 
@@ -76,15 +77,15 @@ def test_rollback_goes_back_and_forth(known: Settings) -> None:
     one, two = build_and_publish(known), build_and_publish(known)
     reader = IndexReader(known)
     assert reader.get().version == two
-    assert versions.rollback(known) == one
+    assert store.rollback(known) == one
     assert reader.get().version == one
-    assert versions.rollback(known) == two
+    assert store.rollback(known) == two
 
 
 def test_without_an_earlier_version_there_is_no_rollback(known: Settings) -> None:
     build_and_publish(known)
     with pytest.raises(NotFound, match="没有更早"):
-        versions.rollback(known)
+        store.rollback(known)
 
 
 def test_without_any_version_the_reader_says_so(known: Settings) -> None:
@@ -94,7 +95,7 @@ def test_without_any_version_the_reader_says_so(known: Settings) -> None:
 
 def test_an_empty_knowledge_base_builds_nothing(sqlite_db: Settings) -> None:
     with pytest.raises(ValueError, match="知识库是空的"):
-        versions.build(sqlite_db.model_copy(update={"dense": False}))
+        build.build(sqlite_db.model_copy(update={"dense": False}), calibration_for)
 
 
 def _damage_bytes(folder: Path) -> None:
@@ -123,10 +124,10 @@ def test_a_damaged_version_is_refused_and_the_one_before_goes_on(
     good = build_and_publish(known)
     reader = IndexReader(known)
     assert reader.get().version == good
-    bad = versions.build(known)
+    bad = build.build(known, calibration_for)
     damage(known.index_dir / bad)
     with pytest.raises((IndexDamaged, NotFound)):
-        versions.publish(known, bad)
+        store.publish(known, bad)
     # Damaged after it was published: a running reader keeps the old one, a fresh one takes the one before.
     (known.index_dir / "CURRENT").write_text(json.dumps({"version": bad, "previous": good}), encoding="utf-8")
     assert reader.get().version == good and reader.error
@@ -139,7 +140,7 @@ def test_a_version_name_cannot_leave_the_folder(known: Settings) -> None:
     build_and_publish(known)
     for name in ("../x", "..", "", "nonsense"):
         with pytest.raises(NotFound):
-            versions.publish(known, name)
+            store.publish(known, name)
 
 
 def test_a_full_disk_while_building_leaves_nothing(known: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,23 +150,23 @@ def test_a_full_disk_while_building_leaves_nothing(known: Settings, monkeypatch:
         if name == "files written":
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(versions, "step", full)
+    monkeypatch.setattr(store, "step", full)
     with pytest.raises(OSError, match="No space left"):
-        versions.build(known)
-    assert [m["version"] for m in versions.versions(known)] == [good]
+        build.build(known, calibration_for)
+    assert [m["version"] for m in store.versions(known)] == [good]
     assert not list(known.index_dir.glob(".building-*"))
 
 
 def test_a_full_disk_while_publishing_keeps_the_old_one(known: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    good, next_ = build_and_publish(known), versions.build(known)
+    good, next_ = build_and_publish(known), build.build(known, calibration_for)
 
     def full(name: str) -> None:
         if name == "pointer written":
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(versions, "step", full)
+    monkeypatch.setattr(store, "step", full)
     with pytest.raises(OSError, match="No space left"):
-        versions.publish(known, next_)
+        store.publish(known, next_)
     assert IndexReader(known).get().version == good
     assert not list(known.index_dir.glob(".CURRENT-*"))
 
@@ -178,8 +179,8 @@ def _die_at(settings: Settings, name: str) -> None:
         if reached == name:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    versions.step = die
-    versions.publish(settings, versions.build(settings))
+    store.step = die
+    store.publish(settings, build.build(settings, calibration_for))
 
 
 @pytest.mark.parametrize("name", _STEPS)
@@ -199,9 +200,9 @@ def test_kill_9_at_every_step_leaves_a_sound_version_in_use(known: Settings, nam
 
 
 def test_only_some_versions_are_kept(known: Settings) -> None:
-    for _ in range(versions.KEEP + 3):
+    for _ in range(store.KEEP + 3):
         build_and_publish(known)
-    assert len(versions.versions(known)) == versions.KEEP
+    assert len(store.versions(known)) == store.KEEP
 
 
 def test_switching_vectors_off_is_felt(known: Settings) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.rasa_model import RasaTrainingError, ensure_model
+from connectors.run.rasa_model import RasaTrainingError, ensure_model
 
 ROOT = Path(__file__).resolve().parents[2]
 

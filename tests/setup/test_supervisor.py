@@ -19,11 +19,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from connectors import supervisor
-from connectors.log_files import LONGEST_LINE
-from connectors.supervisor import Service, SupervisorError, free_ports, run_services, start_in_background
+from connectors.run import supervisor
+from connectors.run.log_files import LONGEST_LINE
+from connectors.run.supervisor import Service, SupervisorError, free_ports, run_services, start_in_background
 
-ROOT = Path(supervisor.__file__).parent.parent
+ROOT = Path(supervisor.__file__).parents[2]
 
 # A service: answers every GET, notes its process id.  Modes: "stubborn" ignores SIGTERM, "parent" has a child doing so,
 # "deaf" never listens, "broken" ends at once, "slow" listens late; after its first answer "busy" turns in circles,
@@ -425,7 +425,7 @@ def start_driver(folder: Path) -> subprocess.Popen[str]:
     services = [a_service(folder, "one"), a_service(folder, "two", "parent"), a_service(folder, "three", "stubborn")]
     wanted = [[s.name, list(s.command), s.port, s.ready_url] for s in services]
     code = (
-        "import json, pathlib, sys; from connectors.supervisor import Service, run_services;"
+        "import json, pathlib, sys; from connectors.run.supervisor import Service, run_services;"
         "services = [Service(n, c, {}, p, u) for n, c, p, u in json.loads(sys.argv[1])];"
         "sys.exit(run_services(services, on_ready=lambda: print('ALL READY', flush=True), grace_s=2.0,"
         " log_dir=pathlib.Path(sys.argv[2])))"

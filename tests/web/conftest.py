@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 from processes import Stack
 
-from connectors.page import BUILD
+from connectors.gateway.pages import BUILD
 from tests.web.visitor import Visitor, launch
 
 

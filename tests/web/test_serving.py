@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from bot.settings import Settings
-from connectors import gateway, page
+from connectors.gateway import app, pages
 
 POLICY = "script-src 'self';"
 
@@ -18,13 +18,13 @@ POLICY = "script-src 'self';"
 @pytest.fixture
 def client(settings: Settings) -> TestClient:
     """The gateway's application, not started: serving files needs no database."""
-    return TestClient(gateway.create_app())
+    return TestClient(app.create_app())
 
 
 @pytest.fixture
 def unbuilt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Iterator[TestClient]:
-    monkeypatch.setattr(page, "BUILD", tmp_path / "nothing")
-    yield TestClient(gateway.create_app())
+    monkeypatch.setattr(pages, "BUILD", tmp_path / "nothing")
+    yield TestClient(app.create_app())
 
 
 def scripts(client: TestClient) -> list[str]:

@@ -8,9 +8,11 @@ import pytest
 from playwright.sync_api import expect
 from processes import Stack
 
-from bot import database, tickets
+from bot import database
+from bot.clock import utcnow
 from bot.errors import NotFound
-from bot.models import Ticket, utcnow
+from bot.models.tickets import Ticket
+from bot.tickets import lookup
 from tests.web.visitor import Visitor
 
 
@@ -58,9 +60,9 @@ def old_and_guessed_at(stack: Stack, number: str, phone: str | None) -> str:
         with database.write() as session:
             ticket = session.get_one(Ticket, number)
             ticket.query_code, ticket.phone, ticket.conversation_id = "004211", phone, None
-        for n in range(tickets.WATCHED_AFTER):
+        for n in range(lookup.WATCHED_AFTER):
             with pytest.raises(NotFound), database.write() as session:
-                tickets.find(session, number, "99999999", source=f"guesser {n}", now=utcnow())
+                lookup.find(session, number, "99999999", source=f"guesser {n}", now=utcnow())
     return "004211"
 
 

@@ -14,7 +14,7 @@ import writings
 
 from bot import guards, ticket_form
 from bot.errors import InvalidInput
-from index.acts import order
+from index.assistant.acts import order
 from index.calculators import CALCULATORS, recognise
 from index.calculators.dialogue import Step, advance, begin
 from index.calculators.reading import Month, read_date, read_length, read_money, read_month

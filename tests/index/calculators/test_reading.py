@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from bot.errors import InvalidInput
 from index.calculators import CALCULATORS
 from index.calculators.form import Field, as_length, as_text
+from index.calculators.numbers import number
+from index.calculators.numbers import tidy as tidied
 from index.calculators.reading import (
     Month,
     elapsed,
@@ -22,8 +24,6 @@ from index.calculators.reading import (
     read_number,
     read_yes,
 )
-from index.numbers import number
-from index.numbers import tidy as tidied
 
 TODAY = date(2026, 11, 21)
 D = Decimal

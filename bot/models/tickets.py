@@ -1,0 +1,70 @@
+"""Tables of tickets, and the calendar that they are due by."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import (
+    ForeignKey,
+    String,
+    Text,
+)
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from bot.models.base import Base, Secret
+
+
+class Ticket(Base):
+    """A ticket (工单)."""
+
+    __tablename__ = "tickets"
+
+    number: Mapped[str] = mapped_column(String(16), primary_key=True)
+    query_code: Mapped[Any] = mapped_column(Secret)
+    conversation_id: Mapped[str | None] = mapped_column(String(32), index=True)
+    turn_id: Mapped[str | None] = mapped_column(String(32), unique=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    """咨询, 投诉, 举报, 建议 or 求助"""
+    subject: Mapped[Any] = mapped_column(Secret)
+    """What the citizen asked or reports"""
+    transcript: Mapped[Any] = mapped_column(Secret)
+    """Masked lines of the conversation that led here: [{"sender", "text"}]"""
+    region: Mapped[str | None] = mapped_column(String(6))
+    phone: Mapped[Any] = mapped_column(Secret, nullable=True)
+    department: Mapped[str | None] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(String(8), index=True)
+    claimed_by: Mapped[str | None] = mapped_column(Text)
+    answer: Mapped[Any] = mapped_column(Secret, nullable=True)
+    working_days: Mapped[int]
+    due_at: Mapped[datetime] = mapped_column(index=True)
+    due_estimated: Mapped[bool]
+    """Whether the calendar of a year without a holiday notice was used (暂按周末推算)."""
+    created_at: Mapped[datetime]
+    events: Mapped[list[TicketEvent]] = relationship(order_by="TicketEvent.id", cascade="all, delete-orphan")
+
+
+class TicketEvent(Base):
+    """One change of a ticket: who, when, why."""
+
+    __tablename__ = "ticket_events"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    number: Mapped[str] = mapped_column(ForeignKey("tickets.number"), index=True)
+    at: Mapped[datetime]
+    actor: Mapped[str] = mapped_column(Text)
+    action: Mapped[str] = mapped_column(String(16))
+    state: Mapped[str] = mapped_column(String(8))
+    """The state after the event"""
+    note: Mapped[Any] = mapped_column(Secret)
+    public: Mapped[bool] = mapped_column(default=True)
+
+
+class CalendarDay(Base):
+    """Operations' own word on one day, over the package's calendar."""
+
+    __tablename__ = "calendar_days"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    working: Mapped[bool]
+    note: Mapped[str | None] = mapped_column(Text)

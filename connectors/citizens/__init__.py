@@ -1,0 +1,1 @@
+"""The citizens' REST API."""

@@ -1,0 +1,192 @@
+"""The citizens' REST API, what can be looked up: the site, life events with their questions, regions, calculators."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import BaseModel, Field
+
+from bot import regions
+from bot.clock import utcnow
+from bot.errors import NotFound, TooMany
+from bot.replies import CalculationReply, RegionView
+from connectors.web.context import Body, Gateway, TheGateway, client_address
+from connectors.web.errors import answers
+from index import themes
+from index.assistant.respond import calculation_reply
+from index.calculators import CALCULATORS
+from index.themes import Audience
+
+router = APIRouter()
+
+
+HOTLINE = "12345"
+"""政务服务便民热线, the same number in the whole country (国办发〔2020〕53号)"""
+
+
+class Site(BaseModel):
+    """What a client must know before the first word."""
+
+    city: str
+    region: RegionView = Field(description="The region that is served.")
+    retention_days: int = Field(description="After so many silent days a conversation is erased.")
+    hotline: str
+    wechat_templates: list[str] = Field(description="Template ids for wx.requestSubscribeMessage.")
+    version: str
+
+
+class RegionItem(BaseModel):
+    """A region in a list: its own name, without its parents'."""
+
+    code: str
+    name: str
+    leaf: bool = Field(description="It has no parts of its own.")
+
+
+class QuestionView(BaseModel):
+    """A question that has an answer now; send it as a message to get it."""
+
+    qa_id: str
+    question: str
+
+
+class ThemeView(BaseModel):
+    """A life event, and what people ask most often in it."""
+
+    id: str
+    title: str
+    audience: Audience
+    hint: str
+    questions: list[QuestionView] = Field(description="At most 8.")
+
+
+class MatterView(BaseModel):
+    """A matter and all its questions."""
+
+    matter: str
+    questions: list[QuestionView]
+
+
+class WholeThemeView(ThemeView):
+    """A life event with everything in it."""
+
+    matters: list[MatterView]
+
+
+class FieldView(BaseModel):
+    """One input of a calculator.  Values are sent as people write them: 76年3月, 八千五, 6年半."""
+
+    name: str
+    label: str
+    question: str
+    kind: str
+    optional: bool
+    unit: str
+    choices: list[dict[str, str]]
+
+
+class CalculatorView(BaseModel):
+    """A calculator and what it wants to know."""
+
+    id: str
+    title: str
+    matter: str
+    fields: list[FieldView]
+
+
+class Calculation(Body):
+    """The inputs, by field name."""
+
+    inputs: dict[str, Annotated[str, Field(max_length=200)]] = Field(max_length=20)
+
+
+@router.get("/site")
+def read_site(request: Request, here: TheGateway) -> Site:
+    """Whose assistant this is."""
+    settings = here.settings
+    return Site(
+        city=settings.city,
+        region=RegionView(code=settings.region, name=regions.full_name(settings.region)),
+        retention_days=settings.retention_days,
+        hotline=HOTLINE,
+        wechat_templates=[settings.miniprogram_template] if settings.miniprogram_template else [],
+        version=request.app.version,
+    )
+
+
+@router.get("/regions", responses=answers(404))
+def list_regions(here: TheGateway, parent: Annotated[str | None, Query(pattern=r"^\d{6}$")] = None) -> list[RegionItem]:
+    """A region's parts; without ``parent``, the region that is served."""
+    found = [regions.get(here.settings.region)] if parent is None else regions.children(parent)
+    return [RegionItem(code=one.code, name=one.name, leaf=not regions.children(one.code)) for one in found]
+
+
+@router.get("/themes", responses=answers(429))
+def list_themes(request: Request, here: TheGateway) -> list[ThemeView]:
+    """Life events that have questions which may be answered now."""
+    return [_theme(one) for one in _themes(request, here)]
+
+
+@router.get("/themes/{theme}", responses=answers(404, 429))
+def read_theme(request: Request, here: TheGateway, theme: Annotated[str, Path(max_length=32)]) -> WholeThemeView:
+    """A life event with all its matters and questions."""
+    for one in _themes(request, here):
+        if one.id == theme:
+            matters = [MatterView(matter=each.title, questions=_questions(each.questions)) for each in one.matters]
+            return WholeThemeView(**_theme(one).model_dump(), matters=matters)
+    raise NotFound("没有这个主题，或者它现在没有可以回答的问题。")
+
+
+def _themes(request: Request, here: Gateway) -> tuple[themes.Theme, ...]:
+    if not here.lookups.allow(client_address(request)):
+        raise TooMany("查看得太频繁了，请稍后再试。")
+    return themes.current(here.settings, utcnow())
+
+
+def _theme(theme: themes.Theme) -> ThemeView:
+    return ThemeView(
+        id=theme.id, title=theme.title, audience=theme.audience, hint=theme.hint, questions=_questions(theme.top)
+    )
+
+
+def _questions(questions: tuple[themes.Question, ...]) -> list[QuestionView]:
+    return [QuestionView(qa_id=one.qa_id, question=one.text) for one in questions]
+
+
+@router.get("/calculators")
+def list_calculators() -> list[CalculatorView]:
+    """The calculators: retirement, unemployment benefit, leave, severance, income tax, overtime."""
+    return [
+        CalculatorView(
+            id=one.id,
+            title=one.title,
+            matter=one.matter,
+            fields=[
+                FieldView(
+                    name=each.name,
+                    label=each.label,
+                    question=each.question,
+                    kind=each.kind,
+                    optional=each.optional,
+                    unit=each.unit,
+                    choices=[{"value": choice.value, "label": choice.label} for choice in each.choices],
+                )
+                for each in one.fields
+            ],
+        )
+        for one in CALCULATORS.values()
+    ]
+
+
+@router.post("/calculators/{calculator}", responses=answers(400, 404, 429))
+def calculate(
+    request: Request, here: TheGateway, calculator: Annotated[str, Path(max_length=32)], body: Calculation
+) -> CalculationReply:
+    """Work a rule out.  Nothing is stored.  422 says in Chinese which input is missing or makes no sense."""
+    if calculator not in CALCULATORS:
+        raise NotFound(f"没有「{calculator}」这个计算器。")
+    if not here.lookups.allow(client_address(request)):
+        raise TooMany("算得太频繁了，请稍后再试。")
+    one = CALCULATORS[calculator]
+    return calculation_reply(one, one.compute(body.inputs))

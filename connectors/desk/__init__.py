@@ -1,0 +1,1 @@
+"""The routes of those who sit at the hotline's desk."""

@@ -1,0 +1,1 @@
+"""The gateway: one application for all channels, its pages and its OpenAPI description."""

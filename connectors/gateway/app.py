@@ -1,0 +1,308 @@
+"""The gateway: one FastAPI application for citizens and operators.  ``uvicorn connectors.gateway.app:app`` serves it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import ClassVar
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from bot import crypto, database, disk, logs, retention, security_log
+from bot.errors import (
+    YihaodaError,
+)
+from bot.private import keep_private
+from bot.retention import PurgeRefused
+from bot.settings import get_settings
+from connectors import metrics
+from connectors.citizens import conversations
+from connectors.desk import operators
+from connectors.gateway import errors, pages
+from connectors.gateway.disks import Disks, measure
+from connectors.turns.dispatcher import Dispatcher, depths
+from connectors.turns.notifier import Notifier
+from connectors.turns.rasa_client import RasaClient
+from connectors.web.context import Gateway
+from connectors.web.errors import answers, error_response
+from connectors.web.limits import PerMinute
+from connectors.wechat import account, channel, miniprogram
+from index.assistant.respond import Assistant, get_assistant
+
+log = structlog.get_logger(__name__)
+
+_RECOVER_S = 30.0
+"""How often the inbox is searched for messages that nobody is working on."""
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings = get_settings()
+    open_files = keep_private(settings)
+    logs.configure(settings.log_level)
+    security_log.record("gateway.started", counted=False)
+    if open_files:
+        log.warning("files.were_open", reason=open_files)
+    await asyncio.to_thread(database.migrate)
+    assistant = get_assistant()
+    rasa = RasaClient(settings.rasa_url, settings.rasa_timeout_s, settings.service_secret.get_secret_value())
+    notifier = Notifier(settings.streams_per_conversation, settings.streams_per_address)
+    dispatcher = Dispatcher(settings, rasa, assistant, notifier)
+    loading = asyncio.create_task(_load(assistant))
+    app.state.gateway = Gateway(
+        settings,
+        crypto.operator_token(settings),
+        assistant,
+        rasa,
+        notifier,
+        dispatcher,
+        openings=PerMinute(settings.conversations_per_minute),
+        lookups=PerMinute(settings.conversations_per_minute),
+        messages=PerMinute(settings.rate_per_minute),
+        loading=loading,
+    )
+    app.state.wechat = account.official(settings)
+    app.state.miniprogram = account.miniprogram(settings)
+    apps = [one for one in (app.state.wechat, app.state.miniprogram) if one is not None]
+    app.state.retention_refused = None
+    tasks = [loading, asyncio.create_task(_recover_forever(app, dispatcher, settings.retention_days))]
+    tasks += [asyncio.create_task(one.deliver_forever()) for one in apps]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for one in apps:
+            await one.api.close()
+        await dispatcher.close()
+        await rasa.close()
+        await asyncio.to_thread(database.reset_engine)
+
+
+async def _load(assistant: Assistant) -> None:
+    """Messages are taken, stored and (by Rasa) answered meanwhile; what we have to answer ourselves waits for this."""
+    try:
+        await asyncio.to_thread(assistant.warm_up)
+    except YihaodaError as error:
+        log.error("index.unavailable", reason=str(error))  # readyz says so; tickets are made meanwhile
+    except Exception:
+        log.exception("index.unavailable")
+
+
+async def _recover_forever(app: FastAPI, dispatcher: Dispatcher, retention_days: int) -> None:
+    """Take up what nobody is working on, and forget what is too old to be kept."""
+    refusals = _OnceADay()
+    while True:
+        try:
+            await dispatcher.recover()
+        except Exception:
+            log.exception("inbox.recover_failed")
+        try:
+            removed = await asyncio.to_thread(retention.run, retention_days)
+            app.state.retention_refused = None
+            if removed:
+                log.info("retention.purged", conversations=removed)
+            await asyncio.to_thread(database.forget_erased)  # what others erased or changed, or a killed process left
+        except PurgeRefused as refused:
+            app.state.retention_refused = str(refused)
+            if refusals.due():
+                log.error("retention.refused", reason=str(refused))
+        except Exception:
+            log.exception("retention.failed")
+        await asyncio.sleep(_RECOVER_S)
+
+
+class _OnceADay:
+    """Says when something is worth saying again.  By a clock that nobody sets."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def due(self) -> bool:
+        """Whether it is time; then it isn't for a day."""
+        if time.monotonic() < self._next:
+            return False
+        self._next = time.monotonic() + 86_400
+        return True
+
+
+class Source:
+    """Tells the security log where a request came from."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] == "http":
+            security_log.source.set(scope["client"][0] if scope.get("client") else "unknown")
+        await self._app(scope, receive, send)
+
+
+class BodyLimit:
+    """Refuses a request body over a size, whether announced or not, before anything reads it whole."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app, self._limit = app, limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body = b""
+        more = True
+        while more and len(body) <= self._limit:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        if len(body) > self._limit:
+            refused = error_response(413, "too_large", "内容太长了，请缩短后再发。")
+            await refused(scope, receive, send)
+            return
+        given = False
+
+        async def replay() -> Message:
+            nonlocal given
+            if given:
+                return await receive()
+            given = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self._app(scope, replay, send)
+
+
+class Private:
+    """Nothing that we say is kept by a browser or a proxy, or read as another type, unless the answer itself says so."""
+
+    HEADERS: ClassVar = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self.HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
+class Address:
+    """Refuses U+0000 in a request's path and query: PostgreSQL and file systems take it in no name."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] == "http" and ("\0" in scope["path"] or b"%00" in scope["query_string"]):
+            refused = error_response(422, "invalid_input", "地址里有不能用的字符 U+0000。")
+            await refused(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+def create_app() -> FastAPI:
+    """The application."""
+    settings = get_settings()
+    app = FastAPI(
+        title="一号答",
+        version="0.1.0",
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+        responses=answers(413, 422, 503),
+    )
+    disks = Disks(settings)
+    app.include_router(conversations.router)
+    app.include_router(operators.router)
+    app.include_router(channel.router)
+    app.include_router(miniprogram.router)
+    app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)(pages.index)
+    app.add_route("/api/docs", pages.documentation)
+    for path, files in pages.mounts().items():
+        app.mount(path, files)
+    app.add_middleware(BodyLimit, limit=settings.body_bytes)
+    app.add_middleware(Address)
+    app.add_middleware(Source)
+    app.add_middleware(Private)
+    # Whatever else sends X-Forwarded-For may write into it what it likes.  Outermost: the others see the citizen's address.
+    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.proxies)
+    errors.handle(app)
+    app.add_exception_handler(Exception, _unknown_error)
+
+    @app.get("/healthz", tags=["service"])
+    async def healthz() -> dict[str, str]:
+        """The process lives."""
+        return {"status": "ok"}
+
+    @app.get("/readyz", tags=["service"], responses={503: {"description": "Citizens can't be answered; says why"}})
+    async def readyz(request: Request) -> JSONResponse:
+        """Whether messages are accepted (database) and answered (index); ``degraded`` with 200 where the gateway still answers.
+
+        One gateway serves a database: a Rasa that is down, a disk without room, or a log that can't be written, is for people
+        to see to, not for a load balancer, which would take the last gateway away.
+        """
+        here: Gateway = request.app.state.gateway
+        reasons = await disks.reasons()
+        checks: dict[str, object] = {"accepting": False, "answering": False, "rasa": await here.rasa.ready()}
+        checks |= {"reasons": reasons, "keys": crypto.get_cipher().fingerprints}
+        if not checks["rasa"]:
+            reasons.append("Rasa 没有应答，网关自己作答。")
+        if request.app.state.retention_refused:
+            reasons.append(request.app.state.retention_refused)
+        try:
+            checks["accepting"] = await asyncio.to_thread(depths) is not None
+            if not here.loading.done():
+                return JSONResponse({"status": "loading", **checks}, status_code=503)
+            loaded = await asyncio.to_thread(here.assistant.reader.get)
+            checks["answering"] = True
+            checks["index"] = loaded.version
+            checks["index_error"] = here.assistant.reader.error
+        except Exception as error:
+            checks["error"] = disk.reason(error) or str(error)
+            return JSONResponse({"status": "unavailable", **checks}, status_code=503)
+        return JSONResponse({"status": "degraded" if reasons else "ok", **checks})
+
+    @app.get("/metrics", tags=["service"], response_class=PlainTextResponse)
+    async def prometheus(request: Request) -> Response:
+        """Prometheus metrics."""
+        here: Gateway = request.app.state.gateway
+        try:
+            outbox, inbox = await asyncio.to_thread(depths)
+            metrics.OUTBOX_DEPTH.set(outbox)
+            metrics.INBOX_OPEN.set(inbox)
+            await asyncio.to_thread(measure, here.settings)
+            if here.loading.done():
+                metrics.INDEX_LAG.set(await asyncio.to_thread(here.assistant.reader.lag))
+        except Exception:
+            log.exception("metrics.incomplete")
+        return PlainTextResponse(metrics.render(), media_type="text/plain; version=0.0.4")
+
+    return app
+
+
+async def _unknown_error(_request: Request, error: Exception) -> JSONResponse:
+    log.error("request.crashed", exc_info=error)
+    response = error_response(500, "internal", "系统出了点问题，请稍后再试。")
+    response.headers.update(Private.HEADERS)  # this one is written outside of every middleware
+    return response
+
+
+app = create_app()

@@ -1,0 +1,383 @@
+"""The ``yihaoda`` command: the terminal is one more channel, and the operations staff's tool."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from bot import backup as backups
+from bot import crypto, database, disk, keys, logs, retention, security_log
+from bot.errors import StoreBusy, YihaodaError
+from bot.models.tickets import Ticket
+from bot.private import keep_private
+from bot.settings import get_settings
+from bot.tickets.citizen import status_reply
+from connectors.run.rasa_model import RasaTrainingError
+from connectors.run.supervisor import SupervisorError
+from connectors.terminal import knowledge
+from connectors.terminal.client import Client, GatewayDown, show, show_explanation
+
+app = typer.Typer(
+    name="yihaoda",
+    help="一号答：12345 热线的政策问答助手。",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(knowledge.kb, name="kb")
+app.add_typer(knowledge.index, name="index")
+tickets_app = typer.Typer(help="工单。", no_args_is_help=True)
+app.add_typer(tickets_app, name="ticket")
+wechat_app = typer.Typer(help="微信公众号。", no_args_is_help=True)
+menu_app = typer.Typer(help="公众号的菜单。", no_args_is_help=True)
+wechat_app.add_typer(menu_app, name="menu")
+app.add_typer(wechat_app, name="wechat")
+keys_app = typer.Typer(help="加密密钥。", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
+retention_app = typer.Typer(help="到期会话的清除。", no_args_is_help=True)
+app.add_typer(retention_app, name="retention")
+
+out, err = Console(), Console(stderr=True)
+
+FAILED, NOT_RUNNING = 1, 3
+"""Exit codes: the work failed; the assistant is not running.  Typer's own 2 says that the call was wrong."""
+
+
+@app.command()
+def run() -> None:
+    """启动全部服务；第一次会建库、载入示范知识、构建索引、训练 Rasa。Ctrl-C 停止。"""
+    from connectors.run.services import prepare, services
+    from connectors.run.supervisor import run_services
+
+    settings = get_settings()
+
+    def say(line: str) -> None:
+        out.print(f"[dim]·[/] {line}")
+
+    model = prepare(settings, say)
+    database.reset_engine()  # this process only watches over the others from here on
+
+    def ready() -> None:
+        out.print(f"\n[bold green]一号答已就绪[/]：{settings.gateway_url}")
+        out.print("试一试（另开一个终端）：[bold]./yihaoda ask 身份证丢了咋补办[/]，或者 [bold]./yihaoda chat[/]\n")
+
+    code = run_services(
+        services(settings, model),
+        on_ready=ready,
+        log_dir=settings.logs,
+        log_bytes=settings.log_mb * 1_000_000,
+        kept_logs=settings.log_files,
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
+def ask(
+    text: Annotated[str, typer.Argument(help="要问的话")],
+    as_json: Annotated[bool, typer.Option("--json", help="输出接口返回的 JSON")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="说明是怎么得出这个回复的")] = False,
+) -> None:
+    """问一句，经过网关、Rasa 和检索，得到回复。"""
+    with Client(get_settings()) as client:
+        turn = client.say(text)
+        detail = client.explain(turn["turn_id"]) if explain else None
+    if as_json:
+        print(json.dumps(turn | ({"explain": detail} if detail else {}), ensure_ascii=False, indent=2))
+        return
+    for reply in turn["replies"]:
+        show(out, reply)
+    if detail:
+        show_explanation(out, detail)
+
+
+@app.command()
+def chat() -> None:
+    """在终端里对话。输入 q 或按 Ctrl-D 离开。"""
+    with Client(get_settings()) as client:
+        out.print("[dim]请直接提问；选项回复数字；输入 q 离开。[/]")
+        while True:
+            try:
+                text = out.input("[bold cyan]您：[/]").strip()
+            except (EOFError, KeyboardInterrupt):
+                out.print()
+                return
+            if text.lower() in ("q", "quit", "exit"):
+                return
+            if text:
+                for reply in client.say(text)["replies"]:
+                    show(out, reply)
+
+
+@app.command()
+def bench(
+    folder: Annotated[Path, typer.Argument(help="含 corpus.jsonl、queries.jsonl、qrels.tsv 的文件夹")],
+    as_json: Annotated[bool, typer.Option("--json", help="输出 JSON")] = False,
+) -> None:
+    """在一套标注数据上评测检索：BM25（词、字）、向量、融合。"""
+    from index.encoder import EncoderError, load_encoder
+    from training.study.bench import BenchError, print_table, run_bench
+
+    settings = get_settings()
+    try:
+        report = run_bench(folder, encoder=load_encoder(settings.encoder or None), progress=err.is_terminal)
+    except (BenchError, EncoderError) as error:
+        raise _Failure(str(error)) from error
+    if as_json:
+        print(json.dumps(report, ensure_ascii=False))
+    else:
+        print_table(report, out)
+
+
+@app.command("evaluate")
+def evaluate_(
+    questions: Annotated[Path, typer.Argument(help='每行一个 {"q", "prev"?, "expect": 问答编号｜事项｜null} 的 JSONL')],
+    compare: Annotated[Path | None, typer.Option(help="以前某次评测的结果文件夹：列出变好和变坏的问题")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="输出 JSON")] = False,
+) -> None:
+    """用标注好的问题评测现在的助手：答对、答错、反问、转人工、婉拒各多少，错的逐条列出。不写数据库。"""
+    from rich.progress import Progress
+
+    from index.versions.store import IndexUnavailable
+    from training import evaluate
+
+    settings = get_settings()
+    database.migrate()
+    asking = evaluate.read_questions(questions)
+    evaluate.refuse_overlap(asking, questions)
+    try:
+        with Progress(console=err, transient=True) as bar:
+            task = bar.add_task("评测", total=len(asking))
+            asked = evaluate.evaluate(settings, asking, lambda: bar.advance(task))
+    except IndexUnavailable as error:
+        raise _Failure(f"还没有可用的索引：{error}") from error
+    run = evaluate.save(settings, questions.resolve(), asked)
+    if as_json:
+        print(json.dumps(evaluate.figures(asked), ensure_ascii=False))
+        return
+    evaluate.show(out, asked)
+    if compare is not None:
+        changed = evaluate.compare(compare, asked)
+        for old, now in changed:
+            names = evaluate.OUTCOME_NAMES
+            out.print(Text(f"  变化：{now.q}：{names[old['outcome']]} → {names[now.outcome]}（{now.qa_id or '—'}）"))
+        out.print(f"与 {compare.name} 相比，{len(changed)} 个问题的结果不同。")
+    out.print(Text(f"结果在 {run}"), soft_wrap=True)
+
+
+@menu_app.command("publish")
+def menu_publish(
+    file: Annotated[Path | None, typer.Argument(help="菜单文件（JSON）；不写就用随项目附带的")] = None,
+) -> None:
+    """检查菜单文件，发布到公众号，换掉原来的菜单。"""
+    from connectors.wechat import menu
+
+    _ask_wechat("/cgi-bin/menu/create", menu.read(file or menu.DEFAULT))
+    out.print("菜单已发布。已经打开公众号的人，最迟 5 分钟后看到新菜单。")
+
+
+@wechat_app.command("qrcode")
+def qrcode(scene: Annotated[str, typer.Argument(help="知识库里的事项名，或者主题名")]) -> None:
+    """申请一个永久的带参数二维码：市民扫了就看到这个事项常问的问题。"""
+    from urllib.parse import quote
+
+    if not 1 <= len(scene) <= 64:
+        raise _Failure("二维码的参数要有 1 到 64 个字。")
+    asked = {"action_name": "QR_LIMIT_STR_SCENE", "action_info": {"scene": {"scene_str": scene}}}
+    made = _ask_wechat("/cgi-bin/qrcode/create", asked)
+    out.print(f"二维码的内容（做成图片就能用）：{made['url']}", soft_wrap=True)
+    ticket = quote(made["ticket"], safe="")
+    out.print(f"微信做好的图片：https://mp.weixin.qq.com/cgi-bin/showqrcode?ticket={ticket}", soft_wrap=True)
+
+
+def _ask_wechat(path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Have WeChat do something for the official account."""
+    import asyncio
+
+    from connectors.wechat.api import WeChatApi
+
+    settings = get_settings()
+    if not settings.wechat_app_id:
+        raise _Failure("没有设置公众号：请先设置 YIHAODA_WECHAT_APP_ID 等几项。")
+    database.migrate()
+
+    async def ask() -> dict[str, Any]:
+        secret = settings.wechat_app_secret.get_secret_value()
+        api = WeChatApi(settings.wechat_app_id, secret, settings.wechat_api_url)
+        try:
+            return await api.ask(path, body)
+        finally:
+            await api.close()
+
+    return asyncio.run(ask())
+
+
+@tickets_app.command("show")
+def show_ticket(
+    number: Annotated[str, typer.Argument(help="办件编号")],
+    as_json: Annotated[bool, typer.Option("--json", help="输出 JSON")] = False,
+) -> None:
+    """查看一张工单（在服务器本机上，无需查询码）。"""
+    database.migrate()
+    with database.read() as session:
+        ticket = session.get(Ticket, number)
+        if ticket is None:
+            raise _Failure(f"没有这张工单：{number}")
+        reply = status_reply(ticket).model_dump(mode="json")
+    if as_json:
+        print(json.dumps(reply, ensure_ascii=False, indent=2))
+    else:
+        show(out, reply)
+
+
+@app.command()
+def backup(target: Annotated[Path, typer.Argument(help="备份文件，如 backup.tar.gz")]) -> None:
+    """把数据库、索引和本机密钥备份成一个文件，写完读回来检查一遍。请像保管钥匙一样保管它。"""
+    database.migrate()
+    with err.status("正在备份"):
+        held = backups.backup(get_settings(), target)
+    security_log.record("backup.made", str(target), counted=False)
+    size = target.stat().st_size / 1e6
+    out.print(f"已备份到 {target}：{sum(held.rows.values())} 行，{size:.1f} MB，读回检查无误。", soft_wrap=True)
+    if held.keys:
+        out.print(f"恢复时要用的密钥（指纹）：{'、'.join(held.keys)}", soft_wrap=True)
+    _say_what_stays_shut(held.unreadable)
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Argument(help="备份文件")],
+    accept_missing_keys: Annotated[
+        bool, typer.Option("--accept-missing-keys", help="密钥确实丢了，也恢复其余的")
+    ] = False,
+) -> None:
+    """把备份恢复到一个空的数据目录（先停止服务）。"""
+    with err.status("正在恢复"):
+        held = backups.restore(get_settings(), source, accept_missing_keys=accept_missing_keys)
+    security_log.record("backup.restored", str(source), counted=False)
+    out.print(f"已恢复 {sum(held.rows.values())} 行。现在可以启动：make run")
+    if held.replaced:
+        out.print(f"PostgreSQL 不收 NUL 字符，有 {held.replaced} 个换成了“\ufffd”。")
+    _say_what_stays_shut(held.unreadable)
+
+
+def _say_what_stays_shut(count: int) -> None:
+    if count:
+        err.print(f"[bold yellow]注意：[/]有 {count} 处内容，现有的密钥都打不开。", highlight=False)
+
+
+@keys_app.command("list")
+def list_keys() -> None:
+    """列出密钥的指纹，和各自加密了多少处内容。"""
+    database.migrate()
+    cipher = crypto.cipher_for(get_settings())
+    found = keys.census(cipher)
+    for number, name in enumerate(cipher.fingerprints):
+        out.print(f"{name}  {found[name]} 处{'，新内容用它加密' if number == 0 else ''}", highlight=False)
+    _say_what_stays_shut(found[None])
+
+
+@keys_app.command("rotate")
+def rotate_keys(actor: Annotated[str, typer.Option(help="操作人，记入审计日志")] = "运维人员") -> None:
+    """把加密的内容全部改用最新的密钥，服务不用停；中断了再运行一次就接着做。"""
+    from connectors.terminal.client import keys_in_use
+
+    database.migrate()
+    settings = get_settings()
+    if settings.secret_keys.get_secret_value():
+        running = keys_in_use(settings)
+        if running is None:
+            err.print(f"没有连上网关（{settings.gateway_url}）。它在别的机器上的话，请确认已经用新设置重启过。")
+        elif crypto.cipher_for(settings).fingerprints[0] not in running:
+            raise _Failure(
+                "正在运行的网关还不认识排在最前面的密钥，改了它就读不出来。请先重启全部服务，再运行这条命令。"
+            )
+    with err.status("正在重新加密") as status:
+        done = keys.rotate(settings, actor, lambda count: status.update(f"正在重新加密：{count} 处"))
+    old = "、".join(done.old)
+    out.print(f"重新加密了 {done.renewed} 处，现在全部用密钥 {done.new}。", highlight=False)
+    _say_what_stays_shut(done.unreadable)
+    if done.retired:
+        out.print(f"旧密钥 {old} 已经停用，从本机的密钥文件里去掉了。", highlight=False)
+        out.print("以前做的备份还要用它，备份文件里带着它：恢复旧备份时会自动用上，也请照旧保管。")
+    else:
+        out.print(f"现在可以从 YIHAODA_SECRET_KEYS 里去掉旧密钥 {old}，再重启全部服务。", highlight=False)
+        out.print(f"以前做的备份恢复时还要用 {old}，请和那些备份一样长久地另存一份。", highlight=False)
+
+
+@retention_app.command("run")
+def run_retention(
+    confirm: Annotated[bool, typer.Option("--confirm", help="时钟和数量都核对过了，照样清除（记入审计日志）")] = False,
+    actor: Annotated[str, typer.Option(help="操作人，记入审计日志")] = "运维人员",
+) -> None:
+    """清除到期的会话。网关平时自己会做；它觉得时钟或数量不对时会停下，核对以后用 --confirm 继续。"""
+    database.migrate()
+    removed = retention.run(get_settings().retention_days, confirmed_by=actor if confirm else None)
+    out.print(f"清除了 {removed} 个到期的会话。")
+
+
+class _Failure(YihaodaError):
+    """Ends a command with a sentence."""
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command; expected failures end with one sentence on standard error and an exit code."""
+    logs.configure_command()
+    security_log.source.set(f"命令行，用户号 {os.getuid()}")
+    try:
+        _guarded(lambda: _run(argv))
+    finally:
+        database.reset_engine()
+
+
+def _run(argv: list[str] | None) -> None:
+    given = sys.argv[1:] if argv is None else argv
+    if given and "--help" not in given:  # asking for help touches nothing, and works with wrong settings, too
+        found_open = keep_private(get_settings())
+        if found_open:
+            err.print(found_open, highlight=False)
+    app(argv, prog_name="yihaoda")
+
+
+def _guarded(call: Callable[[], Any]) -> None:
+    try:
+        call()
+    except GatewayDown as error:
+        _complain(Text(str(error), style="bold red"))
+        raise SystemExit(NOT_RUNNING) from None
+    except Exception as error:
+        known = isinstance(error, YihaodaError | RasaTrainingError | SupervisorError | OSError | ValueError)
+        if not (known or disk.reason(error)):
+            raise
+        _complain(Text.assemble(("出错了：", "bold red"), _sentence(error)))
+        raise SystemExit(FAILED) from None
+
+
+def _complain(text: Text) -> None:
+    # Where it can't be shown either (standard error on the full disk), the exit code says it.
+    with contextlib.suppress(OSError, ValueError, SystemExit):
+        err.print(text, highlight=False, soft_wrap=True)
+
+
+def _sentence(error: Exception) -> str:
+    errors: Any = getattr(error, "errors", None)
+    if callable(errors):  # pydantic: one part a setting; a rule over several settings names them itself
+        said = [(".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")) for one in errors()]
+        return "；".join(f"设置 YIHAODA_{name.upper()}：{text}" if name else text for name, text in said)
+    if isinstance(error, OSError | StoreBusy) or not isinstance(
+        error, YihaodaError | RasaTrainingError | SupervisorError
+    ):
+        return disk.reason(error) or str(error)
+    return str(error)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,395 @@
+"""The commands for knowledge (``yihaoda kb …``) and index versions (``yihaoda index …``)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column, Table
+from rich.text import Text
+
+from bot import audit, database, knowledge
+from bot.errors import InvalidInput, NotFound
+from bot.settings import Settings, get_settings
+from index.knowledge_files import check, documents, exporting, importing, reading, rows, secrecy, tables, verify
+from index.knowledge_files.office_files import shown_name
+from index.versions import build, store
+from training.fit import calibration_for
+
+kb = typer.Typer(help="知识库：导入、导出、检查。", no_args_is_help=True)
+index = typer.Typer(help="索引版本：构建、列出、发布、退回。", no_args_is_help=True)
+
+out, err = Console(), Console(stderr=True)
+
+_SHOWN = 200
+"""How many items a dry run names of each sort."""
+
+
+@kb.command("import")
+def import_(
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="YAML、CSV、XLSX、JSONL 文件，或放 YAML 的文件夹；政策文件原文：TXT、MD、HTML、DOCX、PDF"),
+    ],
+    kind: Annotated[
+        str, typer.Option(help="内容种类：qa 问答、guide 办事指南、document 政策文件、auto 自动识别")
+    ] = "auto",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="只看会有哪些变化，不写入")] = False,
+    all_or_nothing: Annotated[bool, typer.Option("--all-or-nothing", help="有一行有问题就全部不导入")] = False,
+    guides_answer: Annotated[bool, typer.Option("--guides-answer", help="同时为每份办事指南生成一条问答")] = False,
+    region: Annotated[str | None, typer.Option(help="没写地区的行属于哪个行政区划代码")] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="表里的列名和本系统的列名，例如 留言主题=问题，可写多个"),
+    ] = None,
+    internal_confirmed_by: Annotated[
+        str, typer.Option(help="确认标着“内部”“不予公开”等的政策文件可以留给工作人员查阅的人，记入审计日志")
+    ] = "",
+    actor: Annotated[str, typer.Option(help="操作人，记入审计日志")] = "运营人员",
+) -> None:
+    """导入知识。好的行导入，坏的行逐条说明文件、行号和原因。导入后请运行 yihaoda index build --publish。"""
+    mapping = tables.column_mapping(columns or [])
+    database.migrate()
+    refused = False
+    for file in files:
+        try:
+            if file.suffix.lower() in documents.SUFFIXES:
+                _import_texts(
+                    file,
+                    region=region,
+                    internal_confirmed_by=internal_confirmed_by,
+                    actor=actor,
+                    dry_run=dry_run,
+                )
+                continue
+            sound = _import_items(
+                file,
+                kind=kind,
+                region=region,
+                actor=actor,
+                dry_run=dry_run,
+                all_or_nothing=all_or_nothing,
+                guides_answer=guides_answer,
+                mapping=mapping,
+            )
+            refused = refused or not sound
+        except InvalidInput as error:  # the files after it are imported all the same
+            if isinstance(error, secrecy.Classified):  # that it happened is kept, and nothing of the file
+                with database.write() as session:
+                    audit.record(session, actor, "knowledge.classified", "-")
+            err.print(Text(f"出错了：{error}", style="red"))
+            refused = True
+    if refused:
+        raise typer.Exit(1)
+
+
+def _import_items(
+    file: Path,
+    *,
+    kind: str,
+    region: str | None,
+    actor: str,
+    dry_run: bool,
+    all_or_nothing: bool,
+    guides_answer: bool,
+    mapping: dict[str, str],
+) -> bool:
+    """A table or YAML of knowledge.  Whether something in it was, or on a dry run would be, imported."""
+    name = shown_name(file)
+    with err.status(Text(f"正在导入 {name}")):
+        bundle = reading.read(file, kind=kind, guides_answer=guides_answer, region=region, mapping=mapping)
+        with database.write() as session:
+            report = importing.import_bundle(
+                session, bundle, actor=actor, dry_run=dry_run, all_or_nothing=all_or_nothing
+            )
+    done = "已导入" if report.written else ("预演，未写入" if dry_run else "有问题，全部未导入")
+    out.print(
+        Text(
+            f"{name}：{done}。新增 {len(report.added)}，更新 {len(report.changed)}，"
+            f"未变 {len(report.unchanged)}，有问题 {len(report.problems)}"
+        )
+    )
+    if dry_run:
+        for sign, items in (("新增", report.added), ("更新", report.changed)):
+            for item in items[:_SHOWN]:
+                fields = "、".join(report.fields.get(item, ()))
+                kind_name = rows.KIND_NAMES[item.kind]
+                out.print(Text(f"  {sign} {kind_name} {item.id}{f'：{fields}' if fields else ''}"))
+            if len(items) > _SHOWN:
+                out.print(f"  …… 共{sign} {len(items)} 条")
+    for note in report.notes:
+        out.print(Text(f"  提示：{note}"))
+    for problem in report.problems:
+        err.print(Text(f"  {problem}", style="red"))
+    if not (bundle_has_rows(report) or report.problems):
+        err.print(Text("  没有可以导入的内容（模板里的示例不算）。", style="red"))
+    return (report.written or dry_run) and bundle_has_rows(report)
+
+
+def _import_texts(file: Path, *, region: str | None, internal_confirmed_by: str, actor: str, dry_run: bool) -> None:
+    """A policy document's own text: the second tier."""
+    name = shown_name(file)
+    with err.status(Text(f"正在识别 {name}")):
+        texts = documents.read(file)
+        with database.write() as session:
+            report = documents.import_texts(
+                session,
+                name,
+                texts,
+                region=reading.default_region(region),
+                internal_confirmed_by=internal_confirmed_by,
+                actor=actor,
+                dry_run=dry_run,
+            )
+    out.print(
+        Text(
+            f"{name}：{'预演，未写入' if dry_run else '已导入'}。政策文件 {len(texts)} 篇：新增 {len(report.added)}，"
+            f"更新 {len(report.changed)}，未变 {len(report.unchanged)}"
+        )
+    )
+    for note in report.notes:
+        out.print(Text(f"  提示：{note}"))
+    for text in texts:
+        facts = [
+            text.doc_no,
+            text.issuer,
+            text.issued and f"{text.issued} 成文",
+            text.effective and f"{text.effective} 起施行",
+            text.status if text.status != "有效" else None,
+            text.internal and f"标着「{text.internal}」，只供工作人员查阅",
+        ]
+        told = "，".join([fact for fact in facts if fact] + [f"原文 {len(text.clauses)} 段"])
+        out.print(Text(f"  {text.id} 《{text.title}》{told}"))
+
+
+def bundle_has_rows(report: importing.ImportReport) -> bool:
+    """Whether an import found any good row."""
+    return bool(report.added or report.changed or report.unchanged or report.kept)
+
+
+@kb.command()
+def export(target: Annotated[Path, typer.Argument(help="目标文件：.yaml、.csv 或 .xlsx")]) -> None:
+    """导出全部知识：问答、政策文件连同原文、办事指南；再导入到空库，内容不变。"""
+    database.migrate()
+    with err.status("正在导出"), database.read() as session:
+        written = exporting.export(session, target)
+        internal = len(knowledge.internal_documents(session))
+    for path in written:
+        out.print(Text(f"已导出 {path}"), soft_wrap=True)
+    if internal:
+        out.print(f"其中有 {internal} 份政策文件只供工作人员查阅，请不要把导出的文件对外公开。")
+
+
+@kb.command()
+def internal(
+    document: Annotated[str | None, typer.Argument(help="文件编号；写了就显示这份文件的原文")] = None,
+) -> None:
+    """列出只供工作人员查阅的政策文件，或显示其中一份的原文。"""
+    database.migrate()
+    with database.read() as session:
+        documents_ = knowledge.internal_documents(session)
+        if document is None:
+            table = Table("编号", "标题", "文号", "确认人")
+            for one in documents_:
+                table.add_row(
+                    *(Text(cell or "") for cell in (one.id, one.title, one.doc_no, one.internal_confirmed_by))
+                )
+            out.print(table if documents_ else "没有只供工作人员查阅的政策文件。")
+            return
+        if document not in {one.id for one in documents_}:
+            raise NotFound(f"没有编号为 {document} 的内部文件。")
+        for passage in knowledge.passages_of(session, document):
+            out.print(Text(f"{passage.label} {passage.text}".strip()), soft_wrap=True)
+
+
+@kb.command()
+def approve(
+    ids: Annotated[list[str] | None, typer.Argument(help="问答编号，可写多个")] = None,
+    matter: Annotated[str | None, typer.Option(help="审核通过一个事项的全部草稿")] = None,
+    actor: Annotated[str, typer.Option(help="审核人，记入审计日志")] = "",
+) -> None:
+    """审核通过问答：生产环境里，只有审核过的才会作答。立即生效，不用重建索引。"""
+    if not actor.strip():
+        raise InvalidInput("请用 --actor 写明审核人。")
+    if bool(ids) == bool(matter):
+        raise InvalidInput("请写明问答编号，或者用 --matter 指定一个事项（二选一）。")
+    database.migrate()
+    with database.write() as session:
+        wanted = ids or [qa.id for qa in knowledge.all_qas(session) if qa.matter == matter and qa.status == "draft"]
+        for qa_id in wanted:
+            knowledge.set_status(session, qa_id, "approved", actor)
+        approved = knowledge.get_many(session, wanted).values()
+        unverified = sum(any(source.get("unverified") for source in qa.sources) for qa in approved)
+    out.print(f"已审核通过 {len(wanted)} 条。")
+    if unverified:
+        out.print(f"其中 {unverified} 条的依据待核，答复里照样写明；和正式文本核对过以后，用 yihaoda kb confirm 去掉。")
+
+
+@kb.command()
+def confirm(
+    ids: Annotated[list[str], typer.Argument(help="问答编号，可写多个")],
+    actor: Annotated[str, typer.Option(help="核对人，记入审计日志")] = "",
+) -> None:
+    """依据已和正式文本核对过：去掉“依据待核”，立即生效。审核状态不变。"""
+    if not actor.strip():
+        raise InvalidInput("请用 --actor 写明核对人。")
+    database.migrate()
+    with database.write() as session:
+        confirmed = [qa_id for qa_id in ids if knowledge.confirm_sources(session, qa_id, actor)]
+    out.print(f"已去掉 {len(confirmed)} 条的“依据待核”。")
+
+
+@kb.command()
+def review(
+    matter: Annotated[str | None, typer.Option(help="只看一个事项")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="最多列出多少条")] = 50,
+) -> None:
+    """列出要人看的问答：先是依据待核的，再是复核日期到了的，然后是其余的草稿。"""
+    database.migrate()
+    with database.read() as session:
+        bundle = exporting.from_database(session)
+    settled = verify.read_settled(verify.REVIEWED)
+    items = [item for item in check.to_review(bundle, settled) if matter in (None, item.qa.matter)]
+    table = Table("编号", "事项", "问题", "部门", "看什么")
+    for qa, reasons in items[:limit]:
+        cells = (qa.id, qa.matter, qa.question, qa.department or "", "\n".join(reasons))
+        table.add_row(*(Text(cell) for cell in cells))
+    if items:
+        out.print(table)
+    out.print(f"要看的 {len(items)} 条{f'，这里是前 {limit} 条' if len(items) > limit else ''}。")
+
+
+@kb.command()
+def pause(
+    ids: Annotated[list[str], typer.Argument(help="问答编号，可写多个")],
+    actor: Annotated[str, typer.Option(help="操作人，记入审计日志")] = "运营人员",
+) -> None:
+    """停用问答：立即不再作答，问到时转人工登记。"""
+    database.migrate()
+    with database.write() as session:
+        for qa_id in ids:
+            knowledge.set_status(session, qa_id, "paused", actor)
+    out.print(f"已停用 {len(ids)} 条。")
+
+
+@kb.command("check")
+def check_(
+    files: Annotated[list[Path] | None, typer.Argument(help="要检查的文件或文件夹；不写则检查数据库")] = None,
+) -> None:
+    """检查知识：格式、日期、引用、重复、来源、相似问、句子长短；数一数草稿和依据待核的。有错误时退出码为 1。"""
+    if files:
+        bundles = [reading.read(file) for file in files]
+    else:
+        database.migrate()
+        with database.read() as session:
+            bundles = [exporting.from_database(session)]
+    findings = [finding for bundle in bundles for finding in check.check(bundle)]
+    out.print(check.render(findings))
+    out.print(check.standing(rows.Bundle.joined(bundles)))
+    if any(finding.level == "error" for finding in findings):
+        raise typer.Exit(1)
+
+
+@kb.command("verify")
+def verify_(
+    data: Annotated[Path, typer.Option(help="法条语料：放着 corpus.jsonl 的文件夹")],
+    files: Annotated[list[Path] | None, typer.Argument(help="要核对的文件或文件夹；不写则核对数据库")] = None,
+    settled: Annotated[Path, typer.Option(help="已经逐条看过的记录（CSV）")] = verify.REVIEWED,
+    show_all: Annotated[bool, typer.Option("--all", help="连同已看过的一起列出")] = False,
+    record: Annotated[bool, typer.Option("--record", help="把没看过的补进记录，“结论”一栏留空待填")] = False,
+) -> None:
+    """拿法条语料核对每一处依据：条文在不在，答案里的数字在不在条文里。还有没看过的时，退出码为 1。"""
+    corpus = verify.Corpus.read(data)
+    if files:
+        bundle = rows.Bundle.joined(reading.read(file) for file in files)
+    else:
+        database.migrate()
+        with database.read() as session:
+            bundle = exporting.from_database(session)
+    citations = verify.verify(bundle, corpus)
+    done = verify.read_settled(settled)
+    doubtful = [one for one in citations if one.verdict is not verify.Verdict.CONFIRMED]
+    unsettled = [one for one in doubtful if not verify.is_settled(one, done)]
+    table = Table("问答", "文件", "条", "核对结果", "不在条文里的数字", show_lines=False)
+    for one in doubtful if show_all else unsettled:
+        missing = "、".join(str(figure) for figure in one.missing)
+        table.add_row(*(Text(cell) for cell in (one.qa.id, one.document.title, one.article, one.verdict, missing)))
+    if table.row_count:
+        out.print(table)
+    for verdict, count in verify.counts(citations).items():
+        out.print(f"{verdict}：{count} 处")
+    out.print(f"共 {len(citations)} 处；需要人看的 {len(doubtful)} 处，其中还没有结论的 {len(unsettled)} 处。")
+    if record:
+        lines = {
+            one.key: done[one.key]
+            if verify.is_settled(one, done)
+            else verify.Settled(one.key, one.verdict, "", one.fingerprint)
+            for one in doubtful
+        }
+        verify.write_settled(settled, lines.values())
+        out.print(Text(f"已写入 {settled}，请在“结论”一栏写明。"), soft_wrap=True)
+    if unsettled:
+        raise typer.Exit(1)
+
+
+@kb.command()
+def template(
+    target: Annotated[Path, typer.Argument(help="要生成的文件：.xlsx、.csv 或 .yaml")],
+) -> None:
+    """生成供填写的模板：问答、政策文件、办事指南各带一条示例（导入时不会采用示例）。填好后用 kb import 导入。"""
+    for path in exporting.write_template(target):
+        out.print(Text(f"已生成 {path}"), soft_wrap=True)
+
+
+@index.command("build")
+def build_(
+    publish: Annotated[bool, typer.Option("--publish", help="构建并检查无误后立即启用")] = False,
+) -> None:
+    """由数据库里的知识构建一个新的索引版本。"""
+    settings = get_settings()
+    database.migrate()
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task("构建索引", total=1.0)
+        version = build.build(
+            settings, calibration_for, lambda what, share: bar.update(task, description=what, completed=share)
+        )
+    out.print(f"已构建 {version}")
+    if publish:
+        publish_version(settings, version)
+
+
+@index.command("list")
+def list_() -> None:
+    """列出磁盘上的索引版本。"""
+    settings = get_settings()
+    current, previous = store.pointer(settings)
+    table = Table(Column("版本", no_wrap=True), "建立时间", "问答", "问法", "知识修订号", "向量模型", "")
+    for manifest in store.versions(settings):
+        name = manifest["version"]
+        mark = "使用中" if name == current else ("上一版" if name == previous else "")
+        encoder = manifest["encoder"]["name"] if manifest["encoder"] else "无"
+        cells = (manifest["created_at"][:19], manifest["items"], manifest["wordings"], manifest["knowledge_revision"])
+        table.add_row(name, *map(str, cells), encoder, mark)
+    out.print(table)
+
+
+@index.command("publish")
+def publish_command(version: Annotated[str, typer.Argument(help="版本名，见 yihaoda index list")]) -> None:
+    """启用一个索引版本；正在运行的服务会自动换上。"""
+    publish_version(get_settings(), version)
+
+
+@index.command()
+def rollback() -> None:
+    """退回到上一个索引版本。"""
+    out.print(f"已退回到 {store.rollback(get_settings())}")
+
+
+def publish_version(settings: Settings, version: str) -> None:
+    """Publish and say so."""
+    store.publish(settings, version)
+    out.print(f"已启用 {version}")

@@ -1,0 +1,1 @@
+"""From a stored message to its reply: queue, dispatcher, Rasa, and who is waiting."""

@@ -1,0 +1,1 @@
+"""What all routes share, whatever they serve: the gateway's parts, bodies, errors, limits."""

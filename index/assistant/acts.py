@@ -1,0 +1,118 @@
+"""Dialogue acts that can be read off the words alone: for the path without Rasa, and where a mistake would cost dear."""
+
+from __future__ import annotations
+
+import re
+
+from index.search.normalise import clean
+
+_EDGE = re.compile(r"^[\s,，。.!！?？、~啊呀哦嗯]+|[\s,，。.!！?？、~啊呀哦吧呢了]+$")
+
+_PHRASES: dict[str, tuple[str, ...]] = {
+    "greet": ("你好", "您好", "在吗", "在不在", "喂", "hello", "hi", "早上好", "下午好", "晚上好", "有人吗"),
+    "goodbye": ("再见", "拜拜", "bye", "没事了", "不问了", "88"),
+    "thanks": ("谢谢", "多谢", "谢谢你", "谢谢您", "感谢", "辛苦", "知道了谢谢", "好的谢谢"),
+    "bot_identity": ("你是谁", "你是机器人吗", "你是真人吗", "你叫什么", "是人工吗"),
+    "capabilities": ("你会什么", "你能做什么", "你能干什么", "你能干啥", "你会啥", "有什么功能", "帮助", "怎么用"),
+    "affirm": ("是", "是的", "对", "对的", "好", "好的", "可以", "行", "嗯", "ok", "要"),
+    "deny": ("不", "不是", "不用", "不要", "没有", "不对", "不行", "不需要"),
+    "none_of_these": ("以上都不是", "都不是", "没有我要的", "都不对", "没有一个是"),
+    "check_ticket": ("查工单", "查进度", "我的工单", "工单进度", "查询工单", "查办件", "查一下工单"),
+    "report_problem": ("我要反映", "我要投诉", "我要举报", "我要建议", "我要求助", "帮我投诉", "帮我反映", "帮我举报"),
+    "rate_good": ("有用", "满意", "有帮助", "解决了", "很好", "👍"),
+    "rate_bad": ("没用", "不满意", "没帮助", "没解决", "没有解决", "答非所问", "不对题", "👎"),
+    "repeat": ("再说一遍", "重复一遍", "重说一遍", "没听清", "没看清", "再发一遍", "查看上一条回复"),
+}
+_ACT_OF = {phrase: act for act, phrases in _PHRASES.items() for phrase in phrases}
+
+_ORDER = re.compile(
+    r"^(?:你好|您好)?[,，。\s]*(?:我(?:要|想|得)|(?:请|麻烦)?(?:你|您)?(?:们)?(?:帮(?:我|忙|俺)|替(?:我|俺)|给我)|俺要|请)(?:向你们?|跟你们?)?"
+    r"(?P<kind>投诉|举报|反映|反应|提(?:个|点|一个)?建议|建议|求助)(?:一下|下|个事|个问题)?(?P<content>.*)$",
+    re.DOTALL,
+)
+_ASKS = re.compile(
+    r"怎么|咋|如何|哪|吗|么|多久|多少|什么|啥|能不能|可不可以|是不是|[?？]|(?:部门|电话|渠道|流程|号码)$"
+)
+_AROUND = " \n\t\u3000,，。:：;；!！"
+_LEAD = 40
+"""The order itself (您好，请你们帮我投诉一下) is shorter."""
+_KINDS = {"投诉": "投诉", "举报": "举报", "建议": "建议", "求助": "求助"}
+
+
+_OWN_TICKET = re.compile(
+    r"工单|办件|(?:我|俺|刚才|上次|之前).{0,8}(?:投诉|举报|反映|登记|问题).{0,10}(?:进度|进展|结果|怎么样|咋样|处理|回复|答复)"
+)
+
+
+def about_own_ticket(text: str) -> bool:
+    """Whether a message that asks for progress means a ticket registered here, not how an office handles something."""
+    return _OWN_TICKET.search(clean(text)) is not None
+
+
+def literal_act(text: str) -> str | None:
+    """The act whose set phrase the whole message is, or None."""
+    return _ACT_OF.get(_EDGE.sub("", clean(text)))
+
+
+def order(text: str) -> tuple[str, str] | None:
+    """(kind, content) of an explicit order to register something (帮我投诉…), or None: a question about it is a question.
+
+    The content is as it was typed: it becomes the ticket's.
+    """
+    match = _ORDER.match(clean(text))
+    if match is None:
+        return None
+    content = match["content"].strip(_AROUND)
+    if _ASKS.search(content):
+        return None
+    content = next(
+        (text[start:] for start in range(min(len(text), _LEAD)) if clean(text[start:]).strip(_AROUND) == content),
+        content,
+    ).strip(_AROUND)
+    kind = next((name for word, name in _KINDS.items() if word in match["kind"]), "投诉")
+    return kind, content
+
+
+_NEXT = re.compile(
+    r"[?？!！。；;\n]+"
+    r"|(?<=\S)[,，、\s]*(?:另外|还有(?:就是|一?个(?:问题|事)?|一件事)?|顺便|顺带|再(?:问|请教|咨询)(?:一下|下|个)?|"
+    r"我?[还也]?想再?(?:问|请教|咨询)(?:一下|下)?|第[二三四](?:个(?:问题)?)?|其次)[,，、:：\s]*"
+    r"|(?:^|(?<=[\s,，]))[1-9一二三四][.．、)）](?!\d)\s*"
+)
+_WONDERS = re.compile(
+    r"怎么|咋|如何|哪|吗|么|多久|多少|几|什么|啥|谁|呢|(.)不\1|是不是|有没有|可以不|[不没]$|[不没](?=[,，\s])"
+)
+_STUB = 6
+"""Shorter pieces belong to the question before them."""
+
+
+def questions(text: str) -> list[str]:
+    """The questions of a message, each with the story that leads to it; the text itself if it holds one or none.
+
+    Rests of a question (要带啥) stay with it.
+    """
+    found: list[str] = []
+    story = ""
+    for piece in filter(None, (piece.strip(" ,，、") for piece in _NEXT.split(text) if piece)):
+        whole = f"{story}，{piece}" if story else piece
+        story = ""
+        if not _WONDERS.search(piece):
+            story = whole
+        elif found and (elliptic(whole) or len(whole) < _STUB):
+            found[-1] += f"，{whole}"
+        else:
+            found.append(whole)
+    if story and found:
+        found[-1] += f"，{story}"
+    return found if len(found) > 1 else [text]
+
+
+_ELLIPTIC = re.compile(
+    r"^(?:那|这|它|还|另外|然后|如果|要是|假如|是不是)|(?:呢|的话)[?？]?$|"
+    r"^(?:要|需要|得)?(?:带|准备)?(?:网上|线上|手机上|什么|啥|哪些|多少|多久|几天|几年|哪里|哪儿|在哪|怎么|咋|多少钱|要钱|收费|材料|流程|条件|费用|时间|地点|电话)"
+)
+
+
+def elliptic(text: str) -> bool:
+    """Whether a message reads as the rest of a question whose subject was named before (要带啥, 那能领多久)."""
+    return len(text) <= 24 and _ELLIPTIC.search(text) is not None

@@ -1,0 +1,874 @@
+"""``Assistant.respond``: the one place where a turn becomes an answer, a question back, a ticket or plain words.
+
+Rasa's actions call it with the dialogue act that Rasa recognised; the gateway calls it by itself where Rasa fails.  The
+conversation's own state comes first (an open form, offered options, a region that was asked for), then the act, then
+retrieval: whatever is not clearly another act is a question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Any
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bot import conversations, database, desk, guards, knowledge, regions, ticket_form, turns, working_days
+from bot.clock import SHANGHAI, utcnow
+from bot.conversations import Context
+from bot.errors import NotFound, PhoneTailNeeded, TooMany
+from bot.knowledge import Standing
+from bot.models.conversations import OutboxMessage
+from bot.models.knowledge import QA, Document
+from bot.models.tickets import Ticket
+from bot.ratings import rate
+from bot.replies import (
+    REPLIES,
+    AnswerReply,
+    CalculationReply,
+    ClarifyReply,
+    EmergencyReply,
+    HandoverReply,
+    Option,
+    Passage,
+    PassagesReply,
+    Reply,
+    TextReply,
+    TicketReply,
+)
+from bot.settings import Settings, get_settings
+from bot.tickets import citizen, lookup, numbers, register
+from bot.turns import Outcome, Settled, Turn
+from index import calculators
+from index.assistant import acts, phrases
+from index.calculators import RULES_AS_OF, Calculator, Result
+from index.calculators import dialogue as calculation
+from index.search import scope
+from index.search.normalise import Query, canonical, normalise
+from index.search.ranking import VERBATIM, Ranked, evidence, rank
+from index.search.retriever import FEATURES, Candidate
+from index.versions.store import IndexReader, IndexUnavailable, Loaded
+
+log = structlog.get_logger(__name__)
+
+MAX_OPTIONS = 4
+MAX_RELATED = 3
+MAX_MORE = 4
+MAX_CLARIFIED = 2
+"""After so many questions back in a row the next doubt becomes a ticket."""
+
+_SMALLTALK = {
+    "greet": phrases.GREETING,
+    "goodbye": phrases.GOODBYE,
+    "thanks": phrases.THANKS,
+    "bot_identity": phrases.IDENTITY,
+    "capabilities": phrases.CAPABILITIES,
+    "abuse": phrases.ABUSE,
+    "chitchat": phrases.CHITCHAT,
+    "affirm": phrases.AFFIRM,
+    "deny": phrases.DENY,
+}
+_QUESTIONS = frozenset({"ask_policy", "follow_up", "report_problem"})
+"""Acts that retrieval decides about in any case."""
+
+_COMPLAINT_AT = 0.5
+"""A complaint is answered with options from this probability on; below, it becomes a ticket."""
+
+_CONTACT_WORDS = 16
+"""A phone number and a place come with at most so many other characters (我姓王，电话…，家住岳麓区)."""
+
+_SHORT = 20
+"""A message of up to so many characters may leave out what was spoken of before."""
+
+_CLEAR = 0.8
+"""A message this clear by itself leaves nothing out."""
+
+_CARRIED = 80
+"""Characters of a question and its follow-ups that the next follow-up is read with."""
+
+_TERSE = 4
+"""A message of up to so many characters is no question behind another act."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What retrieval found for one wording of a question."""
+
+    query: Query
+    ranked: list[Ranked]
+    probability: float
+    """That the first one answers it, 0…1"""
+    before: tuple[str, ...] = ()
+    """What was spoken of before, that it was read with"""
+
+    @property
+    def first(self) -> Candidate | None:
+        """The best candidate."""
+        return self.ranked[0].candidate if self.ranked else None
+
+
+@dataclass
+class _Work:
+    """A turn in progress: what it knows, and a copy of the memory that it may change."""
+
+    turn: Turn
+    text: str
+    memory: Context
+    now: datetime
+    explain: dict[str, Any] = field(default_factory=dict)
+
+
+class Assistant:
+    """Answers turns from the current index version and the database."""
+
+    def __init__(self, settings: Settings, reader: IndexReader) -> None:
+        self._settings = settings
+        self.reader = reader
+
+    def warm_up(self) -> None:
+        """Load the index, and what a first question needs besides: seconds.  Raises: IndexUnavailable."""
+        self.reader.get().retriever.candidates(normalise("您好，公鸡金怎么取").text)
+
+    def respond(self, turn: Turn) -> list[Reply]:
+        """Answer a turn and settle it; if somebody settled it before, their replies."""
+        return self.settle(turn).replies
+
+    def settle(self, turn: Turn) -> Settled:
+        """``respond``, with what the conversation remembers now."""
+        return turns.settle(turn, self.decide(turn))
+
+    def decide(self, turn: Turn) -> Outcome:
+        """What the turn comes to; writes nothing but the count of wrong query codes."""
+        work = self._begin(turn)
+        outcome = self._decide(work)
+        outcome.explain = work.explain | outcome.explain
+        if len(turn.text) > len(work.text):
+            _add_note(outcome.replies[0], phrases.TRUNCATED.format(limit=len(work.text)))
+        return outcome
+
+    def apologise(self, turn: Turn) -> Outcome:
+        """The last resort, where ``decide`` itself fails: a ticket, made without dialogue or retrieval."""
+        work = self._begin(turn)
+        return self._ticket(work, work.text if work.text.strip() else phrases.NO_WORDS, phrases.TICKET_BROKEN)
+
+    def _begin(self, turn: Turn) -> _Work:
+        text = guards.beginning(turn.text, self._settings.message_chars)
+        return _Work(turn, text, turn.context.model_copy(deep=True), utcnow())
+
+    # --- conversation before retrieval -------------------------------------------------------------------------------
+
+    def _decide(self, work: _Work) -> Outcome:
+        memory, text, act = work.memory, work.text, work.turn.act
+        if emergency := guards.emergency(text):
+            return _say(work, EmergencyReply(text=emergency.text, phones=list(emergency.phones)))
+        if guards.wants_human(text):
+            return self._human(work)
+        if memory.draft is not None and (outcome := self._form(work)):
+            return outcome
+        if memory.calculation is not None and (outcome := self._go_on_calculating(work)):
+            return outcome
+        if ordered := acts.order(text):
+            return self._open_form(work, *ordered)
+        for step in (self._option, self._region, self._contact, self._ticket_status, self._calculate):
+            if outcome := step(work):
+                return outcome
+        literal = acts.literal_act(text)
+        query = normalise(text)
+        if query.empty and not literal:
+            return _say(work, TextReply(text=phrases.EMPTY))
+        act = literal or act
+        if act == "check_ticket" and acts.about_own_ticket(text) and (own := self._own_ticket(work)):
+            return own
+        if literal is None and act not in _QUESTIONS and len(query.text) > _TERSE:
+            # Rasa may be wrong, and a question lost in small talk is lost: a confident answer wins over any other act.
+            hidden = self._question(replace(work, memory=memory.model_copy(deep=True)), query)
+            if hidden.decision == "answer":
+                return hidden
+            work.explain.clear()
+        match act:
+            case "request_human":
+                return self._human(work)
+            case "check_ticket":
+                return self._ask_ticket(work)
+            case "rate_good" | "rate_bad":
+                return self._rate(work, helpful=act == "rate_good")
+            case "repeat":
+                return self._repeat(work)
+        if guards.phone_in(text) and len(_besides_digits(text)) <= _CONTACT_WORDS // 2:
+            return _say(work, TextReply(text=phrases.PHONE_UNASKED))
+        if guards.option_number(text) is not None or literal == "none_of_these":
+            return _say(work, TextReply(text=phrases.NOTHING_OFFERED))
+        if act in _SMALLTALK:
+            return _say(work, TextReply(text=_SMALLTALK[act].format(city=self._settings.city)))
+        return self._question(work, query)
+
+    def _human(self, work: _Work) -> Outcome:
+        work.memory.draft = None
+        if work.turn.state == "waiting":
+            return _say(work, HandoverReply(text=phrases.ALREADY_WAITING, state="waiting"))
+        with database.read() as session:
+            on_duty = desk.on_duty(session, work.now)
+        if on_duty:
+            outcome = _say(work, HandoverReply(text=phrases.WAITING, state="waiting"))
+            outcome.state = "waiting"
+            return outcome
+        subject = work.memory.pending_question or work.memory.last_question or "市民请求人工服务"
+        return self._ticket(work, subject, phrases.TICKET_HUMAN)
+
+    def _form(self, work: _Work) -> Outcome | None:
+        """The open ticket form, if the message is for it; a question in between is answered and the form stays open."""
+        memory = work.memory
+        assert memory.draft is not None
+        draft = ticket_form.Draft.from_json(memory.draft)
+        if not guards.leaves_form(work.text) and not ticket_form.looks_like_answer(draft, work.text):
+            aside = _Work(work.turn, work.text, memory.model_copy(deep=True, update={"draft": None}), work.now)
+            outcome = self._question(aside, normalise(work.text))
+            if outcome.decision == "answer":
+                outcome.context.draft, outcome.context.awaiting = memory.draft, "form"
+                outcome.explain = aside.explain
+                _add_note(outcome.replies[0], phrases.FORM_STILL_OPEN)
+                return outcome
+        return self._form_step(work, ticket_form.advance(draft, work.text, find_region=_one_region))
+
+    def _open_form(self, work: _Work, kind: str, content: str) -> Outcome:
+        started = ticket_form.start(content or None, kind=kind, region=work.memory.region, find_region=_one_region)
+        return self._form_step(work, started)
+
+    def _form_step(self, work: _Work, step: ticket_form.FormStep) -> Outcome:
+        memory = work.memory
+        memory.draft = None if step.draft is None or step.done else step.draft.to_json()
+        memory.awaiting = "form" if memory.draft else "none"
+        if not step.done or step.draft is None:
+            return _say(work, TextReply(text=step.text))
+        draft = step.draft
+        memory.region = draft.region or memory.region
+        return self._ticket(
+            work,
+            draft.content,
+            phrases.TICKET_COMPLAINT,
+            kind=draft.kind,
+            region=draft.region,
+            phone=draft.phone,
+            ask_contact=False,
+        )
+
+    def _calculate(self, work: _Work) -> Outcome | None:
+        """A question that tells a figure of the citizen's own, and that a calculator works out."""
+        today = work.now.astimezone(SHANGHAI).date()
+        request = calculators.recognise(work.text, today)
+        return self._calculation(work, calculation.begin(request, today=today)) if request else None
+
+    def _go_on_calculating(self, work: _Work) -> Outcome | None:
+        """The reply to what a calculator asked; None if the message is something else, and then nothing is asked any more."""
+        memory, today = work.memory, work.now.astimezone(SHANGHAI).date()
+        opened = calculation.Open.from_json(memory.calculation or {})
+        memory.calculation = None
+        if guards.leaves_form(work.text):
+            return _say(work, TextReply(text=phrases.CALCULATION_LEFT))
+        step = calculation.advance(opened, work.text, today=today) if opened else None
+        return self._calculation(work, step) if step else None
+
+    def _calculation(self, work: _Work, step: calculation.Step) -> Outcome:
+        memory, calculator = work.memory, step.calculator
+        memory.last_matter = calculator.matter
+        memory.calculation = step.open.to_json() if step.open else None
+        if step.result is None:
+            leave = phrases.CALCULATION_LEAVE if step.open else ""
+            return _say(work, TextReply(text=step.text + leave))
+        memory.last_question, memory.pending_question, memory.clarified = work.text, None, 0
+        memory.last_qa, memory.rateable = None, work.turn.turn_id
+        reply = calculation_reply(calculator, step.result)
+        work.explain["calculator"] = calculator.id
+        return _say(work, reply)
+
+    def _option(self, work: _Work) -> Outcome | None:
+        """A choice among the offered options, or of another question of the last message."""
+        memory = work.memory
+        if memory.awaiting == "passages" and memory.pending_question:
+            memory.awaiting = "none"
+            unsolved = ("none_of_these", "rate_bad")
+            if (
+                guards.none_of_these(work.text)
+                or work.turn.act == "none_of_these"
+                or acts.literal_act(work.text) in unsolved
+            ):
+                return self._escalate(work, memory.pending_question)
+        if not memory.offered:
+            return self._next_question(work)
+        if guards.none_of_these(work.text) or work.turn.act == "none_of_these":
+            return self._escalate(work, memory.pending_question or work.text)
+        number = guards.option_number(work.text)
+        if number is None:
+            return None
+        if number == -1:
+            number = len(memory.offered)
+        if not 1 <= number <= len(memory.offered):
+            return _say(work, TextReply(text=phrases.NO_SUCH_OPTION.format(last=len(memory.offered))))
+        chosen = memory.offered[number - 1]
+        question = memory.pending_question
+        return self._answer(work, chosen, 1.0, question)
+
+    def _next_question(self, work: _Work) -> Outcome | None:
+        more = work.memory.more
+        number = guards.option_number(work.text) if more else None
+        if number is None:
+            return None
+        if number == -1:
+            number = len(more)
+        if not 1 <= number <= len(more):
+            return _say(work, TextReply(text=phrases.NO_SUCH_OPTION.format(last=len(more))))
+        return self._question(work, normalise(more[number - 1]), [*more[: number - 1], *more[number:]])
+
+    def _region(self, work: _Work) -> Outcome | None:
+        """A message that says where the citizen is."""
+        memory = work.memory
+        asked = memory.awaiting == "region"
+        if not asked and work.turn.act != "provide_region":
+            return None
+        found = regions.find(work.text, within=self._settings.region if self._settings.region != "100000" else None)
+        if len(found) > 1:
+            names = "、".join(regions.full_name(region.code) for region in found[:4])
+            return _say(work, TextReply(text=phrases.REGION_UNCLEAR.format(names=names)))
+        if not found:
+            # The next words are no place: whoever asked goes without, so that nobody is asked twice.
+            if asked and len(work.text) <= 8 and memory.pending_question and not acts.literal_act(work.text):
+                memory.awaiting = "none"
+                return _say(work, TextReply(text=phrases.REGION_UNKNOWN))
+            return None
+        memory.region = found[0].code
+        if memory.contact_ticket and memory.awaiting == "contact":
+            return None
+        if asked and memory.pending_question:
+            memory.awaiting = "none"
+            return self._question(work, normalise(memory.pending_question))
+        if work.turn.act != "provide_region":
+            return None
+        return _say(work, TextReply(text=phrases.REGION_KNOWN.format(region=regions.full_name(found[0].code))))
+
+    def _contact(self, work: _Work) -> Outcome | None:
+        """Phone and region for the ticket that was just made; asked once, never insisted on."""
+        memory = work.memory
+        number = memory.contact_ticket
+        if memory.awaiting != "contact" or number is None:
+            return None
+        memory.awaiting, memory.contact_ticket = "none", None
+        if len(_besides_digits(work.text)) > _CONTACT_WORDS:
+            return None  # a question or a story that has a number in it
+        phone, region = guards.phone_in(work.text), _one_region(work.text)
+        if guards.is_no(work.text) or guards.leaves_form(work.text):
+            return _say(work, TextReply(text=phrases.CONTACT_DECLINED))
+        if phone is None and (region is None or work.turn.act not in ("provide_region", "provide_phone")):
+            return None
+        memory.region = region or memory.region
+        what = "、".join(filter(None, ["联系电话" if phone else "", regions.full_name(region) if region else ""]))
+        outcome = _say(work, TextReply(text=phrases.CONTACT_SAVED.format(number=number, what=what)))
+        outcome.effect = lambda session: _ignore(citizen.set_contact(session, number, phone=phone, region=region))
+        return outcome
+
+    def _ticket_status(self, work: _Work) -> Outcome | None:
+        memory = work.memory
+        number, code = guards.ticket_number_in(work.text), guards.query_code_in(work.text)
+        tail = guards.phone_tail_in(work.text)
+        if number is None and memory.awaiting == "ticket":
+            code = code or (memory.asked_code if tail is not None else None)
+            number = memory.asked_number if code else None
+        if number is None:
+            return None
+        memory.awaiting, memory.asked_number, memory.asked_code = "none", None, None
+        with database.read() as session:
+            if own := register.own(session, number, work.turn.conversation_id):
+                return _say(work, citizen.status_reply(own))
+        said = phrases.ASK_CODE
+        if code is not None:
+            try:
+                with database.write() as session:
+                    found = lookup.find(session, number, code, phone_tail=tail, source=work.turn.source, now=work.now)
+                    return _say(work, citizen.status_reply(found))
+            except PhoneTailNeeded:
+                said, memory.asked_code = phrases.ASK_PHONE_TAIL, code
+            except (NotFound, TooMany) as error:
+                said = str(error)
+        memory.awaiting, memory.asked_number = "ticket", number
+        return _say(work, TextReply(text=said))
+
+    def _ask_ticket(self, work: _Work) -> Outcome:
+        """查工单 without a number: this conversation's own newest ticket, else the question which one."""
+        if own := self._own_ticket(work):
+            return own
+        work.memory.awaiting, work.memory.asked_number, work.memory.asked_code = "ticket", None, None
+        return _say(work, TextReply(text=phrases.ASK_TICKET))
+
+    def _own_ticket(self, work: _Work) -> Outcome | None:
+        with database.read() as session:
+            own = session.scalars(
+                select(Ticket)
+                .where(Ticket.conversation_id == work.turn.conversation_id)
+                .order_by(Ticket.created_at.desc())
+                .limit(1)
+            ).first()
+            return _say(work, citizen.status_reply(own)) if own is not None else None
+
+    def _rate(self, work: _Work, *, helpful: bool) -> Outcome:
+        memory = work.memory
+        rated = memory.rateable
+        if rated is None:
+            return _say(work, TextReply(text=phrases.NOTHING_TO_RATE))
+        qa_id = memory.last_qa
+        if helpful:
+            memory.unhelpful = 0
+            outcome = _say(work, TextReply(text=phrases.RATED_GOOD))
+        else:
+            memory.unhelpful += 1
+            if memory.unhelpful >= 2 and memory.last_question:
+                memory.unhelpful = 0
+                outcome = self._escalate(work, memory.last_question)
+            else:
+                outcome = _say(work, TextReply(text=phrases.RATED_BAD))
+        outcome.effect = _both(outcome.effect, lambda session: rate(session, rated, helpful, None, qa_id))
+        return outcome
+
+    def _repeat(self, work: _Work) -> Outcome:
+        with database.read() as session:
+            last = session.scalars(
+                select(OutboxMessage)
+                .where(OutboxMessage.conversation_id == work.turn.conversation_id)
+                .order_by(OutboxMessage.seq.desc())
+                .limit(1)
+            ).first()
+        if last is None:
+            return _say(work, TextReply(text=phrases.NOTHING_TO_REPEAT))
+        replies = REPLIES.validate_python(last.replies)
+        return Outcome(replies=replies, context=work.memory, decision="repeat")
+
+    # --- retrieval ---------------------------------------------------------------------------------------------------
+
+    def _question(self, work: _Work, query: Query, more: Sequence[str] = ()) -> Outcome:
+        """``more``: what else the citizen asked in the same message."""
+        memory = work.memory
+        memory.awaiting, memory.contact_ticket, memory.more = "none", None, list(more)
+        try:
+            loaded = self.reader.get()
+        except IndexUnavailable as error:
+            log.error("index.unavailable", reason=str(error))
+            work.explain["reason"] = "index unavailable"
+            return self._ticket(work, work.text, phrases.TICKET_BROKEN)
+        answer_at, clarify_at = self._limits(loaded)
+        finding = self._understand(loaded, query, work)
+        hangs = bool(finding.before) and work.turn.act in _QUESTIONS and _hangs(work.turn.act, query)
+        finding = self._first_of_several(loaded, query, work, finding, answer_at)
+        work.explain |= _explained(loaded, finding, answer_at, clarify_at)
+        if needs := self._needs_region(work, finding, clarify_at):
+            return needs
+        said = guards.ending(f"{memory.last_question} {query.text}", _CARRIED) if finding.before else finding.query.text
+        memory.last_question, memory.pending_question = said, None
+        first = finding.first
+        if first is not None and finding.probability >= answer_at:
+            return self._answer(work, first.item.id, finding.probability, memory.last_question)
+        # A complaint wants somebody to act: options only where one of them probably helps.
+        worth_asking = max(clarify_at, _COMPLAINT_AT) if work.turn.act == "report_problem" else clarify_at
+        # What hangs on the question before speaks of the same matter, however little it says.
+        doubtful = first is not None and (finding.probability >= worth_asking or hangs)
+        if first is not None and first.item.matter != memory.last_matter:
+            memory.clarified = 0  # another question: about this one nothing was asked back yet
+        if doubtful and memory.clarified < MAX_CLARIFIED and (outcome := self._clarify(work, finding)):
+            return outcome
+        if work.turn.act != "report_problem" and (outcome := self._policy_texts(work, loaded, query)):
+            return outcome
+        if finding.probability < clarify_at and not self._ours(loaded, query, work.turn.act):
+            work.explain["reason"] = "not a public service"
+            return _say(work, TextReply(text=phrases.NOT_OURS if work.turn.act != "chitchat" else phrases.CHITCHAT))
+        return self._escalate(work, query.raw)
+
+    def _understand(self, loaded: Loaded, query: Query, work: _Work) -> Finding:
+        """What a message asks for: alone, or where that is not clear, with what was spoken of before."""
+        memory = work.memory
+        alone = self.find(loaded, query, memory)
+        answer_at, clarify_at = self._limits(loaded)
+        may_leave_out = _hangs(work.turn.act, query) or len(query.text) <= _SHORT
+        may_leave_out = may_leave_out and canonical(query.text) != canonical(memory.last_question or "")
+        before = tuple(filter(None, (memory.last_matter, memory.last_question))) if may_leave_out else ()
+        if not before or alone.probability >= min(answer_at, _CLEAR):
+            return alone
+        both = self.find(loaded, query, memory, before)
+        return replace(both, probability=max(both.probability, min(alone.probability, clarify_at)))
+
+    def _first_of_several(self, loaded: Loaded, query: Query, work: _Work, whole: Finding, answer_at: float) -> Finding:
+        """Of a message with several questions the first clear one, the others kept for later; else the whole message."""
+        pieces = acts.questions(query.text)
+        if len(pieces) == 1:
+            return whole
+        asked = [self.find(loaded, replace(query, text=normalise(piece).text), work.memory) for piece in pieces]
+        chosen = next((n for n, one in enumerate(asked) if one.probability >= answer_at), None)
+        # One question may take two sentences: the whole message stands where only together they say something else.
+        if chosen is None or (
+            chosen > 0 and whole.probability >= answer_at and _item_id(whole) != _item_id(asked[chosen])
+        ):
+            return whole
+        work.memory.more = [*pieces[:chosen], *pieces[chosen + 1 :], *work.memory.more][:MAX_MORE]
+        return asked[chosen]
+
+    def find(self, loaded: Loaded, query: Query, memory: Context, before: Sequence[str] = ()) -> Finding:
+        """Rank the items that hold where the citizen is, and how likely the first one is right.
+
+        ``before``: what the message may leave out; it is then read alone and with each of them in front.
+        """
+        said = memory.region or _only_region(query.raw)
+        place = said or self._settings.region
+        if (served := self._settings.region) != regions.NATION:
+            query = replace(query, text=regions.without(query.text, served))
+        above = set(regions.ancestors(place))
+        within = said is None and not memory.region_asked
+        fitting = [
+            candidate
+            for candidate in loaded.retriever.candidates(query.text, *(f"{topic} {query.text}" for topic in before))
+            if candidate.item.region in above or (within and regions.is_within(candidate.item.region, place))
+        ]
+        ranked = _own_region_first(rank(fitting, loaded.calibration.ranker))
+        if not ranked or query.empty:
+            return Finding(query, ranked, 0.0, tuple(before))
+        verbatim = loaded.retriever.exact(query.text)
+        same = [one for one in ranked if one.candidate.item.id in verbatim]
+        if len(same) == 1:
+            ranked = [*same, *(one for one in ranked if one is not same[0])]
+        probability = loaded.calibration.confidence.probability(evidence(ranked, query.text, loaded.retriever))
+        return Finding(query, ranked, max(probability, VERBATIM) if len(same) == 1 else probability, tuple(before))
+
+    def _limits(self, loaded: Loaded) -> tuple[float, float]:
+        settings, calibration = self._settings, loaded.calibration
+        answer_at = settings.answer_at or calibration.answer_at
+        return answer_at, min(settings.clarify_at or calibration.clarify_at, answer_at)
+
+    def _needs_region(self, work: _Work, finding: Finding, clarify_at: float) -> Outcome | None:
+        """Ask once where the citizen is, when the best answer holds only in a part of our region."""
+        first, memory = finding.first, work.memory
+        if first is None or memory.region or memory.region_asked or finding.probability < clarify_at:
+            return None
+        place = _only_region(finding.query.raw)
+        if place:
+            memory.region = place
+            return None
+        if regions.is_within(self._settings.region, first.item.region):
+            return None
+        memory.region_asked, memory.awaiting, memory.pending_question = True, "region", finding.query.raw
+        return _say(work, TextReply(text=phrases.ASK_REGION))
+
+    def _ours(self, loaded: Loaded, query: Query, act: str) -> bool:
+        """Whether an unanswered text is something a government hotline answers."""
+        features = scope.features(query, loaded.retriever.encoder)
+        probability = loaded.calibration.scope.probability(features)
+        # Rasa saw chat in it as well: then the word weighs more.
+        return probability >= (scope.OURS_AT if act not in ("chitchat", "abuse") else 2 * scope.OURS_AT)
+
+    # --- outcomes ----------------------------------------------------------------------------------------------------
+
+    def _answer(self, work: _Work, qa_id: str, confidence: float, question: str | None) -> Outcome:
+        """The item's answer, if it may answer today; else what took its place, or a ticket."""
+        memory = work.memory
+        today = work.now.astimezone(SHANGHAI).date()
+        production = self._settings.env == "production"
+        with database.read() as session:
+            qa = session.get(QA, qa_id)
+            standing = knowledge.answerable(qa, today=today, production=production) if qa else Standing.NOT_APPROVED
+            note: str | None = phrases.UNDER_REVIEW if standing is Standing.UNDER_REVIEW else None
+            if qa and standing in (Standing.EXPIRED, Standing.RETIRED):
+                since = _no_longer(qa, today)
+                replacement = session.get(QA, qa.replaced_by) if qa.replaced_by else None
+                if replacement and knowledge.answerable(replacement, today=today, production=production).answers:
+                    qa, note = replacement, phrases.REPLACED.format(when=since)
+                else:
+                    work.explain["reason"] = f"{standing}"
+                    return self._escalate(work, question or work.text, opening=phrases.EXPIRED.format(when=since))
+            elif qa and standing is Standing.NOT_YET and qa.valid_from:
+                opening = phrases.NOT_YET.format(when=f"{qa.valid_from:%Y年%-m月%-d日}")
+                return self._escalate(work, question or work.text, opening=opening)
+            elif qa is None or not standing.answers:
+                work.explain["reason"] = f"{standing}"
+                return self._escalate(work, question or work.text)
+            sources, guides, related = knowledge.expand(session, qa, today=today, production=production)
+        memory.last_question, memory.last_qa, memory.last_matter = question, qa.id, qa.matter
+        memory.offered, memory.pending_question, memory.clarified, memory.awaiting = [], None, 0, "none"
+        memory.rateable = work.turn.turn_id
+        reply = AnswerReply(
+            qa_id=qa.id,
+            matter=qa.matter,
+            question=qa.question,
+            text=qa.answer,
+            confidence=round(min(confidence, 1.0), 4),
+            sources=sources,
+            guides=guides,
+            valid_from=qa.valid_from,
+            valid_to=qa.valid_to,
+            as_of=qa.as_of,
+            region=qa.region,
+            related=related[:MAX_RELATED],
+            more=list(memory.more),
+            note=note,
+            can_report=work.turn.act == "report_problem",
+        )
+        if qa.as_of is None and any(character.isdigit() for character in qa.answer):
+            _add_note(reply, phrases.NO_DATE)
+        if qa.review_by is not None and qa.review_by < today:
+            _add_note(reply, phrases.REVIEW_DUE)
+        outcome = _say(work, reply)
+        outcome.qa_id, outcome.confidence = qa.id, reply.confidence
+        return outcome
+
+    def _clarify(self, work: _Work, finding: Finding) -> Outcome | None:
+        """Offer the nearest items that may answer; None where there is nothing to offer."""
+        memory = work.memory
+        today = work.now.astimezone(SHANGHAI).date()
+        production = self._settings.env == "production"
+        best = finding.ranked[0].score
+        near = [one.candidate.item.id for one in finding.ranked[: 2 * MAX_OPTIONS] if one.score > best - 4.0]
+        with database.read() as session:
+            items = [
+                qa
+                for qa in knowledge.get_many(session, near).values()
+                if knowledge.answerable(qa, today=today, production=production).answers
+            ]
+        if items:
+            memory.last_matter = items[0].matter
+        options: list[Option] = []
+        seen: set[str] = set()
+        for qa in items[:MAX_OPTIONS]:
+            if qa.question not in seen:
+                seen.add(qa.question)
+                options.append(Option(number=len(options) + 1, qa_id=qa.id, question=qa.question))
+        if not options:
+            return None
+        memory.offered = [option.qa_id for option in options]
+        memory.pending_question, memory.awaiting = finding.query.raw, "option"
+        memory.clarified += 1
+        outcome = _say(
+            work,
+            ClarifyReply(text=phrases.CLARIFY if len(options) > 1 else phrases.CLARIFY_ONE, options=options),
+            keep_offer=True,
+        )
+        outcome.confidence = round(finding.probability, 4)
+        return outcome
+
+    def _policy_texts(self, work: _Work, loaded: Loaded, query: Query) -> Outcome | None:
+        """Passages of policy documents that hold most of the question's words; None where there are none."""
+        memory = work.memory
+        if loaded.policy_texts is None:
+            return None
+        place = frozenset(regions.ancestors(memory.region or _only_region(query.raw) or self._settings.region))
+        found = loaded.policy_texts.search(query.text, loaded.retriever.encoder, place)
+        today = work.now.astimezone(SHANGHAI).date()
+        with database.read() as session:
+            documents = knowledge.find(session, Document, [one.passage.document_id for one in found])
+        shown = [
+            Passage(
+                title=document.title,
+                doc_no=document.doc_no,
+                issuer=document.issuer,
+                issued=document.issued,
+                url=document.url,
+                label=one.passage.label,
+                text=one.passage.text,
+                sentence=one.sentence,
+            )
+            for one in found
+            if (document := documents.get(one.passage.document_id)) and knowledge.in_force(document, today)
+        ]
+        if not shown:
+            return None
+        memory.offered, memory.clarified = [], 0
+        memory.pending_question, memory.awaiting = query.raw, "passages"
+        return _say(work, PassagesReply(text=phrases.PASSAGES, passages=shown))
+
+    def _escalate(self, work: _Work, subject: str, *, opening: str = "") -> Outcome:
+        complaint = work.turn.act == "report_problem"
+        text = phrases.TICKET_COMPLAINT if complaint else phrases.TICKET
+        if opening:
+            text = f"{opening}，目前适用的规定我这里没有。" + phrases.TICKET.partition("。")[2]
+        return self._ticket(work, subject, text, kind="投诉" if complaint else "咨询")
+
+    def _ticket(
+        self,
+        work: _Work,
+        subject: str,
+        text: str,
+        *,
+        kind: str = "咨询",
+        region: str | None = None,
+        phone: str | None = None,
+        ask_contact: bool = True,
+    ) -> Outcome:
+        """One ticket for a question; the same question in a conversation keeps its ticket; a daily bound."""
+        memory, turn, days = work.memory, work.turn, self._settings.ticket_days
+        memory.offered, memory.pending_question, memory.clarified = [], None, 0
+        with database.read() as session:
+            same = register.same_question(session, turn.conversation_id, subject)
+            if same is not None:
+                reply = _ticket_reply(
+                    phrases.TICKET_AGAIN, same.number, same.query_code, same.due_at, same.due_estimated
+                )
+                return _say(work, reply)
+            if register.count_today(session, turn.conversation_id, work.now) >= self._settings.tickets_per_day:
+                return _say(work, TextReply(text=phrases.TOO_MANY_TICKETS))
+            number = numbers.free_number(session, work.now)
+            transcript = conversations.transcript(session, turn.conversation_id)
+            due = working_days.due(work.now, days, working_days.overrides_from(session))
+        code = numbers.new_query_code()
+        reply = _ticket_reply(text, number, code, due.at, due.estimated)
+        where = region or memory.region
+        if ask_contact:
+            reply.text += phrases.ASK_CONTACT
+            memory.awaiting, memory.contact_ticket = "contact", number
+        outcome = _say(work, reply, keep_awaiting=True)
+        outcome.effect = lambda session: _ignore(
+            register.create(
+                session,
+                number=number,
+                query_code=code,
+                conversation_id=turn.conversation_id,
+                turn_id=turn.turn_id,
+                kind=kind,
+                subject=subject,
+                transcript=transcript,
+                region=where,
+                phone=phone,
+                department=None,
+                days=days,
+                now=work.now,
+            )
+        )
+        return outcome
+
+
+def calculation_reply(calculator: Calculator, result: Result) -> CalculationReply:
+    """What a calculator found, as a reply."""
+    return CalculationReply(
+        calculator=calculator.id,
+        title=calculator.title,
+        matter=calculator.matter,
+        text=result.to_answer_text(),
+        steps=list(result.steps),
+        caveats=list(result.caveats),
+        sources=list(result.sources),
+        figures=result.figures(),
+        as_of=RULES_AS_OF,
+    )
+
+
+@lru_cache
+def get_assistant() -> Assistant:
+    """The process's assistant."""
+    settings = get_settings()
+    return Assistant(settings, IndexReader(settings))
+
+
+# --- small parts -----------------------------------------------------------------------------------------------------
+
+
+def _say(work: _Work, reply: Reply, *, keep_offer: bool = False, keep_awaiting: bool = False) -> Outcome:
+    memory = work.memory
+    if not keep_offer and memory.awaiting not in ("option",):
+        memory.offered = []
+    if not keep_awaiting and memory.awaiting == "contact" and reply.type not in ("emergency",):
+        memory.awaiting, memory.contact_ticket = "none", None
+    return Outcome(replies=[reply], context=memory, decision=reply.type)
+
+
+def _ticket_reply(text: str, number: str, code: str, due_at: datetime, estimated: bool) -> TicketReply:
+    due = f"{due_at.astimezone(SHANGHAI):%Y年%-m月%-d日}"
+    said = text.format(number=number, code=code, due=due, estimated=phrases.ESTIMATED if estimated else "")
+    return TicketReply(number=number, query_code=code, text=said, due_at=due_at)
+
+
+def _add_note(reply: Reply, note: str) -> None:
+    if isinstance(reply, AnswerReply):
+        reply.note = f"{reply.note} {note}" if reply.note else note
+    else:
+        reply.text += f"\n{note}"
+
+
+def _no_longer(qa: QA, today: date) -> str:
+    """Since when a rule is out of force, as words: the day after its last, or the day it was retired."""
+    if qa.valid_to is not None and qa.valid_to < today:
+        after = date.fromordinal(qa.valid_to.toordinal() + 1)
+        return f"{after:%Y年%-m月%-d日}"
+    return "规定调整之日"
+
+
+def _besides_digits(text: str) -> str:
+    """The letters of a text: what it says besides a number."""
+    return "".join(character for character in text if character.isalpha())
+
+
+def _hangs(act: str, query: Query) -> bool:
+    """Whether a message is the rest of a question whose subject was named before."""
+    return act == "follow_up" or acts.elliptic(query.text)
+
+
+def _item_id(finding: Finding) -> str | None:
+    return finding.first.item.id if finding.first else None
+
+
+def _one_region(text: str) -> str | None:
+    """The code of the region a message names, if it names exactly one."""
+    found = regions.find(text, within=None)
+    return found[0].code if len(found) == 1 else None
+
+
+_only_region = lru_cache(maxsize=1024)(_one_region)
+
+
+def _own_region_first(ranked: list[Ranked]) -> list[Ranked]:
+    """Drop an item of a wider region where the same matter's own-region item is about as good."""
+    kept: list[Ranked] = []
+    for one in ranked:
+        item = one.candidate.item
+        overridden = any(
+            other.candidate.item.matter == item.matter
+            and other.candidate.item.region != item.region
+            and regions.is_within(other.candidate.item.region, item.region)
+            and other.score > one.score - 2.0
+            for other in ranked
+        )
+        if not overridden:
+            kept.append(one)
+    return kept
+
+
+def _explained(loaded: Loaded, finding: Finding, answer_at: float, clarify_at: float) -> dict[str, Any]:
+    return {
+        "version": loaded.version,
+        "encoder": loaded.manifest["encoder"]["name"] if loaded.retriever.encoder else None,
+        "query": finding.query.text,
+        "repairs": [list(pair) for pair in finding.query.repairs],
+        "probability": round(finding.probability, 4),
+        "answer_at": answer_at,
+        "clarify_at": clarify_at,
+        "candidates": [
+            {
+                "qa_id": one.candidate.item.id,
+                "matter": one.candidate.item.matter,
+                "question": one.candidate.item.texts[0],
+                "wording": one.candidate.wording,
+                "score": round(one.score, 3),
+                "features": {
+                    name: round(float(value), 3) for name, value in zip(FEATURES, one.candidate.features, strict=True)
+                },
+            }
+            for one in finding.ranked[:5]
+        ],
+    }
+
+
+def _both(first: Callable[[Session], None] | None, second: Callable[[Session], None]) -> Callable[[Session], None]:
+    def effect(session: Session) -> None:
+        if first is not None:
+            first(session)
+        second(session)
+
+    return effect
+
+
+def _ignore(_result: object) -> None:
+    """Turns a call with a result into an effect without one."""

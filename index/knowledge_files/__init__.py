@@ -1,0 +1,1 @@
+"""Knowledge in files: rows, what reads and writes them, documents, and what looks them over."""

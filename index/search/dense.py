@@ -1,0 +1,129 @@
+"""An inner-product index of unit vectors, kept by FAISS: which documents mean something alike.  Exact, or a graph for very many.
+
+FAISS is imported where there is an index to build or to read: it takes a fifth of a second.
+"""
+
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.search.lexical import IndexFileError
+
+GRAPH_FROM = 50_000
+"""Vectors from which on a graph is worth it where only the nearest count: .34 ms against 2.1 ms a query at 57,398 of 256
+numbers, recall@10 .997 (``benchmarks/scale.py``)."""
+_NEIGHBOURS, _BUILD_WIDTH = 32, 80
+_NEAREST = 500
+"""How many rows a graph is asked for when all are to be scored."""
+
+
+class DenseIndex:
+    """An immutable index. Rows are documents in the order they were given; scores of unit vectors are cosines."""
+
+    def __init__(self, index: Any) -> None:
+        """``index``: FAISS's IndexFlat or IndexHNSWFlat."""
+        import faiss
+
+        self._index = index
+        self.exact = isinstance(index, faiss.IndexFlat)
+        """Whether every row is looked at; a graph (HNSW, Malkov and Yashunin 2018) looks at the likely ones"""
+        if not self.exact:
+            index.hnsw.efSearch = _NEAREST
+
+    @classmethod
+    def build(cls, vectors: NDArray[np.float32], *, graph: bool = False) -> Self:
+        """Index ``vectors``, shape (documents, dim); as a graph if told so, which finds the nearest and scores no others.
+
+        Raises:
+            ValueError: the shape is not two-dimensional, or a value is not finite.
+        """
+        import faiss
+
+        vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+        if vectors.ndim != 2 or not vectors.shape[1]:
+            raise ValueError(f"vectors must have the shape (documents, dim), got {vectors.shape}")
+        if not np.isfinite(vectors).all():
+            raise ValueError("vectors hold values that are not finite")
+        index: Any = faiss.IndexFlatIP(vectors.shape[1])
+        if graph:
+            index = faiss.IndexHNSWFlat(vectors.shape[1], _NEIGHBOURS, faiss.METRIC_INNER_PRODUCT)
+            index.hnsw.efConstruction = _BUILD_WIDTH
+        index.add(vectors)
+        return cls(index)
+
+    def __len__(self) -> int:
+        return int(self._index.ntotal)
+
+    @property
+    def dim(self) -> int:
+        """Numbers in a vector."""
+        return int(self._index.d)
+
+    def search(self, vectors: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """The nearest ``k`` documents of each query vector, shape (queries, dim): scores (falling) and rows,
+        both of shape (queries, min(k, documents)).
+
+        Raises:
+            ValueError: the vectors' dimension is not the index's.
+        """
+        vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+        if vectors.ndim != 2 or vectors.shape[1] != self.dim:
+            raise ValueError(f"query vectors must have the shape (queries, {self.dim}), got {vectors.shape}")
+        k = min(k, len(self))
+        if k < 1:
+            return np.zeros((len(vectors), 0), np.float32), np.zeros((len(vectors), 0), np.int64)
+        scores, rows = self._index.search(vectors, k)
+        return scores, rows
+
+    def scores(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Score of every document for one query vector of shape (dim,); shape (documents,).  A graph gives 0 to the far ones."""
+        import faiss
+
+        if vector.shape != (self.dim,):
+            raise ValueError(f"the query vector must have the shape ({self.dim},), got {vector.shape}")
+        scores = np.zeros(len(self), dtype=np.float32)
+        if not self.exact:
+            near, rows = self.search(vector[None], _NEAREST)
+            scores[rows[0][rows[0] >= 0]] = near[0][rows[0] >= 0]
+            return scores
+        vector = np.ascontiguousarray(vector, dtype=np.float32)
+        # FAISS's kernel on one thread, not numpy: BLAS would start threads, and on busy cores those cost 9 ms a query.
+        faiss.fvec_inner_products_ny(  # type: ignore[attr-defined]
+            faiss.swig_ptr(scores), faiss.swig_ptr(vector), self._index.get_xb(), self.dim, len(self)
+        )
+        return scores
+
+    def save(self, path: Path) -> None:
+        """Write FAISS's own file format.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        import faiss
+
+        try:
+            faiss.write_index(self._index, str(path))
+        except RuntimeError as error:
+            raise OSError(f"cannot write {path}: {error}") from error
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            IndexFileError: the file is missing, damaged or holds another kind of index.
+        """
+        import faiss
+
+        try:
+            index = faiss.read_index(str(path))
+        except (RuntimeError, MemoryError) as error:
+            raise IndexFileError(f"向量索引无法读取：{path}") from error
+        if (
+            not isinstance(index, faiss.IndexFlat | faiss.IndexHNSWFlat)
+            or index.metric_type != faiss.METRIC_INNER_PRODUCT
+        ):
+            raise IndexFileError(f"向量索引的类型不对：{path}")
+        return cls(index)

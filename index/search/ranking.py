@@ -1,0 +1,140 @@
+"""Ranking and confidence: a learned fusion of features, and the calibrated probability that the first one is right.
+
+Both are logistic regressions, small enough to read: ``score = w · features``, ``probability = σ(v · evidence)``.  They are
+fitted by ``training.fit`` and travel inside each index version.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.search import scope
+from index.search.lexical import IndexFileError
+from index.search.retriever import FEATURES, Candidate, Retriever
+
+EVIDENCE = (
+    "score",
+    "margin_item",
+    "margin_matter",
+    "char",
+    "learned",
+    "dense",
+    "coverage",
+    "overlap",
+    "unseen",
+    "foreign",
+    "length",
+)
+"""What the probability rests on: the first one's score, its lead over the next item and over the next matter, five of its
+features, the share of the query's words that the knowledge never saw, the domain terms that the first one never mentions,
+and the query's length (log of characters)."""
+
+VERBATIM = 0.99
+"""Probability for a query that is one item's reviewed wording itself: the calibration's questions hold none of these."""
+
+_LEAD_MAX = 6.0
+"""Leads are capped here: beyond, a larger one says nothing more."""
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A candidate in its place."""
+
+    candidate: Candidate
+    score: float
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """Weights of one logistic regression."""
+
+    weights: tuple[float, ...]
+    bias: float
+
+    def logit(self, features: NDArray[np.float64]) -> float:
+        """w · x + b."""
+        return float(np.dot(np.asarray(self.weights), features) + self.bias)
+
+    def probability(self, features: NDArray[np.float64]) -> float:
+        """σ(w · x + b), 0…1."""
+        return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, self.logit(features)))))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """All that was fitted, for one encoder (or for none)."""
+
+    encoder: str
+    """Checksum of the encoder whose cosines it was fitted on; empty: without vectors"""
+    ranker: Logistic
+    confidence: Logistic
+    scope: Logistic
+    """Probability that a text is something a government hotline answers; see ``index.search.scope``"""
+    answer_at: float
+    clarify_at: float
+    fitted_on: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON value."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Self:
+        """Raises: IndexFileError if a part is missing or has another size."""
+        try:
+            parts = {
+                name: Logistic(tuple(raw[name]["weights"]), raw[name]["bias"])
+                for name in ("ranker", "confidence", "scope")
+            }
+            calibration = cls(**{**raw, **parts})
+        except (KeyError, TypeError) as error:
+            raise IndexFileError("标定文件的内容不完整。") from error
+        sizes = (len(calibration.ranker.weights), len(calibration.confidence.weights))
+        if sizes != (len(FEATURES), len(EVIDENCE)) or len(calibration.scope.weights) < scope.WIDTH:
+            raise IndexFileError("标定文件与当前程序的特征不一致，请重新标定。")
+        return calibration
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Raises: IndexFileError."""
+        try:
+            return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise IndexFileError(f"标定文件无法读取：{path}") from error
+
+
+def rank(candidates: list[Candidate], ranker: Logistic) -> list[Ranked]:
+    """Best first."""
+    ranked = [Ranked(candidate, ranker.logit(candidate.features)) for candidate in candidates]
+    return sorted(ranked, key=lambda one: (-one.score, one.candidate.item.id))
+
+
+def evidence(ranked: list[Ranked], query: str, retriever: Retriever) -> NDArray[np.float64]:
+    """What the probability of the first one rests on, shape (len(EVIDENCE),).  ``ranked`` is not empty."""
+    first = ranked[0]
+    item = first.candidate.item
+    others = [one.score for one in ranked[1:]]
+    other_matters = [one.score for one in ranked[1:] if one.candidate.item.matter != item.matter]
+    features = dict(zip(FEATURES, first.candidate.features, strict=True))
+    return np.array(
+        [
+            first.score,
+            min(_LEAD_MAX, first.score - others[0]) if others else _LEAD_MAX,
+            min(_LEAD_MAX, first.score - other_matters[0]) if other_matters else _LEAD_MAX,
+            features["char"],
+            features["learned"],
+            features["dense"],
+            features["coverage"],
+            features["overlap"],
+            retriever.unseen(query),
+            retriever.foreign(query, item.id),
+            math.log1p(len(query)),
+        ]
+    )

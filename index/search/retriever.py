@@ -1,0 +1,264 @@
+"""Knowledge in, candidates out: BM25 over characters and words, a classifier, vectors, and the features that tell them apart.
+
+Every wording of a Q&A (its question and its similar questions) is a row of its own; an item is as good as its best row.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.encoder import Encoder
+from index.search import tokenize
+from index.search.classifier import ItemClassifier
+from index.search.dense import DenseIndex
+from index.search.lexical import BM25Index, IndexFileError
+from index.search.lexicon import official_words
+from index.search.normalise import canonical, clean
+from index.search.terms import terms_in
+
+FEATURES = ("char", "word", "answer", "official", "learned", "dense", "centroid", "passage", "coverage", "overlap")
+"""What the ranker knows of a candidate, each about 0…1:
+
+char      BM25 over characters and bigrams of its best wording, over what the query could reach
+word      the same over jieba words
+answer    the same over characters of question and answer together
+official  like char, with the official words for the query's colloquial ones added (see ``lexicon``)
+learned   log-probability that the item classifier gives it, 1 for certain, 0 from e⁻⁸ down (see ``classifier``)
+dense     cosine of the query and its nearest wording
+centroid  mean cosine of the query and all its wordings
+passage   cosine of the query and the nearest sentence of the answer
+coverage  how much of the query's words (by idf; unseen words weigh most) occur anywhere in the item
+overlap   how much of the best wording's characters and bigrams (by idf) the query has
+"""
+
+_POOL = 12
+"""How many items each way of searching proposes."""
+
+_UNLIKELY = 8.0
+"""Log-probabilities below minus this say nothing more."""
+
+_SAYS_ENOUGH = 4
+"""Characters from which on a whole wording stands for itself; shorter (怎么办) anything may be meant."""
+
+_SENTENCE_END = re.compile(r"[。；！？\n]")
+_SHORTEST = 4
+"""Shorter pieces of an answer say nothing by themselves."""
+
+_TF_CEILING = 2.5
+"""BM25's k1 + 1: idf sums are divided by it, so that an identical wording of average length scores about 1."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One Q&A as retrieval sees it."""
+
+    id: str
+    matter: str
+    region: str
+    audience: str
+    texts: tuple[str, ...]
+    """Question first, then similar questions"""
+    answer: str
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One item proposed for a query, with what speaks for it."""
+
+    item: Item
+    features: NDArray[np.float64]
+    """Shape (len(FEATURES),)"""
+    wording: str
+    """The item's wording that is nearest by characters"""
+
+
+class Retriever:
+    """An immutable set of items, searchable."""
+
+    def __init__(
+        self,
+        items: Sequence[Item],
+        chars: BM25Index,
+        words: BM25Index,
+        answers: BM25Index,
+        dense: DenseIndex | None,
+        passages: DenseIndex | None,
+        classifier: ItemClassifier,
+        encoder: Encoder | None,
+    ) -> None:
+        self.items = list(items)
+        self._rows = [text for item in items for text in item.texts]
+        self._sizes = np.array([len(item.texts) for item in items])
+        self._starts = np.cumsum([0, *self._sizes])[:-1]
+        self._chars, self._words, self._answers = chars, words, answers
+        self._dense, self._passages, self.encoder = dense, passages, encoder
+        self._classifier = classifier
+        self._passage_starts = np.cumsum([0] + [len(_passages(item)) for item in items])[:-1]
+        self._grams: dict[int, frozenset[str]] = {}
+        self._index = {item.id: row for row, item in enumerate(self.items)}
+        self._items_worded: dict[str, set[str]] = {}
+        for item in self.items:
+            for text in item.texts:
+                self._items_worded.setdefault(canonical(clean(text)), set()).add(item.id)
+        self._bags = [clean(" ".join((item.matter, *item.texts, item.answer))) for item in items]
+
+    @classmethod
+    def build(cls, items: Sequence[Item], encoder: Encoder | None) -> Self:
+        """Index ``items``.  Raises: ValueError if there are none."""
+        if not items:
+            raise ValueError("知识库是空的，没有可以建立索引的问答。")
+        rows = [clean(text) for item in items for text in item.texts]
+        answers = [clean(f"{item.matter} {item.texts[0]} {item.answer}") for item in items]
+        vectors = encoder.encode(rows) if encoder else None
+        return cls(
+            items,
+            BM25Index.build([tokenize.ngrams(row) for row in rows]),
+            BM25Index.build([tokenize.words(row) for row in rows]),
+            BM25Index.build([tokenize.ngrams(answer) for answer in answers]),
+            DenseIndex.build(vectors) if vectors is not None else None,
+            DenseIndex.build(encoder.encode([text for item in items for text in _passages(item)])) if encoder else None,
+            ItemClassifier.train(rows, _owners(items), len(items), vectors),
+            encoder,
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write everything but the encoder into ``folder``."""
+        (folder / "items.json").write_text(
+            json.dumps([vars(item) for item in self.items], ensure_ascii=False), encoding="utf-8"
+        )
+        self._chars.save(folder / "chars")
+        self._words.save(folder / "words")
+        self._answers.save(folder / "answers")
+        self._classifier.save(folder / "classifier")
+        if self._dense is not None and self._passages is not None:
+            self._dense.save(folder / "dense.faiss")
+            self._passages.save(folder / "passages.faiss")
+
+    @classmethod
+    def load(cls, folder: Path, encoder: Encoder | None) -> Self:
+        """Read what ``save`` wrote; vectors are used only with their ``encoder``.  Raises: IndexFileError."""
+        try:
+            raw = json.loads((folder / "items.json").read_text(encoding="utf-8"))
+            items = [Item(**{**entry, "texts": tuple(entry["texts"])}) for entry in raw]
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise IndexFileError(f"索引的条目清单无法读取：{folder}") from error
+        return cls(
+            items,
+            BM25Index.load(folder / "chars"),
+            BM25Index.load(folder / "words"),
+            BM25Index.load(folder / "answers"),
+            DenseIndex.load(folder / "dense.faiss") if encoder else None,
+            DenseIndex.load(folder / "passages.faiss") if encoder else None,
+            ItemClassifier.load(folder / "classifier"),
+            encoder,
+        )
+
+    def candidates(self, *queries: str) -> list[Candidate]:
+        """The items that any way of searching proposes for a normalised query, in no order.
+
+        Several queries are several readings of one message (a follow-up alone, and with what was said before): features
+        are their means.
+        """
+        readings = [self._scores(query) for query in queries]
+        pool: set[int] = set()
+        for by_item, _ in readings:
+            for scores in by_item.values():
+                best = np.argpartition(-scores, min(_POOL, len(scores) - 1))[:_POOL]
+                pool.update(int(row) for row in best if scores[row] > 0)
+        ends = np.append(self._starts[1:], len(self._rows))
+        query_grams = [set(tokenize.ngrams(query)) for query in queries]
+        query_words = [[word for word in set(tokenize.words(query)) if word.strip()] for query in queries]
+        candidates = []
+        for index in sorted(pool):
+            start, end = int(self._starts[index]), int(ends[index])
+            rows = [start + int(np.argmax(char_rows[start:end])) for _, char_rows in readings]
+            features = [
+                [
+                    *(by_item[name][index] if name in by_item else 0.0 for name in FEATURES[:-2]),
+                    self._coverage(words, self._bags[index]),
+                    self._overlap(grams, self._row_grams(row)),
+                ]
+                for (by_item, _), words, grams, row in zip(readings, query_words, query_grams, rows, strict=True)
+            ]
+            candidates.append(Candidate(self.items[index], np.mean(features, axis=0), self._rows[rows[0]]))
+        return candidates
+
+    def _scores(self, query: str) -> tuple[dict[str, NDArray[Any]], NDArray[Any]]:
+        """Every item's score by each way of searching, and every wording's by characters."""
+        grams, words = tokenize.ngrams(query), tokenize.words(query)
+        char_rows: NDArray[Any] = self._chars.scores(grams) / _ceiling(self._chars, grams)
+        by_item: dict[str, NDArray[Any]] = {
+            "char": np.maximum.reduceat(char_rows, self._starts),
+            "word": np.maximum.reduceat(self._words.scores(words), self._starts) / _ceiling(self._words, words),
+            "answer": self._answers.scores(grams) / _ceiling(self._answers, grams),
+        }
+        official = [*grams, *tokenize.ngrams(" ".join(official_words(query)))]
+        official_rows = self._chars.scores(official) / _ceiling(self._chars, official)
+        by_item["official"] = np.maximum.reduceat(official_rows, self._starts)
+        vector = self.encoder.encode([query])[0] if self.encoder is not None else None
+        learned = self._classifier.log_probabilities(query, vector)
+        by_item["learned"] = np.maximum(1 + learned / _UNLIKELY, 0)
+        if self._dense is not None and self._passages is not None and vector is not None:
+            cosines = self._dense.scores(vector)
+            by_item["dense"] = np.maximum.reduceat(cosines, self._starts)
+            by_item["centroid"] = np.add.reduceat(cosines, self._starts) / self._sizes
+            by_item["passage"] = np.maximum.reduceat(self._passages.scores(vector), self._passage_starts)
+        return by_item, char_rows
+
+    def exact(self, query: str) -> frozenset[str]:
+        """Ids of the items that have a normalised query among their wordings, but for particles and such."""
+        wording = canonical(query)
+        return frozenset(self._items_worded.get(wording, ())) if len(wording) >= _SAYS_ENOUGH else frozenset()
+
+    def unseen(self, query: str) -> float:
+        """Share (by idf, 0…1) of the query's words that occur nowhere in the knowledge."""
+        words = set(tokenize.words(query))
+        weights = {word: self._words.idf(word) for word in words}
+        total = sum(weights.values())
+        if not total:
+            return 1.0
+        return sum(w for word, w in weights.items() if not any(word in bag for bag in self._bags)) / total
+
+    def foreign(self, query: str, item_id: str) -> int:
+        """How many domain terms the query names that its would-be answer never mentions, at most 2."""
+        bag = self._bags[self._index[item_id]]
+        return min(2, sum(term not in bag for term in terms_in(query)))
+
+    def _coverage(self, words: list[str], bag: str) -> float:
+        weights = [self._words.idf(word) for word in words]
+        total = sum(weights)
+        if not total:
+            return 0.0
+        return sum(w for word, w in zip(words, weights, strict=True) if word in bag) / total
+
+    def _row_grams(self, row: int) -> frozenset[str]:
+        if row not in self._grams:
+            self._grams[row] = frozenset(tokenize.ngrams(clean(self._rows[row])))
+        return self._grams[row]
+
+    def _overlap(self, query: set[str], wording: frozenset[str]) -> float:
+        total = sum(self._chars.idf(gram) for gram in wording)
+        return sum(self._chars.idf(gram) for gram in wording & query) / total if total else 0.0
+
+
+def _owners(items: Sequence[Item]) -> NDArray[np.int64]:
+    """The item of each wording."""
+    return np.repeat(np.arange(len(items)), [len(item.texts) for item in items])
+
+
+def _passages(item: Item) -> list[str]:
+    """The question, and the answer's sentences."""
+    sentences = (clean(sentence) for sentence in _SENTENCE_END.split(item.answer))
+    return [clean(item.texts[0]), *(sentence for sentence in sentences if len(sentence) >= _SHORTEST)]
+
+
+def _ceiling(index: BM25Index, tokens: Sequence[str]) -> float:
+    return max(sum(index.idf(token) for token in set(tokens)) / _TF_CEILING, 1e-6)

@@ -1,0 +1,1 @@
+"""What fits, evaluates and studies: encoder training, calibration, evaluation.  Nothing that serves imports it."""

@@ -1,0 +1,275 @@
+"""Fit the ranker, the confidence and the scope on the starter knowledge and held-out questions.
+
+``python -m training.fit`` writes ``index/versions/calibrations.json`` for the bundled encoder and for none.  With another
+encoder a build fits by itself (half a minute).
+
+All of it learns from the labelled questions of ``training/questions/*.jsonl`` alone, written without sight of the
+knowledge's wordings: those the encoder and the item classifier have learned by heart.  Confidence and limits are fitted on
+out-of-fold rankings only (folds by matter): the questions' own matter never trained the ranker that judged them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.stats import beta
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from bot.settings import ROOT
+from index.encoder import Encoder, load_encoder
+from index.knowledge_files import reading, starter
+from index.search import scope
+from index.search.normalise import clean, normalise
+from index.search.ranking import Calibration, Logistic, Ranked, evidence, rank
+from index.search.retriever import Candidate, Item, Retriever
+from index.versions.calibrations import FILE, shipped
+
+OURS = frozenset({"service", "other_service", "near_miss"})
+"""Scopes of labelled questions that are a government's business, whether any Q&A answers them or not."""
+TARGET = 0.03
+"""wrong ÷ answered, as a one-sided 95 % upper bound."""
+_ASKED = 0.75 * TARGET
+"""What the limit is fitted to: a limit chosen where the count looks best does a little worse on other matters."""
+_L2 = 1e-3
+
+
+@dataclass(frozen=True)
+class Example:
+    """One labelled question.  ``right`` holds the ids of the Q&A that answer it: none for what we can't answer."""
+
+    text: str
+    right: frozenset[str]
+    group: str
+    """Folds are cut between groups"""
+    candidates: tuple[Candidate, ...]
+
+
+def upper_bound(wrong: int, total: int, level: float = 0.95) -> float:
+    """One-sided Clopper–Pearson upper bound of a proportion (Clopper & Pearson 1934)."""
+    return 1.0 if wrong >= total else float(beta.ppf(level, wrong + 1, total - wrong))
+
+
+def starter_items() -> list[Item]:
+    """The starter knowledge as items."""
+    bundle = reading.read_folder(starter.STARTER)
+    return [Item(qa.id, qa.matter, qa.region, qa.audience, (qa.question, *qa.similar), qa.answer) for qa in bundle.qas]
+
+
+def read_questions(path: Path) -> list[dict[str, Any]]:
+    """Labelled questions: {q, expect, qa, scope, kind} a line."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
+
+
+def question_files() -> list[Path]:
+    """The labelled questions that everything is fitted on."""
+    return sorted((ROOT / "training" / "questions").glob("*.jsonl"))
+
+
+def labelled(retriever: Retriever) -> list[Example]:
+    """The labelled questions with their candidates.  What is word for word in the knowledge proves nothing: left out."""
+    known = {clean(text) for item in retriever.items for text in item.texts}
+    examples = []
+    rows = [row for path in question_files() for row in read_questions(path)]
+    for number, row in enumerate(rows):
+        query = normalise(row["q"])
+        if clean(row["q"]) in known:
+            continue
+        examples.append(
+            Example(
+                text=row["q"],
+                right=frozenset(row.get("qa") or ()),
+                group=row["expect"] or f"out-{number % 40}",
+                candidates=tuple(retriever.candidates(query.text)),
+            )
+        )
+    return examples
+
+
+def _ranker(examples: Sequence[Example]) -> Logistic:
+    """Listwise ranking: the softmax over a query's candidates puts its mass on the right ones (ListNet's top-one
+    cross entropy, Cao et al. 2007), with a little L2 on standardised features.
+    """
+    useful = [e for e in examples if any(c.item.id in e.right for c in e.candidates)]
+    features = np.array([c.features for e in useful for c in e.candidates])
+    scale = features.std(axis=0)
+    scale[scale == 0] = 1.0
+    scaled = (features - features.mean(axis=0)) / scale
+    right = np.array([c.item.id in e.right for e in useful for c in e.candidates])
+    sizes = [len(e.candidates) for e in useful]
+    starts = np.cumsum([0, *sizes])[:-1]
+    query = np.repeat(np.arange(len(sizes)), sizes)
+
+    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        scores = scaled @ weights
+        mass = np.exp(scores - np.maximum.reduceat(scores, starts)[query])
+        of_all, of_right = np.add.reduceat(mass, starts), np.add.reduceat(mass * right, starts)
+        gradient = scaled.T @ (mass / of_all[query] - mass * right / of_right[query]) / len(sizes)
+        mean = float(np.mean(np.log(of_all) - np.log(of_right)))
+        return mean + _L2 * float(weights @ weights), gradient + 2 * _L2 * weights
+
+    found = minimize(loss, np.zeros(features.shape[1]), jac=True, method="L-BFGS-B")
+    return Logistic(tuple(float(w) for w in found.x / scale), 0.0)
+
+
+def _standardised() -> Pipeline:
+    return make_pipeline(StandardScaler(), LogisticRegression(C=0.5, max_iter=2000))
+
+
+def _logistic(features: NDArray[np.float64], labels: NDArray[np.int64]) -> Logistic:
+    """A logistic regression on standardised features, written for the raw ones."""
+    scaler, model = (step for _, step in _standardised().fit(features, labels).steps)
+    weights = model.coef_[0] / scaler.scale_
+    return Logistic(tuple(float(w) for w in weights), float(model.intercept_[0] - np.dot(weights, scaler.mean_)))
+
+
+def _scope(encoder: Encoder | None, known: Sequence[str]) -> Logistic:
+    """What a hotline answers: the held-out questions by their label, the knowledge, and Rasa's examples of two kinds."""
+    rows = [row for path in question_files() for row in read_questions(path)]
+    labelled_texts = [(row["q"], row["scope"] in OURS) for row in rows]
+    labelled_texts += [(text, True) for text in known]
+    for act, ours in (("ask_policy", True), ("report_problem", True), ("chitchat", False), ("abuse", False)):
+        labelled_texts += [(text, ours) for text in nlu_examples(act)]
+    features = np.array([scope.features(normalise(text), encoder) for text, _ in labelled_texts])
+    labels = np.array([ours for _, ours in labelled_texts], dtype=np.int64)
+    model = LogisticRegression(C=3.0, max_iter=3000, class_weight="balanced").fit(features, labels)
+    return Logistic(tuple(round(float(w), 4) for w in model.coef_[0]), float(model.intercept_[0]))
+
+
+_ENTITY = re.compile(r"\[([^\]]*)\](?:\{[^}]*\}|\([^)]*\))")
+
+
+def nlu_examples(act: str) -> list[str]:
+    """Rasa's training examples of one act, without their entity marks."""
+    texts = []
+    for path in sorted((ROOT / "nlu_data" / "nlu").glob("*.yml")):
+        for entry in yaml.safe_load(path.read_text(encoding="utf-8"))["nlu"]:
+            if entry.get("intent") == act:
+                lines = (line.strip().removeprefix("-").strip() for line in entry["examples"].splitlines())
+                texts += [_ENTITY.sub(r"\1", line) for line in lines if line]
+    return texts
+
+
+def _top(example: Example, ranker: Logistic) -> list[Ranked]:
+    return rank(list(example.candidates), ranker)
+
+
+def fit(encoder: Encoder | None) -> Calibration:
+    """Fit everything for ``encoder`` (None: without vectors)."""
+    retriever = Retriever.build(starter_items(), encoder)
+    questions = labelled(retriever)
+
+    rankings: list[tuple[Example, list[Ranked]]] = []
+    groups = [example.group for example in questions]
+    for _, held in GroupKFold(n_splits=5).split(questions, groups=groups):
+        out = {groups[i] for i in held}
+        ranker = _ranker([e for e in questions if e.group not in out])
+        rankings += [(questions[i], _top(questions[i], ranker)) for i in held]
+    rankings = [(example, ranked) for example, ranked in rankings if ranked]
+
+    proofs = np.array([evidence(ranked, normalise(e.text).text, retriever) for e, ranked in rankings])
+    right = np.array([ranked[0].candidate.item.id in e.right for e, ranked in rankings], dtype=np.int64)
+    in_four = np.array([any(r.candidate.item.id in e.right for r in ranked[:4]) for e, ranked in rankings])
+    folds = [e.group for e, _ in rankings]
+    held_out = cross_val_predict(
+        _standardised(), proofs, right, groups=folds, cv=GroupKFold(n_splits=5), method="predict_proba"
+    )[:, 1]
+    answer_at = answer_limit(held_out, right)
+    clarify_at = clarify_limit(held_out, in_four, answer_at)
+
+    answered = held_out >= answer_at
+    # The limit's own test: fitted on four fifths of the matters, counted on the last, five times.
+    tested = np.zeros(len(held_out), dtype=bool)
+    for train, test in GroupKFold(n_splits=5).split(proofs, groups=folds):
+        tested[test] = held_out[test] >= answer_limit(held_out[train], right[train])
+    return Calibration(
+        encoder=encoder.checksum if encoder else "",
+        ranker=_ranker(questions),
+        confidence=_logistic(proofs, right),
+        scope=_scope(encoder, [text for item in retriever.items for text in item.texts]),
+        answer_at=answer_at,
+        clarify_at=clarify_at,
+        fitted_on={
+            "questions": len(questions),
+            "answerable": int(sum(bool(e.right) for e in questions)),
+            "first_right": int(right.sum()),
+            "answered": int(answered.sum()),
+            "answered_wrong": int((answered & (right == 0)).sum()),
+            "wrong_upper_bound": round(upper_bound(int((answered & (right == 0)).sum()), int(answered.sum())), 4),
+            "other_matters": {
+                "answered": int(tested.sum()),
+                "answered_wrong": int((tested & (right == 0)).sum()),
+                "wrong_upper_bound": round(upper_bound(int((tested & (right == 0)).sum()), int(tested.sum())), 4),
+            },
+            "expected_calibration_error": round(calibration_error(held_out, right), 4),
+        },
+    )
+
+
+def answer_limit(probabilities: NDArray[np.float64], right: NDArray[np.int64]) -> float:
+    """The lowest limit at which wrong ÷ answered stays so far within the target that it does on other matters too.
+
+    Where the questions are too few to show that, the limit with the smallest upper bound that they can show.
+    """
+    bounds: dict[float, float] = {}
+    for limit in np.arange(0.5, 1.0, 0.001):
+        answered = probabilities >= limit
+        if answered.any():
+            wrong = int((answered & (right == 0)).sum())
+            bounds[round(float(limit), 3)] = upper_bound(wrong, int(answered.sum()))
+    within = [limit for limit, bound in bounds.items() if bound <= _ASKED]
+    return min(within) if within else min(bounds, key=lambda limit: bounds[limit])
+
+
+def clarify_limit(probabilities: NDArray[np.float64], in_four: NDArray[np.bool_], answer_at: float) -> float:
+    """Where asking back stops being worth it: from there on at least every third list holds the right option."""
+    for limit in np.arange(0.02, answer_at, 0.01):
+        near = (probabilities >= limit) & (probabilities < limit + 0.15)
+        if near.any() and in_four[near].mean() >= 1 / 3:
+            return round(float(limit), 2)
+    return round(answer_at / 2, 2)
+
+
+def calibration_error(probabilities: NDArray[np.float64], right: NDArray[np.int64], bins: int = 10) -> float:
+    """Expected calibration error over equal-width bins (Guo et al. 2017)."""
+    which = np.minimum((probabilities * bins).astype(int), bins - 1)
+    gaps = [
+        (which == b).mean() * abs(probabilities[which == b].mean() - right[which == b].mean())
+        for b in range(bins)
+        if (which == b).any()
+    ]
+    return float(sum(gaps))
+
+
+def calibration_for(encoder: Encoder | None) -> Calibration:
+    """The shipped calibration for this encoder; fitted now if none was shipped.  Raises: IndexFileError."""
+    return shipped(encoder.checksum if encoder else "") or fit(encoder)
+
+
+def main() -> None:
+    """Fit for the bundled (or the named) encoder and for none, write the file, print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--encoder", default=None, help="sentence-transformers 模型名称或文件夹；默认用随项目附带的模型"
+    )
+    encoder = load_encoder(parser.parse_args().encoder)
+    fitted = [fit(encoder), fit(None)]
+    FILE.write_text(json.dumps([one.to_json() for one in fitted], ensure_ascii=False) + "\n", encoding="utf-8")
+    for one in fitted:
+        print(one.encoder[:8] or "without vectors", one.answer_at, one.clarify_at, one.fitted_on)
+
+
+if __name__ == "__main__":
+    main()
