@@ -13,21 +13,30 @@ from rasa_sdk.executor import CollectingDispatcher
 from bot import conversations, database, turns
 from bot.conversations import Context
 from bot.errors import InvalidInput
+from bot.expects import Options
 from bot.models.conversations import Conversation
 from bot.replies import REPLIES
 from index.assistant.respond import get_assistant
 
-_SLOT_OF_AWAITING = {"contact": "form", "ticket": "form"}
-"""Rasa's slot knows fewer things to wait for: all that a bare yes or no would belong to is a form."""
+_AWAITING = {
+    "options": "option",
+    "passages": "passages",
+    "region": "region",
+    "form": "form",
+    "contact": "form",
+    "ticket": "form",
+}
+"""What Rasa's slot is told of what is expected: all that a bare yes or no would belong to is a form."""
 
 
 def _slots(context: Context) -> list[dict[str, Any]]:
     """What Rasa may know of the conversation's memory."""
+    expects = context.expects
     return [
         SlotSet("region", context.region),
         SlotSet("last_question", context.last_question),
-        SlotSet("offered", context.offered),
-        SlotSet("awaiting", _SLOT_OF_AWAITING.get(context.awaiting, context.awaiting)),
+        SlotSet("offered", list(expects.offered) if isinstance(expects, Options) else []),
+        SlotSet("awaiting", _AWAITING.get(expects.kind, "none")),
         SlotSet("unhelpful", float(context.unhelpful)),
     ]
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import secrets
 import uuid
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -19,6 +19,7 @@ from bot import audit, regions, retention
 from bot.clock import utcnow
 from bot.crypto import CannotDecrypt, digest, get_cipher, same
 from bot.errors import Forbidden, InvalidInput, NotFound, Unauthorised
+from bot.expects import NOTHING, SHOWN, Expects, from_earlier
 from bot.models.conversations import Conversation, InboxMessage, OutboxMessage, Rating
 from bot.replies import REPLIES, Reply
 from bot.settings import Settings, get_settings
@@ -30,9 +31,6 @@ PAGE = 200
 """Messages of a history that are read at a time"""
 
 _NOT_YOURS = "无权访问这个会话，请重新开始一个会话。"
-
-Awaiting = Literal["none", "option", "passages", "region", "form", "contact", "ticket"]
-"""What the assistant asked for last and may get next."""
 
 
 class Agreement(BaseModel):
@@ -53,29 +51,33 @@ class Context(BaseModel):
     """The last question retrieval saw, with its follow-up completion."""
     last_qa: str | None = None
     last_matter: str | None = None
-    awaiting: Awaiting = "none"
-    pending_question: str | None = None
-    """The question that waits for a region, or of which options are offered."""
-    offered: list[str] = []
-    """Q&A ids of the offered options, in their order."""
+    expects: Expects = NOTHING
+    """What the next message may be the reply to."""
     more: list[str] = []
     """The other questions of the last message, in the citizen's words: a number asks one of them."""
     clarified: int = 0
     """Questions back in a row without an answer."""
     unhelpful: int = 0
-    draft: dict[str, Any] | None = None
-    """The open ticket form (``bot.ticket_form``)."""
-    calculation: dict[str, Any] | None = None
-    """The calculator that is asking for its inputs, and what it was told: {calculator, inputs, hints, asked, refused}."""
-    contact_ticket: str | None = None
-    """The ticket for which phone and region were asked."""
-    asked_number: str | None = None
-    """The ticket number that still needs its query code,"""
-    asked_code: str | None = None
-    """or the last digits of the phone beside this code."""
     rateable: str | None = None
     """The turn whose reply a 有用/没用 is about."""
     privacy: Agreement | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _migrated(cls, stored: Any) -> Any:
+        if not isinstance(stored, dict):
+            return stored
+        if "expects" not in stored:
+            return stored | {"expects": from_earlier(stored)}
+        expects = stored["expects"]
+        if isinstance(expects, dict) and expects.get("kind") not in SHOWN:
+            return stored | {"expects": NOTHING}  # a newer version's
+        return stored
+
+    def stored(self) -> dict[str, Any]:
+        """What the conversation's row keeps."""
+        # The kind of what is expected is a default of its own class, and must not go missing.
+        return self.model_dump(mode="json", exclude_defaults=True) | {"expects": self.expects.model_dump(mode="json")}
 
     def keep_settings(self, before: Context, now: Context) -> None:
         """Take over what the citizen set beside the dialogue between ``before`` and ``now``."""
@@ -96,7 +98,7 @@ def create(session: Session, channel: str, now: datetime | None = None) -> tuple
         session=1,
         session_turns=0,
         seq=0,
-        context=Context().model_dump(exclude_defaults=True),
+        context=Context().stored(),
         created_at=at,
         active_at=at,
     )
@@ -152,7 +154,7 @@ def context_of(conversation: Conversation) -> Context:
 
 def remember(conversation: Conversation, context: Context) -> None:
     """Replace what the conversation remembers; the caller holds its lock."""
-    conversation.context = context.model_dump(mode="json", exclude_defaults=True)
+    conversation.context = context.stored()
 
 
 def set_region(conversation: Conversation, region: str | None, settings: Settings) -> None:

@@ -14,6 +14,7 @@ from bot import conversations, crypto, database, knowledge, turns
 from bot.clock import SHANGHAI, utcnow
 from bot.conversations import Context
 from bot.errors import NotFound
+from bot.expects import Options
 from bot.models.conversations import ChannelUser, Conversation, InboxMessage, TurnEffect
 from bot.models.knowledge import QA
 from bot.ratings import rate
@@ -171,7 +172,7 @@ def _scene(scene: str, asked: Sequence[Question]) -> Known:
     options = [Option(number=n, qa_id=one.qa_id, question=one.text) for n, one in enumerate(asked, start=1)]
 
     def known(context: Context) -> Outcome:
-        offer = {"offered": [one.qa_id for one in asked], "awaiting": "option", "pending_question": scene}
+        offer = {"expects": Options(question=scene, offered=tuple(one.qa_id for one in asked))}
         reply = ClarifyReply(text=words.SCENE.format(scene=scene), options=options)
         return Outcome(replies=[reply], context=context.model_copy(update=offer), decision="scene")
 

@@ -21,6 +21,7 @@ from bot import conversations, database, desk, guards, knowledge, regions, ticke
 from bot.clock import SHANGHAI, utcnow
 from bot.conversations import Context
 from bot.errors import NotFound, PhoneTailNeeded, TooMany
+from bot.expects import NOTHING, Calculation, Contact, Form, Options, Passages, Region, TicketNumber, question_of
 from bot.knowledge import Standing
 from bot.models.conversations import OutboxMessage
 from bot.models.knowledge import QA, Document
@@ -89,6 +90,9 @@ _CLEAR = 0.8
 
 _CARRIED = 80
 """Characters of a question and its follow-ups that the next follow-up is read with."""
+
+_PLACE = 8
+"""A reply of up to so many characters to the question where somebody is names a place that we don't know."""
 
 _TERSE = 4
 """A message of up to so many characters is no question behind another act."""
@@ -162,30 +166,39 @@ class Assistant:
     # --- conversation before retrieval -------------------------------------------------------------------------------
 
     def _decide(self, work: _Work) -> Outcome:
-        memory, text, act = work.memory, work.text, work.turn.act
-        if emergency := guards.emergency(text):
-            return _say(work, EmergencyReply(text=emergency.text, phones=list(emergency.phones)))
-        if guards.wants_human(text):
-            return self._human(work)
-        if memory.draft is not None and (outcome := self._form(work)):
-            return outcome
-        if memory.calculation is not None and (outcome := self._go_on_calculating(work)):
-            return outcome
-        if ordered := acts.order(text):
-            return self._open_form(work, *ordered)
-        for step in (self._option, self._region, self._contact, self._ticket_status, self._calculate):
-            if outcome := step(work):
+        for name, look in STEPS:
+            if outcome := look(self, work):
+                work.explain["step"] = name
                 return outcome
+        raise AssertionError("the last step settles every turn")
+
+    def _danger(self, work: _Work) -> Outcome | None:
+        emergency = guards.emergency(work.text)
+        if emergency is None:
+            return None
+        return _say(work, EmergencyReply(text=emergency.text, phones=list(emergency.phones)))
+
+    def _human_wanted(self, work: _Work) -> Outcome | None:
+        return self._human(work) if guards.wants_human(work.text) else None
+
+    def _order(self, work: _Work) -> Outcome | None:
+        """帮我投诉…: an explicit order opens the form."""
+        ordered = acts.order(work.text)
+        return self._open_form(work, *ordered) if ordered else None
+
+    def _act(self, work: _Work) -> Outcome | None:
+        """Another act than a question, unless a question hides behind it."""
+        text = work.text
         literal = acts.literal_act(text)
         query = normalise(text)
         if query.empty and not literal:
             return _say(work, TextReply(text=phrases.EMPTY))
-        act = literal or act
+        act = literal or work.turn.act
         if act == "check_ticket" and acts.about_own_ticket(text) and (own := self._own_ticket(work)):
             return own
         if literal is None and act not in _QUESTIONS and len(query.text) > _TERSE:
             # Rasa may be wrong, and a question lost in small talk is lost: a confident answer wins over any other act.
-            hidden = self._question(replace(work, memory=memory.model_copy(deep=True)), query)
+            hidden = self._question(replace(work, memory=work.memory.model_copy(deep=True)), query)
             if hidden.decision == "answer":
                 return hidden
             work.explain.clear()
@@ -204,10 +217,16 @@ class Assistant:
             return _say(work, TextReply(text=phrases.NOTHING_OFFERED))
         if act in _SMALLTALK:
             return _say(work, TextReply(text=_SMALLTALK[act].format(city=self._settings.city)))
-        return self._question(work, query)
+        return None
+
+    def _asked(self, work: _Work) -> Outcome:
+        return self._question(work, normalise(work.text))
 
     def _human(self, work: _Work) -> Outcome:
-        work.memory.draft = None
+        memory = work.memory
+        subject = question_of(memory.expects) or memory.last_question or "市民请求人工服务"
+        if isinstance(memory.expects, Form | Contact):
+            memory.expects = NOTHING
         if work.turn.state == "waiting":
             return _say(work, HandoverReply(text=phrases.ALREADY_WAITING, state="waiting"))
         with database.read() as session:
@@ -216,19 +235,20 @@ class Assistant:
             outcome = _say(work, HandoverReply(text=phrases.WAITING, state="waiting"))
             outcome.state = "waiting"
             return outcome
-        subject = work.memory.pending_question or work.memory.last_question or "市民请求人工服务"
         return self._ticket(work, subject, phrases.TICKET_HUMAN)
 
     def _form(self, work: _Work) -> Outcome | None:
         """The open ticket form, if the message is for it; a question in between is answered and the form stays open."""
         memory = work.memory
-        assert memory.draft is not None
-        draft = ticket_form.Draft.from_json(memory.draft)
+        form = memory.expects
+        if not isinstance(form, Form):
+            return None
+        draft = ticket_form.Draft.from_json(form.draft)
         if not guards.leaves_form(work.text) and not ticket_form.looks_like_answer(draft, work.text):
-            aside = _Work(work.turn, work.text, memory.model_copy(deep=True, update={"draft": None}), work.now)
+            aside = _Work(work.turn, work.text, memory.model_copy(deep=True, update={"expects": NOTHING}), work.now)
             outcome = self._question(aside, normalise(work.text))
             if outcome.decision == "answer":
-                outcome.context.draft, outcome.context.awaiting = memory.draft, "form"
+                outcome.context.expects = form
                 outcome.explain = aside.explain
                 _add_note(outcome.replies[0], phrases.FORM_STILL_OPEN)
                 return outcome
@@ -240,8 +260,7 @@ class Assistant:
 
     def _form_step(self, work: _Work, step: ticket_form.FormStep) -> Outcome:
         memory = work.memory
-        memory.draft = None if step.draft is None or step.done else step.draft.to_json()
-        memory.awaiting = "form" if memory.draft else "none"
+        memory.expects = NOTHING if step.draft is None or step.done else Form(draft=step.draft.to_json())
         if not step.done or step.draft is None:
             return _say(work, TextReply(text=step.text))
         draft = step.draft
@@ -265,8 +284,10 @@ class Assistant:
     def _go_on_calculating(self, work: _Work) -> Outcome | None:
         """The reply to what a calculator asked; None if the message is something else, and then nothing is asked any more."""
         memory, today = work.memory, work.now.astimezone(SHANGHAI).date()
-        opened = calculation.Open.from_json(memory.calculation or {})
-        memory.calculation = None
+        if not isinstance(memory.expects, Calculation):
+            return None
+        opened = calculation.Open.from_json(memory.expects.state)
+        memory.expects = NOTHING
         if guards.leaves_form(work.text):
             return _say(work, TextReply(text=phrases.CALCULATION_LEFT))
         step = calculation.advance(opened, work.text, today=today) if opened else None
@@ -275,11 +296,11 @@ class Assistant:
     def _calculation(self, work: _Work, step: calculation.Step) -> Outcome:
         memory, calculator = work.memory, step.calculator
         memory.last_matter = calculator.matter
-        memory.calculation = step.open.to_json() if step.open else None
+        memory.expects = Calculation(state=step.open.to_json()) if step.open else NOTHING
         if step.result is None:
             leave = phrases.CALCULATION_LEAVE if step.open else ""
             return _say(work, TextReply(text=step.text + leave))
-        memory.last_question, memory.pending_question, memory.clarified = work.text, None, 0
+        memory.last_question, memory.clarified = work.text, 0
         memory.last_qa, memory.rateable = None, work.turn.turn_id
         reply = calculation_reply(calculator, step.result)
         work.explain["calculator"] = calculator.id
@@ -287,30 +308,24 @@ class Assistant:
 
     def _option(self, work: _Work) -> Outcome | None:
         """A choice among the offered options, or of another question of the last message."""
-        memory = work.memory
-        if memory.awaiting == "passages" and memory.pending_question:
-            memory.awaiting = "none"
-            unsolved = ("none_of_these", "rate_bad")
-            if (
-                guards.none_of_these(work.text)
-                or work.turn.act == "none_of_these"
-                or acts.literal_act(work.text) in unsolved
-            ):
-                return self._escalate(work, memory.pending_question)
-        if not memory.offered:
+        memory, expects = work.memory, work.memory.expects
+        refused = guards.none_of_these(work.text) or work.turn.act == "none_of_these"
+        if isinstance(expects, Passages):
+            memory.expects = NOTHING
+            if refused or acts.literal_act(work.text) in ("none_of_these", "rate_bad"):
+                return self._escalate(work, expects.question)
+        if not isinstance(expects, Options):
             return self._next_question(work)
-        if guards.none_of_these(work.text) or work.turn.act == "none_of_these":
-            return self._escalate(work, memory.pending_question or work.text)
+        if refused:
+            return self._escalate(work, expects.question or work.text)
         number = guards.option_number(work.text)
         if number is None:
             return None
         if number == -1:
-            number = len(memory.offered)
-        if not 1 <= number <= len(memory.offered):
-            return _say(work, TextReply(text=phrases.NO_SUCH_OPTION.format(last=len(memory.offered))))
-        chosen = memory.offered[number - 1]
-        question = memory.pending_question
-        return self._answer(work, chosen, 1.0, question)
+            number = len(expects.offered)
+        if not 1 <= number <= len(expects.offered):
+            return _say(work, TextReply(text=phrases.NO_SUCH_OPTION.format(last=len(expects.offered))))
+        return self._answer(work, expects.offered[number - 1], 1.0, expects.question or None)
 
     def _next_question(self, work: _Work) -> Outcome | None:
         more = work.memory.more
@@ -325,9 +340,8 @@ class Assistant:
 
     def _region(self, work: _Work) -> Outcome | None:
         """A message that says where the citizen is."""
-        memory = work.memory
-        asked = memory.awaiting == "region"
-        if not asked and work.turn.act != "provide_region":
+        memory, expects = work.memory, work.memory.expects
+        if not isinstance(expects, Region) and work.turn.act != "provide_region":
             return None
         found = regions.find(work.text, within=self._settings.region if self._settings.region != "100000" else None)
         if len(found) > 1:
@@ -335,27 +349,25 @@ class Assistant:
             return _say(work, TextReply(text=phrases.REGION_UNCLEAR.format(names=names)))
         if not found:
             # The next words are no place: whoever asked goes without, so that nobody is asked twice.
-            if asked and len(work.text) <= 8 and memory.pending_question and not acts.literal_act(work.text):
-                memory.awaiting = "none"
+            if isinstance(expects, Region) and len(work.text) <= _PLACE and not acts.literal_act(work.text):
+                memory.expects, memory.last_question = NOTHING, expects.question
                 return _say(work, TextReply(text=phrases.REGION_UNKNOWN))
             return None
         memory.region = found[0].code
-        if memory.contact_ticket and memory.awaiting == "contact":
-            return None
-        if asked and memory.pending_question:
-            memory.awaiting = "none"
-            return self._question(work, normalise(memory.pending_question))
-        if work.turn.act != "provide_region":
+        if isinstance(expects, Region):
+            memory.expects = NOTHING
+            return self._question(work, normalise(expects.question))
+        if isinstance(expects, Contact):
             return None
         return _say(work, TextReply(text=phrases.REGION_KNOWN.format(region=regions.full_name(found[0].code))))
 
     def _contact(self, work: _Work) -> Outcome | None:
         """Phone and region for the ticket that was just made; asked once, never insisted on."""
-        memory = work.memory
-        number = memory.contact_ticket
-        if memory.awaiting != "contact" or number is None:
+        memory, expects = work.memory, work.memory.expects
+        if not isinstance(expects, Contact):
             return None
-        memory.awaiting, memory.contact_ticket = "none", None
+        memory.expects = NOTHING
+        number = expects.ticket
         if len(_besides_digits(work.text)) > _CONTACT_WORDS:
             return None  # a question or a story that has a number in it
         phone, region = guards.phone_in(work.text), _one_region(work.text)
@@ -373,33 +385,33 @@ class Assistant:
         memory = work.memory
         number, code = guards.ticket_number_in(work.text), guards.query_code_in(work.text)
         tail = guards.phone_tail_in(work.text)
-        if number is None and memory.awaiting == "ticket":
-            code = code or (memory.asked_code if tail is not None else None)
-            number = memory.asked_number if code else None
+        if number is None and isinstance(memory.expects, TicketNumber):
+            code = code or (memory.expects.code if tail is not None else None)
+            number = memory.expects.number if code else None
         if number is None:
             return None
-        memory.awaiting, memory.asked_number, memory.asked_code = "none", None, None
+        memory.expects = NOTHING
         with database.read() as session:
             if own := register.own(session, number, work.turn.conversation_id):
                 return _say(work, citizen.status_reply(own))
-        said = phrases.ASK_CODE
+        said, asked_code = phrases.ASK_CODE, None
         if code is not None:
             try:
                 with database.write() as session:
                     found = lookup.find(session, number, code, phone_tail=tail, source=work.turn.source, now=work.now)
                     return _say(work, citizen.status_reply(found))
             except PhoneTailNeeded:
-                said, memory.asked_code = phrases.ASK_PHONE_TAIL, code
+                said, asked_code = phrases.ASK_PHONE_TAIL, code
             except (NotFound, TooMany) as error:
                 said = str(error)
-        memory.awaiting, memory.asked_number = "ticket", number
+        memory.expects = TicketNumber(number=number, code=asked_code)
         return _say(work, TextReply(text=said))
 
     def _ask_ticket(self, work: _Work) -> Outcome:
         """查工单 without a number: this conversation's own newest ticket, else the question which one."""
         if own := self._own_ticket(work):
             return own
-        work.memory.awaiting, work.memory.asked_number, work.memory.asked_code = "ticket", None, None
+        work.memory.expects = TicketNumber()
         return _say(work, TextReply(text=phrases.ASK_TICKET))
 
     def _own_ticket(self, work: _Work) -> Outcome | None:
@@ -449,7 +461,7 @@ class Assistant:
     def _question(self, work: _Work, query: Query, more: Sequence[str] = ()) -> Outcome:
         """``more``: what else the citizen asked in the same message."""
         memory = work.memory
-        memory.awaiting, memory.contact_ticket, memory.more = "none", None, list(more)
+        memory.expects, memory.more = NOTHING, list(more)
         try:
             loaded = self.reader.get()
         except IndexUnavailable as error:
@@ -464,7 +476,7 @@ class Assistant:
         if needs := self._needs_region(work, finding, clarify_at):
             return needs
         said = guards.ending(f"{memory.last_question} {query.text}", _CARRIED) if finding.before else finding.query.text
-        memory.last_question, memory.pending_question = said, None
+        memory.last_question = said
         first = finding.first
         if first is not None and finding.probability >= answer_at:
             return self._answer(work, first.item.id, finding.probability, memory.last_question)
@@ -553,7 +565,7 @@ class Assistant:
             return None
         if regions.is_within(self._settings.region, first.item.region):
             return None
-        memory.region_asked, memory.awaiting, memory.pending_question = True, "region", finding.query.raw
+        memory.region_asked, memory.expects = True, Region(question=finding.query.raw)
         return _say(work, TextReply(text=phrases.ASK_REGION))
 
     def _ours(self, loaded: Loaded, query: Query, act: str) -> bool:
@@ -590,7 +602,7 @@ class Assistant:
                 return self._escalate(work, question or work.text)
             sources, guides, related = knowledge.expand(session, qa, today=today, production=production)
         memory.last_question, memory.last_qa, memory.last_matter = question, qa.id, qa.matter
-        memory.offered, memory.pending_question, memory.clarified, memory.awaiting = [], None, 0, "none"
+        memory.expects, memory.clarified = NOTHING, 0
         memory.rateable = work.turn.turn_id
         reply = AnswerReply(
             qa_id=qa.id,
@@ -640,13 +652,10 @@ class Assistant:
                 options.append(Option(number=len(options) + 1, qa_id=qa.id, question=qa.question))
         if not options:
             return None
-        memory.offered = [option.qa_id for option in options]
-        memory.pending_question, memory.awaiting = finding.query.raw, "option"
+        memory.expects = Options(question=finding.query.raw, offered=tuple(option.qa_id for option in options))
         memory.clarified += 1
         outcome = _say(
-            work,
-            ClarifyReply(text=phrases.CLARIFY if len(options) > 1 else phrases.CLARIFY_ONE, options=options),
-            keep_offer=True,
+            work, ClarifyReply(text=phrases.CLARIFY if len(options) > 1 else phrases.CLARIFY_ONE, options=options)
         )
         outcome.confidence = round(finding.probability, 4)
         return outcome
@@ -677,8 +686,7 @@ class Assistant:
         ]
         if not shown:
             return None
-        memory.offered, memory.clarified = [], 0
-        memory.pending_question, memory.awaiting = query.raw, "passages"
+        memory.expects, memory.clarified = Passages(question=query.raw), 0
         return _say(work, PassagesReply(text=phrases.PASSAGES, passages=shown))
 
     def _escalate(self, work: _Work, subject: str, *, opening: str = "") -> Outcome:
@@ -701,7 +709,7 @@ class Assistant:
     ) -> Outcome:
         """One ticket for a question; the same question in a conversation keeps its ticket; a daily bound."""
         memory, turn, days = work.memory, work.turn, self._settings.ticket_days
-        memory.offered, memory.pending_question, memory.clarified = [], None, 0
+        memory.expects, memory.clarified = NOTHING, 0
         with database.read() as session:
             same = register.same_question(session, turn.conversation_id, subject)
             if same is not None:
@@ -719,8 +727,8 @@ class Assistant:
         where = region or memory.region
         if ask_contact:
             reply.text += phrases.ASK_CONTACT
-            memory.awaiting, memory.contact_ticket = "contact", number
-        outcome = _say(work, reply, keep_awaiting=True)
+            memory.expects = Contact(ticket=number)
+        outcome = _say(work, reply)
         outcome.effect = lambda session: _ignore(
             register.create(
                 session,
@@ -739,6 +747,23 @@ class Assistant:
             )
         )
         return outcome
+
+
+STEPS: tuple[tuple[str, Callable[[Assistant, _Work], Outcome | None]], ...] = (
+    ("danger", Assistant._danger),
+    ("human", Assistant._human_wanted),
+    ("form", Assistant._form),
+    ("calculation", Assistant._go_on_calculating),
+    ("order", Assistant._order),
+    ("option", Assistant._option),
+    ("region", Assistant._region),
+    ("contact", Assistant._contact),
+    ("ticket", Assistant._ticket_status),
+    ("calculator", Assistant._calculate),
+    ("act", Assistant._act),
+    ("question", Assistant._asked),
+)
+"""The order of decisions: the first step that has an outcome settles the turn.  What is expected comes before what Rasa saw."""
 
 
 def calculation_reply(calculator: Calculator, result: Result) -> CalculationReply:
@@ -766,13 +791,8 @@ def get_assistant() -> Assistant:
 # --- small parts -----------------------------------------------------------------------------------------------------
 
 
-def _say(work: _Work, reply: Reply, *, keep_offer: bool = False, keep_awaiting: bool = False) -> Outcome:
-    memory = work.memory
-    if not keep_offer and memory.awaiting not in ("option",):
-        memory.offered = []
-    if not keep_awaiting and memory.awaiting == "contact" and reply.type not in ("emergency",):
-        memory.awaiting, memory.contact_ticket = "none", None
-    return Outcome(replies=[reply], context=memory, decision=reply.type)
+def _say(work: _Work, reply: Reply) -> Outcome:
+    return Outcome(replies=[reply], context=work.memory, decision=reply.type)
 
 
 def _ticket_reply(text: str, number: str, code: str, due_at: datetime, estimated: bool) -> TicketReply:

@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from tests.index.test_documents import NOTICE, write
 
 from bot import database
 from bot.models.knowledge import Document
@@ -16,7 +17,6 @@ from index.search.policy_texts import PolicyPassage, PolicyTexts
 from index.versions import build, store
 from index.versions.store import IndexReader
 from tests.index.test_assistant import Talk, make
-from tests.index.test_documents import NOTICE, write
 from training.fit import calibration_for
 
 HERE = frozenset({"430100", "430000", "100000"})
