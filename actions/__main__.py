@@ -15,6 +15,7 @@ from rasa_sdk.endpoint import create_app
 from rasa_sdk.executor import ActionExecutor
 from sanic import HTTPResponse, Request, Sanic, response
 
+from actions.dialogue import ACTS, Respond, SessionStart
 from bot import database, logs
 from bot.errors import YihaodaError
 from bot.private import keep_private
@@ -35,7 +36,8 @@ def main() -> None:
     keep_private(get_settings())
     logs.configure(get_settings().log_level)
     executor = Executor()
-    executor.register_package("actions")
+    for action in (*map(Respond, ACTS), SessionStart()):
+        executor.register_action(action)
     app = create_app(executor, cors_origins=None)
     guard(app, secret)
     # Once more: what was set up meanwhile may have brought handlers of its own.

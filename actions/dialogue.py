@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any
 
 from rasa_sdk import Action, Tracker
 from rasa_sdk.events import ActionExecuted, SessionStarted, SlotSet
@@ -41,15 +40,40 @@ def _slots(context: Context) -> list[dict[str, Any]]:
     ]
 
 
-class Respond(Action, ABC):  # type: ignore[misc]
-    """A turn's answer.  Subclasses say which dialogue acts they stand for."""
+ACTS: dict[str, tuple[str, ...]] = {
+    "action_answer": ("ask_policy", "follow_up"),
+    "action_choose_candidate": ("choose_option", "none_of_these"),
+    "action_escalate": ("request_human",),
+    "action_ticket_form": ("report_problem", "provide_phone", "affirm", "deny"),
+    "action_ticket_status": ("check_ticket",),
+    "action_rate": ("rate_good", "rate_bad"),
+    "action_region": ("provide_region",),
+    "action_repeat": ("repeat",),
+    "action_emergency": ("ask_policy",),  # the danger step recognises one under any act; a rule may name it as well
+    "action_smalltalk": (
+        "chitchat",
+        "greet",
+        "goodbye",
+        "thanks",
+        "bot_identity",
+        "capabilities",
+        "abuse",
+        "affirm",
+        "deny",
+    ),
+}
+"""domain.yml's actions, and the dialogue acts that each passes on; any other becomes the first of them."""
 
-    acts: ClassVar[tuple[str, ...]] = ()
-    """Acts that the action passes on; anything else becomes the first of them."""
 
-    @abstractmethod
+class Respond(Action):  # type: ignore[misc]
+    """A turn's answer, for the dialogue acts of one action."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
     def name(self) -> str:
         """The action's name in domain.yml."""
+        return self._name
 
     async def run(
         self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]
@@ -64,8 +88,8 @@ class Respond(Action, ABC):  # type: ignore[misc]
         if not turn_id:
             raise InvalidInput("这条消息不是网关送来的，没有轮次编号。")
         intent = (tracker.latest_message.get("intent") or {}).get("name")
-        act = intent if intent in self.acts else self.acts[0]
-        replies, context = await asyncio.to_thread(_answer, turn_id, act)
+        acts = ACTS[self._name]
+        replies, context = await asyncio.to_thread(_answer, turn_id, intent if intent in acts else acts[0])
         for reply in replies:
             dispatcher.utter_message(json_message=reply)
         # Only what changed: every event stays in the tracker and travels with each later call.
@@ -79,107 +103,7 @@ def _answer(turn_id: str, act: str) -> tuple[list[dict[str, Any]], Context]:
     return REPLIES.dump_python(settled.replies, mode="json"), settled.context
 
 
-class ActionAnswer(Respond):
-    """Answer a question: whatever is not clearly another act."""
-
-    acts = ("ask_policy", "follow_up")
-
-    def name(self) -> str:
-        return "action_answer"
-
-
-class ActionChooseCandidate(Respond):
-    """Take one of the offered options, or none of them."""
-
-    acts = ("choose_option", "none_of_these")
-
-    def name(self) -> str:
-        return "action_choose_candidate"
-
-
-class ActionEscalate(Respond):
-    """Bring in a human: an agent on duty, else a ticket."""
-
-    acts = ("request_human",)
-
-    def name(self) -> str:
-        return "action_escalate"
-
-
-class ActionTicketForm(Respond):
-    """Register a complaint, report, suggestion or request; take phone, yes and no for it."""
-
-    acts = ("report_problem", "provide_phone", "affirm", "deny")
-
-    def name(self) -> str:
-        return "action_ticket_form"
-
-
-class ActionTicketStatus(Respond):
-    """Say where a ticket stands."""
-
-    acts = ("check_ticket",)
-
-    def name(self) -> str:
-        return "action_ticket_status"
-
-
-class ActionRate(Respond):
-    """Take 有用 or 没用."""
-
-    acts = ("rate_good", "rate_bad")
-
-    def name(self) -> str:
-        return "action_rate"
-
-
-class ActionRegion(Respond):
-    """Take where the citizen is."""
-
-    acts = ("provide_region",)
-
-    def name(self) -> str:
-        return "action_region"
-
-
-class ActionRepeat(Respond):
-    """Say the last reply again."""
-
-    acts = ("repeat",)
-
-    def name(self) -> str:
-        return "action_repeat"
-
-
-class ActionEmergency(Respond):
-    """Say whom to call.  The guard in ``respond`` recognises an emergency under any act; a rule may name it as well."""
-
-    acts = ("ask_policy",)
-
-    def name(self) -> str:
-        return "action_emergency"
-
-
-class ActionSmalltalk(Respond):
-    """Greetings, thanks, who are you, and the like."""
-
-    acts = (
-        "chitchat",
-        "greet",
-        "goodbye",
-        "thanks",
-        "bot_identity",
-        "capabilities",
-        "abuse",
-        "affirm",
-        "deny",
-    )
-
-    def name(self) -> str:
-        return "action_smalltalk"
-
-
-class ActionSessionStart(Action):  # type: ignore[misc]
+class SessionStart(Action):  # type: ignore[misc]
     """Restore Rasa's slots from the conversation's row: Rasa may have been restarted or its session rotated."""
 
     def name(self) -> str:

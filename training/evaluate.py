@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -34,7 +34,9 @@ from bot.replies import (
     EmergencyReply,
     HandoverReply,
     PassagesReply,
+    TextReply,
     TicketReply,
+    TicketStatusReply,
 )
 from bot.settings import ROOT, Settings
 from bot.turns import Outcome, Turn
@@ -214,8 +216,10 @@ def _ask(assistant: Assistant, one: Question, matters: dict[str, str]) -> Asked:
             verdict = "passages"
         case TicketReply() | HandoverReply() | EmergencyReply():
             verdict = "ticket"
-        case _:
+        case TextReply() | TicketStatusReply():
             verdict = "declined"
+        case _:
+            assert_never(reply)
     places = [
         place
         for place, candidate in enumerate(outcome.explain.get("candidates", ()), start=1)

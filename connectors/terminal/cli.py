@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
@@ -24,7 +25,7 @@ from bot.tickets.citizen import status_reply
 from connectors.run.rasa_model import RasaTrainingError
 from connectors.run.supervisor import SupervisorError
 from connectors.terminal import knowledge
-from connectors.terminal.client import Client, GatewayDown, show, show_explanation
+from connectors.terminal.client import Client, GatewayDown, replies_of, show, show_explanation
 
 app = typer.Typer(
     name="yihaoda",
@@ -93,7 +94,7 @@ def ask(
     if as_json:
         print(json.dumps(turn | ({"explain": detail} if detail else {}), ensure_ascii=False, indent=2))
         return
-    for reply in turn["replies"]:
+    for reply in replies_of(turn):
         show(out, reply)
     if detail:
         show_explanation(out, detail)
@@ -113,7 +114,7 @@ def chat() -> None:
             if text.lower() in ("q", "quit", "exit"):
                 return
             if text:
-                for reply in client.say(text)["replies"]:
+                for reply in replies_of(client.say(text)):
                     show(out, reply)
 
 
@@ -231,9 +232,9 @@ def show_ticket(
         ticket = session.get(Ticket, number)
         if ticket is None:
             raise _Failure(f"没有这张工单：{number}")
-        reply = status_reply(ticket).model_dump(mode="json")
+        reply = status_reply(ticket)
     if as_json:
-        print(json.dumps(reply, ensure_ascii=False, indent=2))
+        print(reply.model_dump_json(indent=2))
     else:
         show(out, reply)
 
@@ -354,7 +355,7 @@ def _guarded(call: Callable[[], Any]) -> None:
         _complain(Text(str(error), style="bold red"))
         raise SystemExit(NOT_RUNNING) from None
     except Exception as error:
-        known = isinstance(error, YihaodaError | RasaTrainingError | SupervisorError | OSError | ValueError)
+        known = isinstance(error, YihaodaError | RasaTrainingError | SupervisorError | OSError | ValidationError)
         if not (known or disk.reason(error)):
             raise
         _complain(Text.assemble(("出错了：", "bold red"), _sentence(error)))

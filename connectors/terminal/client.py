@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any, Self
+from typing import Any, Self, assert_never
 
 import httpx
 from rich.console import Console
@@ -13,6 +13,20 @@ from rich.table import Table
 
 from bot import crypto
 from bot.errors import YihaodaError
+from bot.replies import (
+    REPLIES,
+    AnswerReply,
+    CalculationReply,
+    ClarifyReply,
+    EmergencyReply,
+    HandoverReply,
+    PassagesReply,
+    Reply,
+    Source,
+    TextReply,
+    TicketReply,
+    TicketStatusReply,
+)
 from bot.settings import Settings
 
 
@@ -76,78 +90,78 @@ def keys_in_use(settings: Settings) -> list[str] | None:
     return list(answer.get("keys", []))
 
 
-def show(console: Console, reply: dict[str, Any]) -> None:
+def replies_of(turn: dict[str, Any]) -> list[Reply]:
+    """What was said in a turn."""
+    return REPLIES.validate_python(turn["replies"])
+
+
+def show(console: Console, reply: Reply) -> None:
     """Print one reply."""
-    match reply["type"]:
-        case "answer":
-            console.print(
-                Panel(_answer(reply), title=escape(reply["question"]), title_align="left", border_style="green")
-            )
-        case "calculation":
-            lines = [escape(reply["text"]), *(f"[dim]· {escape(step)}[/]" for step in reply["steps"])]
-            lines += [f"[dim]依据：{escape(_source(source))}[/]" for source in reply["sources"]]
-            if reply.get("as_of"):
-                lines.append(f"[dim]按截至 {reply['as_of']} 的规定计算[/]")
-            console.print(
-                Panel("\n".join(lines), title=escape(reply["title"]), title_align="left", border_style="green")
-            )
-        case "passages":
-            parts = [escape(reply["text"])]
-            for one in reply["passages"]:
-                start, end = one["sentence"]
-                head, told, tail = one["text"][:start], one["text"][start:end], one["text"][end:]
+    match reply:
+        case AnswerReply():
+            console.print(Panel(_answer(reply), title=escape(reply.question), title_align="left", border_style="green"))
+        case CalculationReply():
+            lines = [escape(reply.text), *(f"[dim]· {escape(step)}[/]" for step in reply.steps)]
+            lines += [f"[dim]依据：{escape(_source(source))}[/]" for source in reply.sources]
+            if reply.as_of:
+                lines.append(f"[dim]按截至 {reply.as_of} 的规定计算[/]")
+            console.print(Panel("\n".join(lines), title=escape(reply.title), title_align="left", border_style="green"))
+        case PassagesReply():
+            parts = [escape(reply.text)]
+            for one in reply.passages:
+                start, end = one.sentence
+                head, told, tail = one.text[:start], one.text[start:end], one.text[end:]
                 parts += [
-                    f"[bold]《{escape(one['title'])}》[/]{escape(one['doc_no'] or '')} {escape(one['label'])}",
+                    f"[bold]《{escape(one.title)}》[/]{escape(one.doc_no or '')} {escape(one.label)}",
                     f"{escape(head)}[reverse]{escape(told)}[/]{escape(tail)}",
                 ]
             console.print(Panel("\n".join(parts), title="政策原文", title_align="left", border_style="yellow"))
-        case "clarify":
-            lines = [
-                reply["text"],
-                *(f"  [bold cyan]{o['number']}[/] {escape(o['question'])}" for o in reply["options"]),
-            ]
+        case ClarifyReply():
+            lines = [reply.text, *(f"  [bold cyan]{one.number}[/] {escape(one.question)}" for one in reply.options)]
             console.print(Panel("\n".join([*lines, "  [dim]以上都不是[/]"]), border_style="cyan"))
-        case "ticket":
-            console.print(Panel(escape(reply["text"]), title="已登记", title_align="left", border_style="yellow"))
-        case "ticket_status":
-            lines = [f"[bold]{reply['number']}[/]  {reply['state']}", escape(reply["text"])]
-            if reply.get("answer"):
-                lines.append(f"答复：{escape(reply['answer'])}")
+        case TicketReply():
+            console.print(Panel(escape(reply.text), title="已登记", title_align="left", border_style="yellow"))
+        case TicketStatusReply():
+            lines = [f"[bold]{reply.number}[/]  {reply.state}", escape(reply.text)]
+            if reply.answer:
+                lines.append(f"答复：{escape(reply.answer)}")
             console.print(Panel("\n".join(lines), title="工单进度", title_align="left", border_style="yellow"))
-        case "emergency":
-            console.print(Panel(escape(reply["text"]), border_style="bold red"))
+        case EmergencyReply():
+            console.print(Panel(escape(reply.text), border_style="bold red"))
+        case TextReply() | HandoverReply():
+            console.print(escape(reply.text))
         case _:
-            console.print(escape(reply["text"]))
+            assert_never(reply)
 
 
-def _answer(reply: dict[str, Any]) -> str:
-    parts = [escape(reply["text"].strip())]
-    parts += [f"[dim]依据：{escape(_source(source))}[/]" for source in reply["sources"]]
-    for guide in reply["guides"]:
-        parts.append(f"[bold]办事指南：{escape(guide['title'])}[/]")
-        rows = {"材料": "、".join(guide["materials"]), "时限": guide["time_limit"], "费用": guide["fee"]}
+def _answer(reply: AnswerReply) -> str:
+    parts = [escape(reply.text.strip())]
+    parts += [f"[dim]依据：{escape(_source(source))}[/]" for source in reply.sources]
+    for guide in reply.guides:
+        parts.append(f"[bold]办事指南：{escape(guide.title)}[/]")
+        rows = {"材料": "、".join(guide.materials), "时限": guide.time_limit, "费用": guide.fee}
         parts += [f"  {name}：{escape(value)}" for name, value in rows.items() if value]
-        if guide["url"]:
-            parts.append(f"  网址：{guide['url']}")
-    dates = [f"截至 {reply['as_of']}"] if reply["as_of"] else []
-    if reply["valid_from"]:
-        dates.append(f"自 {reply['valid_from']} 起施行")
-    dates.append(f"把握 {reply['confidence']:.0%}")
+        if guide.url:
+            parts.append(f"  网址：{guide.url}")
+    dates = [f"截至 {reply.as_of}"] if reply.as_of else []
+    if reply.valid_from:
+        dates.append(f"自 {reply.valid_from} 起施行")
+    dates.append(f"把握 {reply.confidence:.0%}")
     parts.append(f"[dim]{'，'.join(dates)}[/]")
-    if reply.get("note"):
-        parts.append(f"[yellow]{escape(reply['note'])}[/]")
-    if reply["more"]:
+    if reply.note:
+        parts.append(f"[yellow]{escape(reply.note)}[/]")
+    if reply.more:
         parts.append("您还问了（回复数字接着回答）：")
-        parts += [f"  [bold cyan]{number}[/] {escape(text)}" for number, text in enumerate(reply["more"], start=1)]
-    if reply["related"]:
-        parts.append("[dim]还可以问：" + "；".join(escape(one["question"]) for one in reply["related"]) + "[/]")
+        parts += [f"  [bold cyan]{number}[/] {escape(text)}" for number, text in enumerate(reply.more, start=1)]
+    if reply.related:
+        parts.append("[dim]还可以问：" + "；".join(escape(one.question) for one in reply.related) + "[/]")
     return "\n".join(parts)
 
 
-def _source(source: dict[str, Any]) -> str:
-    number = f"（{source['doc_no']}）" if source["doc_no"] else ""
-    mark = "（依据待核）" if source.get("unverified") else ""
-    return f"《{source['title']}》{number}{source['clause'] or ''}{mark}"
+def _source(source: Source) -> str:
+    number = f"（{source.doc_no}）" if source.doc_no else ""
+    mark = "（依据待核）" if source.unverified else ""
+    return f"《{source.title}》{number}{source.clause or ''}{mark}"
 
 
 def show_explanation(console: Console, detail: dict[str, Any]) -> None:

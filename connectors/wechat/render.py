@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
@@ -17,10 +17,13 @@ from bot.replies import (
     AnswerReply,
     CalculationReply,
     ClarifyReply,
+    EmergencyReply,
     Guide,
+    HandoverReply,
     PassagesReply,
     Reply,
     Source,
+    TextReply,
     TicketReply,
     TicketStatusReply,
 )
@@ -175,8 +178,10 @@ def _text(reply: Reply, menu: bool) -> str:
         case TicketStatusReply():
             answer = f"答复：{reply.answer}" if reply.answer else ""
             return "\n".join(filter(None, [reply.text, answer, _tickets()]))
-        case _:
+        case TextReply() | HandoverReply() | EmergencyReply():
             return reply.text
+        case _:
+            assert_never(reply)
 
 
 def _tickets() -> str:

@@ -49,9 +49,9 @@ from index.assistant import acts, phrases
 from index.calculators import RULES_AS_OF, Calculator, Result
 from index.calculators import dialogue as calculation
 from index.search import scope
+from index.search.find import Finding, Place, find, place_in
 from index.search.normalise import Query, canonical, normalise
-from index.search.ranking import VERBATIM, Ranked, evidence, rank
-from index.search.retriever import FEATURES, Candidate
+from index.search.retriever import FEATURES
 from index.versions.store import IndexReader, IndexUnavailable, Loaded
 
 log = structlog.get_logger(__name__)
@@ -96,23 +96,6 @@ _PLACE = 8
 
 _TERSE = 4
 """A message of up to so many characters is no question behind another act."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What retrieval found for one wording of a question."""
-
-    query: Query
-    ranked: list[Ranked]
-    probability: float
-    """That the first one answers it, 0…1"""
-    before: tuple[str, ...] = ()
-    """What was spoken of before, that it was read with"""
-
-    @property
-    def first(self) -> Candidate | None:
-        """The best candidate."""
-        return self.ranked[0].candidate if self.ranked else None
 
 
 @dataclass
@@ -252,10 +235,10 @@ class Assistant:
                 outcome.explain = aside.explain
                 _add_note(outcome.replies[0], phrases.FORM_STILL_OPEN)
                 return outcome
-        return self._form_step(work, ticket_form.advance(draft, work.text, find_region=_one_region))
+        return self._form_step(work, ticket_form.advance(draft, work.text, find_region=place_in))
 
     def _open_form(self, work: _Work, kind: str, content: str) -> Outcome:
-        started = ticket_form.start(content or None, kind=kind, region=work.memory.region, find_region=_one_region)
+        started = ticket_form.start(content or None, kind=kind, region=work.memory.region, find_region=place_in)
         return self._form_step(work, started)
 
     def _form_step(self, work: _Work, step: ticket_form.FormStep) -> Outcome:
@@ -370,7 +353,7 @@ class Assistant:
         number = expects.ticket
         if len(_besides_digits(work.text)) > _CONTACT_WORDS:
             return None  # a question or a story that has a number in it
-        phone, region = guards.phone_in(work.text), _one_region(work.text)
+        phone, region = guards.phone_in(work.text), place_in(work.text)
         if guards.is_no(work.text) or guards.leaves_form(work.text):
             return _say(work, TextReply(text=phrases.CONTACT_DECLINED))
         if phone is None and (region is None or work.turn.act not in ("provide_region", "provide_phone")):
@@ -498,14 +481,14 @@ class Assistant:
     def _understand(self, loaded: Loaded, query: Query, work: _Work) -> Finding:
         """What a message asks for: alone, or where that is not clear, with what was spoken of before."""
         memory = work.memory
-        alone = self.find(loaded, query, memory)
+        alone = self._find(loaded, query, memory)
         answer_at, clarify_at = self._limits(loaded)
         may_leave_out = _hangs(work.turn.act, query) or len(query.text) <= _SHORT
         may_leave_out = may_leave_out and canonical(query.text) != canonical(memory.last_question or "")
         before = tuple(filter(None, (memory.last_matter, memory.last_question))) if may_leave_out else ()
         if not before or alone.probability >= min(answer_at, _CLEAR):
             return alone
-        both = self.find(loaded, query, memory, before)
+        both = self._find(loaded, query, memory, before)
         return replace(both, probability=max(both.probability, min(alone.probability, clarify_at)))
 
     def _first_of_several(self, loaded: Loaded, query: Query, work: _Work, whole: Finding, answer_at: float) -> Finding:
@@ -513,7 +496,7 @@ class Assistant:
         pieces = acts.questions(query.text)
         if len(pieces) == 1:
             return whole
-        asked = [self.find(loaded, replace(query, text=normalise(piece).text), work.memory) for piece in pieces]
+        asked = [self._find(loaded, replace(query, text=normalise(piece).text), work.memory) for piece in pieces]
         chosen = next((n for n, one in enumerate(asked) if one.probability >= answer_at), None)
         # One question may take two sentences: the whole message stands where only together they say something else.
         if chosen is None or (
@@ -523,31 +506,9 @@ class Assistant:
         work.memory.more = [*pieces[:chosen], *pieces[chosen + 1 :], *work.memory.more][:MAX_MORE]
         return asked[chosen]
 
-    def find(self, loaded: Loaded, query: Query, memory: Context, before: Sequence[str] = ()) -> Finding:
-        """Rank the items that hold where the citizen is, and how likely the first one is right.
-
-        ``before``: what the message may leave out; it is then read alone and with each of them in front.
-        """
-        said = memory.region or _only_region(query.raw)
-        place = said or self._settings.region
-        if (served := self._settings.region) != regions.NATION:
-            query = replace(query, text=regions.without(query.text, served))
-        above = set(regions.ancestors(place))
-        within = said is None and not memory.region_asked
-        fitting = [
-            candidate
-            for candidate in loaded.retriever.candidates(query.text, *(f"{topic} {query.text}" for topic in before))
-            if candidate.item.region in above or (within and regions.is_within(candidate.item.region, place))
-        ]
-        ranked = _own_region_first(rank(fitting, loaded.calibration.ranker))
-        if not ranked or query.empty:
-            return Finding(query, ranked, 0.0, tuple(before))
-        verbatim = loaded.retriever.exact(query.text)
-        same = [one for one in ranked if one.candidate.item.id in verbatim]
-        if len(same) == 1:
-            ranked = [*same, *(one for one in ranked if one is not same[0])]
-        probability = loaded.calibration.confidence.probability(evidence(ranked, query.text, loaded.retriever))
-        return Finding(query, ranked, max(probability, VERBATIM) if len(same) == 1 else probability, tuple(before))
+    def _find(self, loaded: Loaded, query: Query, memory: Context, before: Sequence[str] = ()) -> Finding:
+        place = Place(self._settings.region, memory.region or place_in(query.raw), anywhere=not memory.region_asked)
+        return find(loaded.retriever, loaded.calibration, query, place, before)
 
     def _limits(self, loaded: Loaded) -> tuple[float, float]:
         settings, calibration = self._settings, loaded.calibration
@@ -559,7 +520,7 @@ class Assistant:
         first, memory = finding.first, work.memory
         if first is None or memory.region or memory.region_asked or finding.probability < clarify_at:
             return None
-        place = _only_region(finding.query.raw)
+        place = place_in(finding.query.raw)
         if place:
             memory.region = place
             return None
@@ -665,7 +626,7 @@ class Assistant:
         memory = work.memory
         if loaded.policy_texts is None:
             return None
-        place = frozenset(regions.ancestors(memory.region or _only_region(query.raw) or self._settings.region))
+        place = frozenset(regions.ancestors(memory.region or place_in(query.raw) or self._settings.region))
         found = loaded.policy_texts.search(query.text, loaded.retriever.encoder, place)
         today = work.now.astimezone(SHANGHAI).date()
         with database.read() as session:
@@ -828,32 +789,6 @@ def _hangs(act: str, query: Query) -> bool:
 
 def _item_id(finding: Finding) -> str | None:
     return finding.first.item.id if finding.first else None
-
-
-def _one_region(text: str) -> str | None:
-    """The code of the region a message names, if it names exactly one."""
-    found = regions.find(text, within=None)
-    return found[0].code if len(found) == 1 else None
-
-
-_only_region = lru_cache(maxsize=1024)(_one_region)
-
-
-def _own_region_first(ranked: list[Ranked]) -> list[Ranked]:
-    """Drop an item of a wider region where the same matter's own-region item is about as good."""
-    kept: list[Ranked] = []
-    for one in ranked:
-        item = one.candidate.item
-        overridden = any(
-            other.candidate.item.matter == item.matter
-            and other.candidate.item.region != item.region
-            and regions.is_within(other.candidate.item.region, item.region)
-            and other.score > one.score - 2.0
-            for other in ranked
-        )
-        if not overridden:
-            kept.append(one)
-    return kept
 
 
 def _explained(loaded: Loaded, finding: Finding, answer_at: float, clarify_at: float) -> dict[str, Any]:

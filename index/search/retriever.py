@@ -15,6 +15,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from bot.errors import InvalidInput
 from index.encoder import Encoder
 from index.search import tokenize
 from index.search.classifier import ItemClassifier
@@ -112,9 +113,9 @@ class Retriever:
 
     @classmethod
     def build(cls, items: Sequence[Item], encoder: Encoder | None) -> Self:
-        """Index ``items``.  Raises: ValueError if there are none."""
+        """Index ``items``.  Raises: InvalidInput if there are none."""
         if not items:
-            raise ValueError("知识库是空的，没有可以建立索引的问答。")
+            raise InvalidInput("知识库是空的，没有可以建立索引的问答。")
         rows = [clean(text) for item in items for text in item.texts]
         answers = [clean(f"{item.matter} {item.texts[0]} {item.answer}") for item in items]
         vectors = encoder.encode(rows) if encoder else None

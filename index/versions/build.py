@@ -38,7 +38,7 @@ def build(settings: Settings, calibrate: Calibrate, progress: Progress = _quiet)
         The version's name.
 
     Raises:
-        ValueError: there is no knowledge.
+        InvalidInput: there is no knowledge.
         OSError: it could not be written (disk full); nothing is left behind.
     """
     progress("读取知识", 0.0)

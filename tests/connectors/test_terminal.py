@@ -17,6 +17,6 @@ def test_a_basis_to_be_checked_says_so() -> None:
         valid_to=None, as_of=None, region="100000", related=[], more=[], note=None, can_report=False,
     )  # fmt: skip
     out = StringIO()
-    show(Console(file=out, width=100), reply.model_dump(mode="json"))
+    show(Console(file=out, width=100), reply)
     assert "依据：《甲法》第三条（依据待核）" in out.getvalue()
     assert "《乙办法》（〔2024〕1号） " in out.getvalue()

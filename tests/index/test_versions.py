@@ -94,7 +94,7 @@ def test_without_any_version_the_reader_says_so(known: Settings) -> None:
 
 
 def test_an_empty_knowledge_base_builds_nothing(sqlite_db: Settings) -> None:
-    with pytest.raises(ValueError, match="知识库是空的"):
+    with pytest.raises(InvalidInput, match="知识库是空的"):
         build.build(sqlite_db.model_copy(update={"dense": False}), calibration_for)
 
 

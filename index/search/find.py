@@ -1,0 +1,97 @@
+"""``find``: from a question to ranked candidates, and how likely the first one is right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from bot import regions
+from index.search.normalise import Query
+from index.search.ranking import VERBATIM, Calibration, Ranked, evidence, rank
+from index.search.retriever import Candidate, Retriever
+
+_NEARER = 2.0
+"""An item of the nearer region comes before the wider one's up to so much less score."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What retrieval found for one wording of a question."""
+
+    query: Query
+    ranked: list[Ranked]
+    probability: float
+    """That the first one answers it, 0…1"""
+    before: tuple[str, ...] = ()
+    """What was spoken of before, that it was read with"""
+
+    @property
+    def first(self) -> Candidate | None:
+        """The best candidate."""
+        return self.ranked[0].candidate if self.ranked else None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a question is asked."""
+
+    served: str
+    """The region that this assistant serves"""
+    said: str | None
+    """Where the citizen is, if that is known"""
+    anywhere: bool = True
+    """Whether items of parts of the served region count where it isn't: then the citizen can still be asked"""
+
+
+def find(
+    retriever: Retriever, calibration: Calibration, query: Query, place: Place, before: Sequence[str] = ()
+) -> Finding:
+    """Rank the items that hold where the citizen is, and how likely the first one is right.
+
+    Args:
+        before: what the message may leave out; it is then read alone and with each of them in front.
+    """
+    if place.served != regions.NATION:
+        query = replace(query, text=regions.without(query.text, place.served))
+    here = place.said or place.served
+    above = set(regions.ancestors(here))
+    within = place.said is None and place.anywhere
+    fitting = [
+        candidate
+        for candidate in retriever.candidates(query.text, *(f"{topic} {query.text}" for topic in before))
+        if candidate.item.region in above or (within and regions.is_within(candidate.item.region, here))
+    ]
+    ranked = _own_region_first(rank(fitting, calibration.ranker))
+    if not ranked or query.empty:
+        return Finding(query, ranked, 0.0, tuple(before))
+    verbatim = retriever.exact(query.text)
+    same = [one for one in ranked if one.candidate.item.id in verbatim]
+    if len(same) == 1:
+        ranked = [*same, *(one for one in ranked if one is not same[0])]
+    probability = calibration.confidence.probability(evidence(ranked, query.text, retriever))
+    return Finding(query, ranked, max(probability, VERBATIM) if len(same) == 1 else probability, tuple(before))
+
+
+@lru_cache(maxsize=1024)
+def place_in(text: str) -> str | None:
+    """The code of the region that a message names, if it names exactly one."""
+    found = regions.find(text, within=None)
+    return found[0].code if len(found) == 1 else None
+
+
+def _own_region_first(ranked: list[Ranked]) -> list[Ranked]:
+    """Drop an item of a wider region where the same matter's own-region item is about as good."""
+    kept: list[Ranked] = []
+    for one in ranked:
+        item = one.candidate.item
+        overridden = any(
+            other.candidate.item.matter == item.matter
+            and other.candidate.item.region != item.region
+            and regions.is_within(other.candidate.item.region, item.region)
+            and other.score > one.score - _NEARER
+            for other in ranked
+        )
+        if not overridden:
+            kept.append(one)
+    return kept
