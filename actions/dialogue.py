@@ -100,7 +100,7 @@ def _answer(turn_id: str, act: str) -> tuple[list[dict[str, Any]], Context]:
     with database.read() as session:
         turn = turns.load(session, turn_id, act=act)
     settled = get_assistant().settle(turn)
-    return REPLIES.dump_python(settled.replies, mode="json"), settled.context
+    return REPLIES.dump_python(settled.replies, mode="json"), settled.context or Context()
 
 
 class SessionStart(Action):  # type: ignore[misc]

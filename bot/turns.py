@@ -20,7 +20,7 @@ from bot import conversations, database
 from bot.clock import utcnow
 from bot.conversations import Context
 from bot.errors import NotFound
-from bot.models.conversations import Conversation, InboxMessage, TurnEffect
+from bot.models.conversations import Conversation, InboxMessage, State, TurnEffect
 from bot.replies import REPLIES, Reply
 from bot.settings import Settings
 
@@ -34,7 +34,7 @@ class Turn:
     turn_id: str
     conversation_id: str
     text: str
-    state: str
+    state: State
     context: Context
     received_at: datetime
     act: str = "ask_policy"
@@ -50,7 +50,7 @@ class Outcome:
 
     replies: list[Reply]
     context: Context
-    state: str | None = None
+    state: State | None = None
     """The conversation's new state; None leaves it"""
     decision: str = "text"
     qa_id: str | None = None
@@ -66,7 +66,7 @@ class Receipt:
 
     turn_id: str
     new: bool
-    state: str
+    state: State
     replies: list[Reply] | None
 
 
@@ -153,10 +153,13 @@ def load(session: Session, turn_id: str, *, act: str = "ask_policy", engine: Eng
 
 @dataclass(frozen=True)
 class Settled:
-    """What a turn came to in the end: its replies, and what the conversation remembers."""
+    """What a turn came to in the end."""
 
+    state: State
+    """The conversation's, after the turn"""
     replies: list[Reply]
-    context: Context
+    context: Context | None = None
+    """What the conversation remembers now, to whoever settled it"""
 
 
 def settle(turn: Turn, outcome: Outcome) -> Settled:
@@ -170,13 +173,13 @@ def settle(turn: Turn, outcome: Outcome) -> Settled:
         message = session.get_one(InboxMessage, turn.turn_id, populate_existing=True)
         if message.settled:
             effect = session.get_one(TurnEffect, turn.turn_id)
-            return Settled(replies_of(effect), conversations.context_of(conversation))
+            return Settled(effect.state, replies_of(effect), conversations.context_of(conversation))
         outcome.context.keep_settings(turn.context, conversations.context_of(conversation))
         if outcome.state and conversation.state == turn.state:
             # An agent may have claimed the conversation in the meantime: that stands.
             conversation.state = outcome.state
         _write(session, conversation, message, turn.engine, turn.act, outcome, utcnow())
-        return Settled(outcome.replies, outcome.context)
+        return Settled(conversation.state, outcome.replies, outcome.context)
 
 
 def _write(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import (
     Float,
@@ -18,6 +18,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from bot.models.base import Base, Secret
 
+State = Literal["bot", "waiting", "human", "closed"]
+"""Who answers: the assistant; the assistant while a human was asked for; an agent; nobody, until a new session opens"""
+
 
 class Conversation(Base):
     """One citizen's conversation in one channel; all that must survive a restart of any process."""
@@ -27,7 +30,7 @@ class Conversation(Base):
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     channel: Mapped[str] = mapped_column(String(16))
     token_digest: Mapped[str | None] = mapped_column(String(64))
-    state: Mapped[str] = mapped_column(String(16))
+    state: Mapped[State] = mapped_column(String(16))
     """bot, waiting, human or closed"""
     session: Mapped[int] = mapped_column(Integer, default=1)
     session_turns: Mapped[int] = mapped_column(Integer, default=0)
@@ -78,7 +81,7 @@ class TurnEffect(Base):
     """The kind of the reply: answer, clarify, ticket …, or forwarded"""
     qa_id: Mapped[str | None] = mapped_column(String(64))
     confidence: Mapped[float | None] = mapped_column(Float)
-    state: Mapped[str] = mapped_column(String(16))
+    state: Mapped[State] = mapped_column(String(16))
     """The conversation's state after the turn"""
     replies: Mapped[Any] = mapped_column(Secret)
     explain: Mapped[Any] = mapped_column(Secret)

@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from bot import conversations, database, turns
 from bot.errors import InvalidInput, NotFound, StoreBusy, TooMany
 from bot.masking import mask
-from bot.models.conversations import Conversation, InboxMessage
+from bot.models.conversations import Conversation, InboxMessage, State
 from bot.ratings import rate
 from bot.replies import RegionView, Reply
 from bot.tickets import register
@@ -68,7 +68,7 @@ class Turned(BaseModel):
     ``notice`` is to be shown: many are waiting, it takes a while.
     """
 
-    state: Literal["bot", "waiting", "human", "closed"]
+    state: State
     replies: list[Reply]
     turn_id: str
     deferred: bool = False
@@ -91,7 +91,7 @@ class MessageView(BaseModel):
 class History(BaseModel):
     """Messages after a point; ``state`` as of now."""
 
-    state: str
+    state: State
     messages: list[MessageView]
 
 
@@ -99,7 +99,7 @@ class ConversationView(BaseModel):
     """A conversation as its citizen may see it."""
 
     id: str
-    state: Literal["bot", "waiting", "human", "closed"]
+    state: State
     region: RegionView | None
     privacy_agreed: str | None = Field(description="Version of the privacy notice that the citizen agreed to.")
 
@@ -165,7 +165,7 @@ def _shown(conversation: Conversation) -> ConversationView:
     context = conversations.context_of(conversation)
     return ConversationView(
         id=conversation.id,
-        state=conversation.state,  # type: ignore[arg-type]
+        state=conversation.state,
         region=RegionView.of(context.region),
         privacy_agreed=context.privacy.version if context.privacy else None,
     )
@@ -274,7 +274,7 @@ async def _take_turn(
             ledger.drop(source, 1.0)  # no turn comes of it, or it counts elsewhere
     here.notifier.wake(conversation_id)
     if receipt.replies is not None:
-        return Turned(state=receipt.state, replies=receipt.replies, turn_id=receipt.turn_id)  # type: ignore[arg-type]
+        return Turned(state=receipt.state, replies=receipt.replies, turn_id=receipt.turn_id)
     # The mini-program's citizen is known by their openid: whoever shares their address does not matter.
     address = source.address if channel == "web" else None
     try:
@@ -288,13 +288,13 @@ async def _take_turn(
         metrics.DEFERRED.inc()
         response.status_code = 202
         return Turned(
-            state=receipt.state,  # type: ignore[arg-type]
+            state=receipt.state,
             replies=[],
             turn_id=receipt.turn_id,
             deferred=True,
             notice=BUSY if isinstance(error, Busy) else None,
         )
-    return Turned(state=settled.state, replies=settled.replies, turn_id=receipt.turn_id)  # type: ignore[arg-type]
+    return Turned(state=settled.state, replies=settled.replies, turn_id=receipt.turn_id)
 
 
 def _receive(
@@ -374,7 +374,7 @@ def _news(conversation_id: str, after: int) -> list[_Said]:
     ]
 
 
-def _history(conversation_id: str, token: str, after: int) -> tuple[str, list[MessageView]]:
+def _history(conversation_id: str, token: str, after: int) -> tuple[State, list[MessageView]]:
     with database.read() as session:
         conversation = conversations.authenticate(session, conversation_id, token)
         rows = conversations.history(session, conversation_id, after)

@@ -10,7 +10,6 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
@@ -19,9 +18,8 @@ from sqlalchemy import func, select
 from bot import database, turns
 from bot.errors import NotFound, StoreBusy
 from bot.models.conversations import Conversation, InboxMessage, OutboxMessage, TurnEffect
-from bot.replies import Reply
 from bot.settings import Settings
-from bot.turns import Turn
+from bot.turns import Settled, Turn
 from connectors import metrics
 from connectors.turns.fair_queue import FairQueue, Ledger, Place, Source
 from connectors.turns.notifier import Notifier
@@ -53,14 +51,6 @@ class Busy(TimeoutError):
 
 class TurnFailed(Exception):
     """The turn could not be settled now.  Its message is kept and will be answered later."""
-
-
-@dataclass(frozen=True)
-class Settled:
-    """A turn's result."""
-
-    state: str
-    replies: list[Reply]
 
 
 class Dispatcher:

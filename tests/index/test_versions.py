@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bot import database, knowledge
-from bot.errors import NotFound
+from bot.errors import InvalidInput, NotFound
 from bot.models.knowledge import QA
 from bot.settings import Settings
 from index.search.retriever import FEATURES
