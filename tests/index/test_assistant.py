@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import uuid
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import pytest
@@ -14,14 +15,15 @@ from sqlalchemy import func, select
 
 from bot import conversations, database, knowledge, turns
 from bot.clock import utcnow
+from bot.expects import NOTHING, Calculation, Contact, Expects, Form, Options, Passages, Region, TicketNumber
 from bot.models.conversations import Conversation, InboxMessage, Rating
 from bot.models.knowledge import QA, Document
 from bot.models.tickets import Ticket
 from bot.replies import Reply
-from bot.settings import Settings
+from bot.settings import ROOT, Settings
 from bot.tickets import lookup, moves, numbers, register
 from index.assistant import phrases
-from index.assistant.respond import Assistant
+from index.assistant.respond import STEPS, Assistant
 from index.versions import build, store
 from index.versions.store import IndexReader
 from training.fit import calibration_for
@@ -318,7 +320,7 @@ def test_a_ticket_opens_by_number_and_code_at_once_or_one_after_the_other(assist
     assert "8 位" in talk.say("查工单", "check_ticket").text
     assert "查询码" in talk.say(number).text
     assert talk.say("0042 1170").number == number
-    assert talk.memory.asked_number is None and talk.memory.awaiting == "none"
+    assert talk.memory.expects == NOTHING
 
 
 def test_in_dialogue_an_address_guesses_as_slowly_as_elsewhere_however_many_conversations_it_opens(
@@ -356,9 +358,8 @@ def test_an_old_ticket_that_many_guessed_at_asks_for_the_end_of_the_phone(assist
     talk = Talk(assistant)
     talk.say(f"{number} 004211")
     talk.say("查工单", "check_ticket")
-    assert (
-        talk.say("没有留").type == "text" and talk.memory.asked_code is None
-    )  # of no ticket that was spoken of before
+    said = talk.say("没有留")
+    assert said.type == "text" and talk.memory.expects == TicketNumber()  # of no ticket that was spoken of before
 
 
 def test_the_same_question_keeps_its_ticket(talk: Talk) -> None:
@@ -390,11 +391,11 @@ def test_a_question_in_the_middle_of_the_form_is_answered_and_the_form_stays_ope
     talk.say("我要投诉楼下烧烤店半夜油烟太大", "report_problem")
     aside = talk.say("图书馆借书证丢失如何补领？")
     assert aside.type == "answer" and "还没提交" in aside.note
-    assert talk.memory.draft is not None
+    assert isinstance(talk.memory.expects, Form)
     for text in ("长沙市岳麓区", "跳过"):
         talk.say(text)
     assert talk.say("是的").type == "ticket"
-    assert talk.memory.draft is None
+    assert talk.memory.expects == NOTHING
 
 
 def test_an_emergency_is_seen_in_the_middle_of_the_form(talk: Talk) -> None:
@@ -404,7 +405,7 @@ def test_an_emergency_is_seen_in_the_middle_of_the_form(talk: Talk) -> None:
 
 def test_an_explicit_order_about_how_to_complain_is_a_question(talk: Talk) -> None:
     assert talk.say("我想投诉物业找哪个部门").type != "text"
-    assert talk.memory.draft is None
+    assert talk.memory.expects == NOTHING
 
 
 def test_ratings_are_kept_once_a_turn(talk: Talk) -> None:
@@ -463,7 +464,8 @@ def _matter(qa_id: str) -> str:
 
 
 _WORDS = ["图书馆借书证", "补领", "多少钱", LOCAL, "1", "2", "最后一个", "以上都不是", "算了", "我要投诉", "是的", "不", "转人工", "跳过",
-          "长沙市", "13800138000", "没用", "再说一遍", "查工单", "😀", "小区的路灯坏了谁来修", "谢谢"]  # fmt: skip
+          "长沙市", "13800138000", "没用", "再说一遍", "查工单", "😀", "小区的路灯坏了谁来修", "谢谢",
+          "我1976年3月出生的，什么时候退休", "着火了快来人"]  # fmt: skip
 _ACTS = [
     "ask_policy",
     "follow_up",
@@ -492,12 +494,62 @@ def test_no_sequence_of_messages_traps_anyone(assistant: Assistant, messages: li
         if reply.type == "answer":
             break
     assert reply.type == "answer" and reply.qa_id == "plain"
+    assert talk.memory.expects == NOTHING or isinstance(talk.memory.expects, Form)
 
 
-def test_every_kind_of_validity_has_a_reply(talk: Talk) -> None:
-    """What a citizen reads never says that something out of force is in force."""
-    for item in KNOWLEDGE:
-        reply = talk.say(item.question)
-        if getattr(reply, "qa_id", "") == item.id:
-            assert item.status in ("approved", "draft")
-            assert item.valid_to is None or item.valid_to >= TODAY - timedelta(days=1)
+@pytest.mark.parametrize(
+    "expected",
+    [
+        Options(question=LOCAL, offered=("gl-000", "plain")),
+        Passages(question=LOCAL),
+        Region(question=LOCAL),
+        Form(draft={"step": "region", "content": "路灯坏了"}),
+        Contact(ticket=NOWHERE),
+        TicketNumber(),
+        TicketNumber(number=NOWHERE, code="004211"),
+        Calculation(state={"calculator": "retirement", "inputs": {}, "hints": {}, "refused": 0}),
+        Calculation(state={"calculator": "gone", "inputs": {}}),
+    ],
+    ids=lambda one: one.kind,
+)
+def test_whatever_is_expected_a_plain_question_and_a_danger_get_through(talk: Talk, expected: Expects) -> None:
+    def expecting() -> None:
+        with database.write() as session:
+            conversation = conversations.lock(session, talk.id)
+            conversations.remember(
+                conversation, conversations.context_of(conversation).model_copy(update={"expects": expected})
+            )
+
+    expecting()
+    assert talk.say("着火了快来人").type == "emergency" and talk.memory.expects == expected
+    assert talk.say("图书馆借书证丢失如何补领").qa_id == "plain"
+    assert talk.memory.expects == (expected if isinstance(expected, Form) else NOTHING)
+    expecting()
+    talk.say("算了")
+    assert not isinstance(talk.memory.expects, Form | Calculation)
+
+
+def test_the_steps_are_the_documented_ones() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    documented = re.search(r"^    (danger → .*)$", page, re.MULTILINE)
+    assert documented is not None
+    assert documented.group(1).split(" → ") == [name for name, _ in STEPS]
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        ("plain", "plain"),
+        ("new-2", "new-2"),
+        ("old-2", "new-2"),
+        ("draft", "draft"),
+        ("old-1", None),
+        ("retired", None),
+        ("paused", None),
+        ("future", None),
+    ],
+)
+def test_every_kind_of_validity_has_its_reply(talk: Talk, asked: str, answered: str | None) -> None:
+    """What holds is answered, what took something's place answers for it, and anything else becomes a ticket."""
+    reply = talk.say(next(item.question for item in KNOWLEDGE if item.id == asked))
+    assert (reply.type, getattr(reply, "qa_id", None)) == ("answer" if answered else "ticket", answered)
