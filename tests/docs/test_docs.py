@@ -249,9 +249,28 @@ def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
             assert anchor in anchors(target), link
 
 
-def test_every_page_is_linked_from_the_readme() -> None:
-    linked = {(ROOT / link.partition("#")[0]).resolve() for link in re.findall(r"\]\(([^)\s:]+)\)", read(PAGES[0]))}
-    assert set(PAGES[1:]) <= linked
+def links(page: Path) -> set[Path]:
+    """The pages that a page links to."""
+    found = re.findall(r"\]\(([^)\s:]+)\)", read(page))
+    return {(page.parent / link.partition("#")[0]).resolve() for link in found} & set(PAGES)
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    reached: set[Path] = set()
+    new = {PAGES[0]}
+    while new:
+        reached |= new
+        new = {linked for page in new for linked in links(page)} - reached
+    assert reached == set(PAGES)
+
+
+def test_every_file_that_the_architecture_names_exists() -> None:
+    named = re.findall(
+        r"`((?:actions|bot|connectors|index|training|tests)/[\w./*-]+)`", read(ROOT / "docs" / "architecture.md")
+    )
+    assert len(named) > 40
+    for path in named:
+        assert any(ROOT.glob(path.rstrip("/"))), path
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
