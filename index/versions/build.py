@@ -16,7 +16,8 @@ from index.encoder import Encoder, load_encoder
 from index.search.policy_texts import PolicyPassage, PolicyTexts
 from index.search.ranking import Calibration
 from index.search.retriever import Item, Retriever
-from index.versions.store import FORMAT, POLICY_TEXTS, VECTORS, checksum, files_of, flush, read_folder, step
+from index.versions import store
+from index.versions.store import FORMAT, POLICY_TEXTS, VECTORS, checksum, files_of, flush, read_folder
 from index.versions.vector_cache import CachedEncoder
 
 Calibrate = Callable[[Encoder | None], Calibration]
@@ -75,7 +76,7 @@ def build(settings: Settings, calibrate: Calibrate, progress: Progress = _quiet)
         if policy_texts is not None:
             policy_texts.save(draft / POLICY_TEXTS)
         (draft / "calibration.json").write_text(json.dumps(calibration.to_json(), ensure_ascii=False), encoding="utf-8")
-        step("files written")
+        store.step("files written")
         manifest = {
             "format": FORMAT,
             "version": version,
@@ -88,15 +89,15 @@ def build(settings: Settings, calibrate: Calibrate, progress: Progress = _quiet)
             "files": {str(path.relative_to(draft)): checksum(path) for path in files_of(draft)},
         }
         (draft / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=1), encoding="utf-8")
-        step("manifest written")
+        store.step("manifest written")
         for path in files_of(draft):
             flush(path)
         progress("检查新索引", 0.9)
         read_folder(draft, encoder)
-        step("checked")
+        store.step("checked")
         draft.rename(settings.index_dir / version)
         flush(settings.index_dir)
-        step("renamed")
+        store.step("renamed")
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import subprocess
@@ -42,6 +43,7 @@ def http(sqlite_db: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     monkeypatch.setattr("connectors.gateway.app.get_assistant", lambda: assistant)
     monkeypatch.setattr("connectors.gateway.app.logs.configure", lambda level: None)
     with TestClient(create_app(), raise_server_exceptions=False) as client:
+        client.portal.call(asyncio.wait, [client.app.state.gateway.loading])  # type: ignore[union-attr,attr-defined]
         yield client
 
 
@@ -175,7 +177,7 @@ from fastapi.testclient import TestClient
 from bot import logs
 logs.configure("INFO")  # making the index logs
 from bot.settings import get_settings
-from connectors import gateway
+from connectors.gateway import app as gateway
 from tests.index.test_assistant import make
 assistant = make(get_settings())
 gateway.get_assistant = lambda: assistant

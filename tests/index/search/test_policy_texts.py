@@ -6,7 +6,6 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from tests.index.test_documents import NOTICE, write
 
 from bot import database
 from bot.models.knowledge import Document
@@ -16,6 +15,7 @@ from index.knowledge_files import documents
 from index.search.policy_texts import PolicyPassage, PolicyTexts
 from index.versions import build, store
 from index.versions.store import IndexReader
+from tests.index.knowledge_files.test_documents import NOTICE, write
 from tests.index.test_assistant import Talk, make
 from training.fit import calibration_for
 
