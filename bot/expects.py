@@ -18,12 +18,14 @@ class Nothing(_Expected):
 
 
 class Options(_Expected):
-    """A choice among the Q&A items that were offered for a question."""
+    """A choice among the Q&A items that were offered for a question, or a word on the one that was shown as likely."""
 
     kind: Literal["options"] = "options"
     question: str
-    offered: tuple[str, ...] = Field(min_length=1)
-    """Q&A ids in their order"""
+    offered: tuple[str, ...] = ()
+    """Q&A ids in their order; empty only beside a shown one"""
+    shown: str | None = None
+    """The Q&A id that was answered as likely"""
 
 
 class Passages(_Expected):
@@ -65,6 +67,14 @@ class TicketNumber(_Expected):
     """or the last digits of the phone beside this code"""
 
 
+class Offer(_Expected):
+    """Whether a question that nothing here answers is to be registered for the staff."""
+
+    kind: Literal["offer"] = "offer"
+    question: str
+    complaint: bool = False
+
+
 class Calculation(_Expected):
     """An input of a calculator."""
 
@@ -74,7 +84,8 @@ class Calculation(_Expected):
 
 
 Expects = Annotated[
-    Nothing | Options | Passages | Region | Form | Contact | TicketNumber | Calculation, Field(discriminator="kind")
+    Nothing | Options | Passages | Region | Form | Contact | TicketNumber | Offer | Calculation,
+    Field(discriminator="kind"),
 ]
 NOTHING = Nothing()
 
@@ -86,6 +97,7 @@ SHOWN = {
     "form": "等市民填登记内容",
     "contact": "等市民留电话或地区",
     "ticket": "等市民说办件编号或查询码",
+    "offer": "等市民说要不要登记",
     "calculation": "等市民说计算要用的数",
 }
 """What the staff reads of it, by kind"""
@@ -93,7 +105,7 @@ SHOWN = {
 
 def question_of(expects: Expects) -> str | None:
     """The question that waits, if one does."""
-    return expects.question if isinstance(expects, Options | Passages | Region) else None
+    return expects.question if isinstance(expects, Options | Passages | Region | Offer) else None
 
 
 def from_earlier(memory: dict[str, Any]) -> dict[str, Any]:

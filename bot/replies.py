@@ -70,6 +70,12 @@ class AnswerReply(_Model):
     question: str
     text: str
     confidence: float = Field(ge=0, le=1, description="Calibrated probability that this answers the question.")
+    certainty: Literal["sure", "likely"] = Field(
+        default="sure", description="likely: say so above the question (您问的可能是：), and offer the others."
+    )
+    others: list[Option] = Field(
+        default=[], description="Of a likely answer: what else may be meant; a number chooses one."
+    )
     sources: list[Source]
     guides: list[Guide]
     valid_from: date | None
@@ -78,7 +84,8 @@ class AnswerReply(_Model):
     region: str
     related: list[Related]
     more: list[str] = Field(
-        [], description="The message's other questions, in the citizen's words; their number from 1 asks one of them."
+        [],
+        description="The message's other questions, in the citizen's words; numbered after `others`, a number asks one.",
     )
     note: str | None = Field(
         None, description="Says what the citizen must know before acting, e.g. knowledge under review."
@@ -196,6 +203,9 @@ class TextReply(_Model):
 
     type: Literal["text"] = "text"
     text: str
+    can_report: bool = Field(
+        default=False, description="Offer 帮我登记, and the hotline's number, below: nothing here answers."
+    )
 
 
 class HandoverReply(_Model):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -68,6 +69,9 @@ class Settings(BaseSettings):
     dense: bool = Field(default=True, description="是否使用句向量索引。关闭后只用 BM25，供对比和排障。")
     answer_at: float = Field(
         default=0.0, ge=0, le=1, description="直接作答所需的最低置信度。0 表示用索引版本里标定的值。"
+    )
+    likely_at: float = Field(
+        default=0.0, ge=0, le=1, description="给出“您问的可能是”所需的最低置信度。0 表示用索引版本里标定的值。"
     )
     clarify_at: float = Field(
         default=0.0, ge=0, le=1, description="低于这个置信度就转人工登记。0 表示用索引版本里标定的值。"
@@ -157,8 +161,10 @@ class Settings(BaseSettings):
                     raise ValueError(f"接公众号必须设置 YIHAODA_{name.upper()}。")
         if self.miniprogram_app_id and not self.miniprogram_app_secret.get_secret_value():
             raise ValueError("接小程序必须设置 YIHAODA_MINIPROGRAM_APP_SECRET。")
-        if self.answer_at and self.clarify_at > self.answer_at:
-            raise ValueError("YIHAODA_CLARIFY_AT 不能大于 YIHAODA_ANSWER_AT")
+        limits = [(name, at) for name in ("clarify_at", "likely_at", "answer_at") if (at := float(getattr(self, name)))]
+        for (lower, low), (higher, high) in pairwise(limits):
+            if low > high:
+                raise ValueError(f"YIHAODA_{lower.upper()} 不能大于 YIHAODA_{higher.upper()}")
         return self
 
     @property

@@ -97,6 +97,12 @@ class Citizen:
         reply: dict[str, Any] = replies[0]
         return reply
 
+    def register(self, text: str) -> dict[str, Any]:
+        """A ticket for what nothing answers: offered, and taken."""
+        offer = self.say(text)
+        assert offer["type"] == "text" and offer["can_report"], offer
+        return self.say("好")
+
     def messages(self, after: int = 0) -> list[dict[str, Any]]:
         response = self.http.get(f"{self.path}/messages", params={"after": after}, headers=self.headers)
         assert response.status_code == 200, response.text

@@ -32,6 +32,7 @@ from bot.settings import ROOT
 from index.encoder import Encoder, load_encoder
 from index.knowledge_files import reading, starter
 from index.search import scope
+from index.search.find import LETTER
 from index.search.normalise import clean, normalise
 from index.search.ranking import Calibration, Logistic, Ranked, evidence, rank
 from index.search.retriever import Candidate, Item, Retriever
@@ -186,20 +187,29 @@ def fit(encoder: Encoder | None) -> Calibration:
     held_out = cross_val_predict(
         _standardised(), proofs, right, groups=folds, cv=GroupKFold(n_splits=5), method="predict_proba"
     )[:, 1]
-    answer_at = answer_limit(held_out, right)
+    # A long text is never sure as a whole: it does not count for the limit of what is.
+    terse = np.array([len(normalise(e.text).text) <= LETTER for e, _ in rankings])
+    answer_at = answer_limit(held_out[terse], right[terse])
     clarify_at = clarify_limit(held_out, in_four, answer_at)
+    answerable = np.array([bool(e.right) for e, _ in rankings])
+    likely_at = likely_limit(held_out, right, answerable, answer_at)
 
-    answered = held_out >= answer_at
+    answered = (held_out >= answer_at) & terse
     # The limit's own test: fitted on four fifths of the matters, counted on the last, five times.
     tested = np.zeros(len(held_out), dtype=bool)
+    likely = np.zeros(len(held_out), dtype=bool)
     for train, test in GroupKFold(n_splits=5).split(proofs, groups=folds):
-        tested[test] = held_out[test] >= answer_limit(held_out[train], right[train])
+        sure_at = answer_limit(held_out[train][terse[train]], right[train][terse[train]])
+        tested[test] = (held_out[test] >= sure_at) & terse[test]
+        likely[test] = held_out[test] >= likely_limit(held_out[train], right[train], answerable[train], sure_at)
+    likely &= ~tested
     return Calibration(
         encoder=encoder.checksum if encoder else "",
         ranker=_ranker(questions),
         confidence=_logistic(proofs, right),
         scope=_scope(encoder, [text for item in retriever.items for text in item.texts]),
         answer_at=answer_at,
+        likely_at=likely_at,
         clarify_at=clarify_at,
         fitted_on={
             "questions": len(questions),
@@ -212,6 +222,12 @@ def fit(encoder: Encoder | None) -> Calibration:
                 "answered": int(tested.sum()),
                 "answered_wrong": int((tested & (right == 0)).sum()),
                 "wrong_upper_bound": round(upper_bound(int((tested & (right == 0)).sum()), int(tested.sum())), 4),
+            },
+            "likely_on_other_matters": {
+                "shown": int(likely.sum()),
+                "of_answerable": round(float(likely[answerable].mean()), 4),
+                "of_unanswerable": round(float(likely[~answerable].mean()), 4),
+                "wrong": round(wrong_share(likely, right, answerable), 4),
             },
             "expected_calibration_error": round(calibration_error(held_out, right), 4),
         },
@@ -231,6 +247,35 @@ def answer_limit(probabilities: NDArray[np.float64], right: NDArray[np.int64]) -
             bounds[round(float(limit), 3)] = upper_bound(wrong, int(answered.sum()))
     within = [limit for limit, bound in bounds.items() if bound <= _ASKED]
     return min(within) if within else min(bounds, key=lambda limit: bounds[limit])
+
+
+LIKELY_TARGET = 0.20
+"""Most that may be wrong of what is shown as likely, where one of five questions has no answer in the knowledge"""
+_LIKELY_ASKED = 0.85 * LIKELY_TARGET
+_UNANSWERED_SHARE = 0.2
+_SHOWN_FOR_NOTHING = 0.1
+"""At most so many of the questions without an answer are shown a likely one"""
+
+
+def wrong_share(shown: NDArray[np.bool_], right: NDArray[np.int64], answerable: NDArray[np.bool_]) -> float:
+    """Wrong ÷ shown, with the questions that have no answer weighted to one in five of all."""
+    weight = _UNANSWERED_SHARE / (1 - _UNANSWERED_SHARE) * answerable.sum() / max(1, int((~answerable).sum()))
+    weights = np.where(answerable, 1.0, weight) * shown
+    return float((weights * (right == 0)).sum() / weights.sum()) if weights.any() else 0.0
+
+
+def likely_limit(
+    probabilities: NDArray[np.float64], right: NDArray[np.int64], answerable: NDArray[np.bool_], answer_at: float
+) -> float:
+    """The lowest limit from which on an answer may be shown as likely; ``answer_at`` where there is none."""
+    for limit in np.arange(0.3, answer_at, 0.005):
+        shown = (probabilities >= limit) & (probabilities < answer_at)
+        if (
+            wrong_share(shown, right, answerable) <= _LIKELY_ASKED
+            and (probabilities[~answerable] >= limit).mean() <= _SHOWN_FOR_NOTHING
+        ):
+            return round(float(limit), 3)
+    return answer_at
 
 
 def clarify_limit(probabilities: NDArray[np.float64], in_four: NDArray[np.bool_], answer_at: float) -> float:
@@ -268,7 +313,7 @@ def main() -> None:
     fitted = [fit(encoder), fit(None)]
     FILE.write_text(json.dumps([one.to_json() for one in fitted], ensure_ascii=False) + "\n", encoding="utf-8")
     for one in fitted:
-        print(one.encoder[:8] or "without vectors", one.answer_at, one.clarify_at, one.fitted_on)
+        print(one.encoder[:8] or "without vectors", one.answer_at, one.likely_at, one.clarify_at, one.fitted_on)
 
 
 if __name__ == "__main__":

@@ -99,7 +99,10 @@ def show(console: Console, reply: Reply) -> None:
     """Print one reply."""
     match reply:
         case AnswerReply():
-            console.print(Panel(_answer(reply), title=escape(reply.question), title_align="left", border_style="green"))
+            likely = reply.certainty == "likely"
+            title = f"您问的可能是：{reply.question}" if likely else reply.question
+            border = "cyan" if likely else "green"
+            console.print(Panel(_answer(reply), title=escape(title), title_align="left", border_style=border))
         case CalculationReply():
             lines = [escape(reply.text), *(f"[dim]· {escape(step)}[/]" for step in reply.steps)]
             lines += [f"[dim]依据：{escape(_source(source))}[/]" for source in reply.sources]
@@ -150,9 +153,13 @@ def _answer(reply: AnswerReply) -> str:
     parts.append(f"[dim]{'，'.join(dates)}[/]")
     if reply.note:
         parts.append(f"[yellow]{escape(reply.note)}[/]")
+    if reply.others:
+        parts.append("不是这个？回复数字看别的：")
+        parts += [f"  [bold cyan]{one.number}[/] {escape(one.question)}" for one in reply.others]
     if reply.more:
         parts.append("您还问了（回复数字接着回答）：")
-        parts += [f"  [bold cyan]{number}[/] {escape(text)}" for number, text in enumerate(reply.more, start=1)]
+        first = len(reply.others) + 1
+        parts += [f"  [bold cyan]{number}[/] {escape(text)}" for number, text in enumerate(reply.more, start=first)]
     if reply.related:
         parts.append("[dim]还可以问：" + "；".join(escape(one.question) for one in reply.related) + "[/]")
     return "\n".join(parts)

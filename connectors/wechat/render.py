@@ -36,6 +36,7 @@ TITLE_BYTES, DESCRIPTION_BYTES = 64, 512
 MORE = "\n……回复“更多”看后面的内容"
 RATE = "有帮助请回复“有用”，没解决请回复“没用”。"
 RATE_TAP = "\n这个回答："
+LIKELY, NOT_THIS = "您问的可能是：", "不是这个？"
 GOOD, BAD, NONE = "有用", "没用", "以上都不是"
 TICKETS_PAGE = "pages/tickets"
 """Of the mini-program"""
@@ -64,6 +65,8 @@ def menu_of(replies: Sequence[Reply], turn_id: str | None) -> dict[str, Any] | N
     match replies[-1] if replies else None:
         case ClarifyReply(options=options):
             items = [(f"option:{one.number}", one.question) for one in options] + [("none", NONE)]
+        case AnswerReply(certainty="likely", others=others) if others:
+            items = [(f"option:{one.number}", one.question) for one in others] + [("none", NONE)]
         case AnswerReply() | CalculationReply() if turn_id:
             items = [(f"good:{turn_id}", GOOD), (f"bad:{turn_id}", BAD)]
     head = text_of(replies, menu=True)
@@ -152,6 +155,8 @@ def _text(reply: Reply, menu: bool) -> str:
     match reply:
         case AnswerReply():
             parts = [f"【{reply.question}】", reply.text.strip()]
+            if reply.certainty == "likely":
+                parts.insert(0, LIKELY)
             if reply.sources:
                 parts.append(_basis(reply.sources))
             parts += [_guide(guide) for guide in reply.guides[:1]]
@@ -159,9 +164,16 @@ def _text(reply: Reply, menu: bool) -> str:
                 parts.append(f"截至 {reply.as_of:%Y年%-m月%-d日}")
             if reply.note:
                 parts.append(reply.note)
+            if menu and reply.others:
+                return "\n".join([*parts, f"\n{NOT_THIS}"])
+            if reply.certainty == "likely":
+                parts.append(
+                    f"{NOT_THIS}回复数字看别的：" if reply.others else f"{NOT_THIS}换个说法再问一次，或者回复“{NONE}”。"
+                )
+                parts += [f"{one.number}. {one.question}" for one in reply.others]
             if reply.more:
                 parts.append("您还问了（回复数字接着回答）：")
-                parts += [f"{number}. {text}" for number, text in enumerate(reply.more, start=1)]
+                parts += [f"{number}. {text}" for number, text in enumerate(reply.more, start=len(reply.others) + 1)]
             return "\n".join([*parts, RATE_TAP if menu else RATE])
         case CalculationReply():
             sources = (f"依据：{_source(one)}" for one in reply.sources[:2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from index.search.normalise import clean
 
@@ -21,6 +22,26 @@ _PHRASES: dict[str, tuple[str, ...]] = {
     "report_problem": ("我要反映", "我要投诉", "我要举报", "我要建议", "我要求助", "帮我投诉", "帮我反映", "帮我举报"),
     "rate_good": ("有用", "满意", "有帮助", "解决了", "很好", "👍"),
     "rate_bad": ("没用", "不满意", "没帮助", "没解决", "没有解决", "答非所问", "不对题", "👎"),
+    "simpler": (
+        "看不懂",
+        "听不懂",
+        "没看懂",
+        "没听懂",
+        "不明白",
+        "说简单点",
+        "简单点说",
+        "简单点",
+        "讲慢点",
+        "说慢点",
+        "读给我听",
+        "念给我听",
+        "我没文化",
+        "我不识字",
+        "太长了",
+        "说人话",
+        "字太小",
+        "字太小了",
+    ),
     "repeat": ("再说一遍", "重复一遍", "重说一遍", "没听清", "没看清", "再发一遍", "查看上一条回复"),
 }
 _ACT_OF = {phrase: act for act, phrases in _PHRASES.items() for phrase in phrases}
@@ -116,3 +137,70 @@ _ELLIPTIC = re.compile(
 def elliptic(text: str) -> bool:
     """Whether a message reads as the rest of a question whose subject was named before (要带啥, 那能领多久)."""
     return len(text) <= 24 and _ELLIPTIC.search(text) is not None
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What the citizen refuses of what was offered."""
+
+    not_: str = ""
+    """What it isn't (补办 of 不是补办，是到期换); empty: all of it"""
+    rest: str = ""
+    """What it is instead, as far as they say"""
+
+
+_NOT_BUT = re.compile(
+    r"^(?:我)?(?:要|想)?(?:问|说)?的?(?:不是|不要)(?:问|说)?(?P<no>[^,，。;；]{1,12}?)(?:的|那个|这个)?[,，。;；\s]*"
+    r"(?:我)?(?:而?是|想问的?是?|要问的?是?|问的是|说的是)(?:问|说|想问)?(?P<rest>.{2,})$"
+)
+_NONE_BUT = re.compile(
+    r"^(?:以上|这些|这几个|上面)?(?:全?都?|统统)?(?:不是|不对|错了|不是这个|不是这些|不是的|没有)(?:我(?:想|要)问的)?[了啊呀吧]?[,，。;；!！\s]+"
+    r"(?:我)?(?:是|想|要|就是|其实是?)?(?:要|想)?(?:问|说|知道|了解|打听)?(?:的)?(?:是)?(?P<rest>.{2,})$"
+)
+_NOT_THIS = re.compile(
+    r"^(?:这个)?(?:不是|不对|错了|没对上|答错了|不是这个(?:问题|意思)?|不是我(?:要|想)?问的|问的不是这个|答非所问|文不对题)[的了啊呀吧]*[,，。!！]*$"
+)
+_THIS = re.compile(
+    r"^(?:就|对|嗯|是|哦)*(?:是|就)?(?:这个|这条|它|第一个|上面那个|你说的(?:这个|对))[的了啊呀吧]*[,，。!！]*$"
+)
+
+
+def refusal(text: str) -> Refusal | None:
+    """What a reply to offered options refuses (都不对，我是问…, 不是…是…, 不是这个); None if it refuses nothing."""
+    said = clean(text).strip(_AROUND)
+    if found := _NOT_BUT.match(said):
+        if found["no"] in ("这个", "这些", "这样", "的", "我问的"):
+            return Refusal(rest=found["rest"])
+        return Refusal(found["no"], found["rest"])
+    if found := _NONE_BUT.match(said):
+        return Refusal(rest=found["rest"])
+    return Refusal() if _NOT_THIS.match(said) else None
+
+
+_REGISTER = re.compile(
+    r"^(?:那|好|好的|嗯|行|请|麻烦)*[,，]?(?:帮(?:我|忙)|给我|我要|替我)?(?:登记|记下来?|记录|上报|报上去)(?:一下|下|吧|了|给工作人员)*$"
+)
+
+
+def register(text: str) -> bool:
+    """Whether a reply takes the offer to register (帮我登记)."""
+    return _REGISTER.match(clean(text).strip(_AROUND + "。.~")) is not None
+
+
+def this_one(text: str) -> bool:
+    """Whether a reply to an offer takes what comes first (是这个, 就这个)."""
+    return _THIS.match(clean(text).strip(_AROUND)) is not None
+
+
+_SENTENCE = re.compile(r"[。!！?？;；\n]+")
+
+
+def asking(text: str) -> list[str]:
+    """The sentences of a long text that ask, each with the clause before it."""
+    found: list[str] = []
+    for sentence in filter(None, (piece.strip(" ,，、") for piece in _SENTENCE.split(text))):
+        clauses = [clause for clause in re.split(r"[,，、]", sentence) if clause]
+        asks = [n for n, clause in enumerate(clauses) if _WONDERS.search(clause)]
+        if asks:
+            found.append("，".join(clauses[max(0, asks[0] - 1) : asks[-1] + 1]))
+    return found

@@ -7,6 +7,8 @@ retrieval: whatever is not clearly another act is a question.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -21,7 +23,7 @@ from bot import conversations, database, desk, guards, knowledge, regions, ticke
 from bot.clock import SHANGHAI, utcnow
 from bot.conversations import Context
 from bot.errors import NotFound, PhoneTailNeeded, TooMany
-from bot.expects import NOTHING, Calculation, Contact, Form, Options, Passages, Region, TicketNumber, question_of
+from bot.expects import NOTHING, Calculation, Contact, Form, Offer, Options, Passages, Region, TicketNumber, question_of
 from bot.knowledge import Standing
 from bot.models.conversations import OutboxMessage
 from bot.models.knowledge import QA, Document
@@ -49,14 +51,16 @@ from index.assistant import acts, phrases
 from index.calculators import RULES_AS_OF, Calculator, Result
 from index.calculators import dialogue as calculation
 from index.search import scope
-from index.search.find import Finding, Place, find, place_in
+from index.search.find import LETTER, Finding, Place, find, naming, place_in
 from index.search.normalise import Query, canonical, normalise
+from index.search.ranking import VERBATIM
 from index.search.retriever import FEATURES
 from index.versions.store import IndexReader, IndexUnavailable, Loaded
 
 log = structlog.get_logger(__name__)
 
 MAX_OPTIONS = 4
+MAX_OTHERS = 3
 MAX_RELATED = 3
 MAX_MORE = 4
 MAX_CLARIFIED = 2
@@ -76,6 +80,11 @@ _SMALLTALK = {
 _QUESTIONS = frozenset({"ask_policy", "follow_up", "report_problem"})
 """Acts that retrieval decides about in any case."""
 
+_YIELDING = frozenset(
+    {"goodbye", "abuse", "thanks", "check_ticket", "capabilities", "affirm", "deny", "rate_bad", "rate_good"}
+)
+"""Acts that are taken from Rasa only where the knowledge has nothing to offer either: 我80了 is no good-bye"""
+
 _COMPLAINT_AT = 0.5
 """A complaint is answered with options from this probability on; below, it becomes a ticket."""
 
@@ -94,6 +103,21 @@ _CARRIED = 80
 _PLACE = 8
 """A reply of up to so many characters to the question where somebody is names a place that we don't know."""
 
+_NEAR = 4.0
+"""How much less score than the first one another item may have to be offered beside it"""
+
+_FEW_WORDS = 20
+"""A reply of up to so many characters to offered options is read together with the question that they were offered for."""
+
+_OPTIONS_FIRST = 3.0
+"""It then means one of them, unless another item has so much more score."""
+
+_SAYS_SO = 0.3
+"""So probable is what the sentence asks at least, to speak for what the whole text seems to ask"""
+
+_ASKING = 4
+"""So many sentences of it that ask are looked at"""
+
 _TERSE = 4
 """A message of up to so many characters is no question behind another act."""
 
@@ -106,7 +130,30 @@ class _Work:
     text: str
     memory: Context
     now: datetime
+    act: str
+    """As Rasa saw it, or as it turned out"""
     explain: dict[str, Any] = field(default_factory=dict)
+    refused: frozenset[str] = frozenset()
+    """Items that the citizen has just refused"""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Probabilities from which on an item is answered, shown as likely, offered."""
+
+    answer_at: float
+    likely_at: float
+    clarify_at: float
+
+    @property
+    def below_likely(self) -> float:
+        """The most that is not likely."""
+        return math.nextafter(self.likely_at, 0.0)
+
+    @property
+    def below_sure(self) -> float:
+        """The most that is not sure."""
+        return math.nextafter(self.answer_at, 0.0)
 
 
 class Assistant:
@@ -144,7 +191,7 @@ class Assistant:
 
     def _begin(self, turn: Turn) -> _Work:
         text = guards.beginning(turn.text, self._settings.message_chars)
-        return _Work(turn, text, turn.context.model_copy(deep=True), utcnow())
+        return _Work(turn, text, turn.context.model_copy(deep=True), utcnow(), turn.act)
 
     # --- conversation before retrieval -------------------------------------------------------------------------------
 
@@ -179,10 +226,11 @@ class Assistant:
         act = literal or work.turn.act
         if act == "check_ticket" and acts.about_own_ticket(text) and (own := self._own_ticket(work)):
             return own
-        if literal is None and act not in _QUESTIONS and len(query.text) > _TERSE:
-            # Rasa may be wrong, and a question lost in small talk is lost: a confident answer wins over any other act.
+        if literal is None and act not in _QUESTIONS:
+            # Rasa may be wrong, and a question lost in small talk is lost: what the knowledge has wins over any other act.
             hidden = self._question(replace(work, memory=work.memory.model_copy(deep=True)), query)
-            if hidden.decision == "answer":
+            asked_back = hidden.decision == "clarify" and act in _YIELDING and len(query.text) > _TERSE
+            if hidden.decision == "answer" or asked_back:
                 return hidden
             work.explain.clear()
         match act:
@@ -194,6 +242,8 @@ class Assistant:
                 return self._rate(work, helpful=act == "rate_good")
             case "repeat":
                 return self._repeat(work)
+            case "simpler":
+                return self._simpler(work)
         if guards.phone_in(text) and len(_besides_digits(text)) <= _CONTACT_WORDS // 2:
             return _say(work, TextReply(text=phrases.PHONE_UNASKED))
         if guards.option_number(text) is not None or literal == "none_of_these":
@@ -228,7 +278,9 @@ class Assistant:
             return None
         draft = ticket_form.Draft.from_json(form.draft)
         if not guards.leaves_form(work.text) and not ticket_form.looks_like_answer(draft, work.text):
-            aside = _Work(work.turn, work.text, memory.model_copy(deep=True, update={"expects": NOTHING}), work.now)
+            aside = _Work(
+                work.turn, work.text, memory.model_copy(deep=True, update={"expects": NOTHING}), work.now, work.act
+            )
             outcome = self._question(aside, normalise(work.text))
             if outcome.decision == "answer":
                 outcome.context.expects = form
@@ -292,23 +344,113 @@ class Assistant:
     def _option(self, work: _Work) -> Outcome | None:
         """A choice among the offered options, or of another question of the last message."""
         memory, expects = work.memory, work.memory.expects
-        refused = guards.none_of_these(work.text) or work.turn.act == "none_of_these"
+        refused = guards.none_of_these(work.text)
         if isinstance(expects, Passages):
+            refused = refused or work.turn.act == "none_of_these"
             memory.expects = NOTHING
             if refused or acts.literal_act(work.text) in ("none_of_these", "rate_bad"):
-                return self._escalate(work, expects.question)
+                return self._offer(work, expects.question, phrases.OFFER_REFUSED)
         if not isinstance(expects, Options):
             return self._next_question(work)
-        if refused:
-            return self._escalate(work, expects.question or work.text)
-        number = guards.option_number(work.text)
-        if number is None:
-            return None
+        if (number := guards.option_number(work.text)) is not None:
+            return self._numbered(work, expects, number)
+        if (chosen := self._in_its_own_words(work, expects)) is not None:
+            return self._answer(work, chosen, 1.0, expects.question or None)
+        if expects.shown and (guards.is_yes(work.text) or acts.this_one(work.text)):
+            memory.expects = NOTHING
+            return _say(work, TextReply(text=phrases.RIGHT_ONE))
+        if guards.is_yes(work.text) or acts.this_one(work.text):
+            first, *rest = expects.offered
+            # Of several a bare yes may mean any: said as likely, the others beside it.
+            return self._answer(work, first, 1.0, expects.question or None, others=rest)
+        refusal = acts.refusal(work.text)
+        if refusal is not None and (refusal.rest or refusal.not_):
+            return self._corrected(work, expects, refusal)
+        if refused or refusal is not None or guards.is_no(work.text):
+            return self._refused(work, expects, all_of_them=refused)
+        return self._by_words(work, expects)
+
+    def _in_its_own_words(self, work: _Work, expects: Options) -> str | None:
+        """The offered item whose question is said (a button of the page says it)."""
+        said = canonical(normalise(work.text).text)
+        with database.read() as session:
+            found = knowledge.get_many(session, list(expects.offered))
+        return next((id_ for id_, qa in found.items() if canonical(normalise(qa.question).text) == said), None)
+
+    def _numbered(self, work: _Work, expects: Options, number: int) -> Outcome:
+        more = work.memory.more
+        last = len(expects.offered) + (len(more) if expects.shown else 0)
         if number == -1:
-            number = len(expects.offered)
-        if not 1 <= number <= len(expects.offered):
-            return _say(work, TextReply(text=phrases.NO_SUCH_OPTION.format(last=len(expects.offered))))
+            number = last
+        if not 1 <= number <= last:
+            return _say(work, TextReply(text=phrases.NO_SUCH_OPTION.format(last=last)))
+        if number > len(expects.offered):
+            number -= len(expects.offered)
+            return self._question(work, normalise(more[number - 1]), [*more[: number - 1], *more[number:]])
         return self._answer(work, expects.offered[number - 1], 1.0, expects.question or None)
+
+    def _refused(self, work: _Work, expects: Options, *, all_of_them: bool) -> Outcome:
+        """不是这个: what else was meant; 以上都不是: nothing here."""
+        if all_of_them or not expects.shown or not expects.offered:
+            outcome = self._offer(work, expects.question or work.text, phrases.OFFER_REFUSED)
+        else:
+            with database.read() as session:
+                found = knowledge.get_many(session, list(expects.offered))
+            options = [
+                Option(number=number, qa_id=qa.id, question=qa.question)
+                for number, qa in enumerate((found[id_] for id_ in expects.offered if id_ in found), start=1)
+            ]
+            work.memory.expects = Options(question=expects.question, offered=tuple(one.qa_id for one in options))
+            work.memory.clarified += 1
+            outcome = _say(work, ClarifyReply(text=phrases.WHICH_THEN, options=options))
+        rated = work.memory.rateable if expects.shown else None
+        if rated is not None:
+            outcome.effect = _both(
+                outcome.effect, lambda session: rate(session, rated, False, phrases.NOT_THIS, expects.shown)
+            )
+        return outcome
+
+    def _corrected(self, work: _Work, expects: Options, refusal: acts.Refusal) -> Outcome:
+        """都不对，我是问…; 不是补办，是到期换: the rest is asked, what was refused is left out."""
+        refused = {*expects.offered, *filter(None, [expects.shown])}
+        rest = refusal.rest or expects.question
+        if refusal.not_:
+            with database.read() as session:
+                found = knowledge.get_many(session, list(refused))
+            refused = {id_ for id_, qa in found.items() if refusal.not_ in qa.question}
+            work.memory.last_question = expects.question
+        work.refused = frozenset(refused)
+        work.act = "follow_up" if refusal.not_ else "ask_policy"
+        return self._question(work, normalise(rest))
+
+    def _by_words(self, work: _Work, expects: Options) -> Outcome | None:
+        """A few words that tell which of the offered is meant (老人的, 离职那个), read together with the question."""
+        query = normalise(work.text)
+        if query.empty or len(query.text) > _FEW_WORDS or acts.literal_act(work.text) or not expects.question:
+            return None
+        offered = [*filter(None, [expects.shown]), *expects.offered]
+        try:
+            loaded = self.reader.get()
+        except IndexUnavailable:
+            return None
+        limits = self._limits(loaded)
+        alone = self._find(loaded, query, work)
+        if alone.first is not None and alone.first.item.id not in offered and alone.probability >= limits.likely_at:
+            return None  # a clear question of its own
+        together = self._find(loaded, query, work, (expects.question,))
+        best = next((one for one in together.ranked if one.candidate.item.id in offered), None)
+        if best is None or best.score < together.ranked[0].score - _OPTIONS_FIRST:
+            return None
+        chosen = best.candidate.item.id
+        work.explain |= {"by_words": query.text, "chosen": chosen}
+        probability = (
+            max(limits.likely_at, min(together.probability, 1.0))
+            if together.first is best.candidate
+            else limits.likely_at
+        )
+        return self._answer(
+            work, chosen, probability, expects.question, others=[id_ for id_ in offered if id_ != chosen][:MAX_OTHERS]
+        )
 
     def _next_question(self, work: _Work) -> Outcome | None:
         more = work.memory.more
@@ -420,7 +562,7 @@ class Assistant:
             memory.unhelpful += 1
             if memory.unhelpful >= 2 and memory.last_question:
                 memory.unhelpful = 0
-                outcome = self._escalate(work, memory.last_question)
+                outcome = self._offer(work, memory.last_question, phrases.OFFER_REFUSED)
             else:
                 outcome = _say(work, TextReply(text=phrases.RATED_BAD))
         outcome.effect = _both(outcome.effect, lambda session: rate(session, rated, helpful, None, qa_id))
@@ -439,6 +581,14 @@ class Assistant:
         replies = REPLIES.validate_python(last.replies)
         return Outcome(replies=replies, context=work.memory, decision="repeat")
 
+    def _simpler(self, work: _Work) -> Outcome:
+        """看不懂, 读给我听: the last answer's beginning, and who else can help."""
+        with database.read() as session:
+            qa = session.get(QA, work.memory.last_qa) if work.memory.last_qa else None
+        if qa is None:
+            return _say(work, TextReply(text=phrases.NOTHING_TO_SIMPLIFY))
+        return _say(work, TextReply(text=phrases.SIMPLER.format(begin=_first_sentence(qa.answer))))
+
     # --- retrieval ---------------------------------------------------------------------------------------------------
 
     def _question(self, work: _Work, query: Query, more: Sequence[str] = ()) -> Outcome:
@@ -451,52 +601,61 @@ class Assistant:
             log.error("index.unavailable", reason=str(error))
             work.explain["reason"] = "index unavailable"
             return self._ticket(work, work.text, phrases.TICKET_BROKEN)
-        answer_at, clarify_at = self._limits(loaded)
+        limits = self._limits(loaded)
+        act = work.act
         finding = self._understand(loaded, query, work)
-        hangs = bool(finding.before) and work.turn.act in _QUESTIONS and _hangs(work.turn.act, query)
-        finding = self._first_of_several(loaded, query, work, finding, answer_at)
-        work.explain |= _explained(loaded, finding, answer_at, clarify_at)
-        if needs := self._needs_region(work, finding, clarify_at):
+        hangs = bool(finding.before) and act in _QUESTIONS and _hangs(act, query)
+        finding = self._first_of_several(loaded, query, work, finding, limits.answer_at)
+        if len(query.text) > LETTER:
+            finding = self._letter(loaded, query, work, finding, limits)
+        finding = _named(loaded, query, finding, limits)
+        work.explain |= _explained(loaded, finding, limits)
+        if needs := self._needs_region(work, finding, limits.clarify_at):
             return needs
         said = guards.ending(f"{memory.last_question} {query.text}", _CARRIED) if finding.before else finding.query.text
         memory.last_question = said
         first = finding.first
-        if first is not None and finding.probability >= answer_at:
+        if first is not None and finding.probability >= limits.answer_at:
             return self._answer(work, first.item.id, finding.probability, memory.last_question)
+        if first is not None and finding.probability >= limits.likely_at:
+            return self._likely(work, finding)
         # A complaint wants somebody to act: options only where one of them probably helps.
-        worth_asking = max(clarify_at, _COMPLAINT_AT) if work.turn.act == "report_problem" else clarify_at
+        worth_asking = max(limits.clarify_at, _COMPLAINT_AT) if act == "report_problem" else limits.clarify_at
         # What hangs on the question before speaks of the same matter, however little it says.
         doubtful = first is not None and (finding.probability >= worth_asking or hangs)
         if first is not None and first.item.matter != memory.last_matter:
             memory.clarified = 0  # another question: about this one nothing was asked back yet
-        if doubtful and memory.clarified < MAX_CLARIFIED and (outcome := self._clarify(work, finding)):
+        if doubtful and memory.clarified >= MAX_CLARIFIED:
+            memory.clarified = 0
+            return self._likely(work, finding)  # rather than asking a third time
+        if doubtful and (outcome := self._clarify(work, finding)):
             return outcome
-        if work.turn.act != "report_problem" and (outcome := self._policy_texts(work, loaded, query)):
+        if act != "report_problem" and (outcome := self._policy_texts(work, loaded, query)):
             return outcome
-        if finding.probability < clarify_at and not self._ours(loaded, query, work.turn.act):
+        if finding.probability < limits.clarify_at and not self._ours(loaded, query, act):
             work.explain["reason"] = "not a public service"
-            return _say(work, TextReply(text=phrases.NOT_OURS if work.turn.act != "chitchat" else phrases.CHITCHAT))
-        return self._escalate(work, query.raw)
+            return _say(work, TextReply(text=phrases.NOT_OURS if act != "chitchat" else phrases.CHITCHAT))
+        return self._offer(work, query.raw)
 
     def _understand(self, loaded: Loaded, query: Query, work: _Work) -> Finding:
         """What a message asks for: alone, or where that is not clear, with what was spoken of before."""
         memory = work.memory
-        alone = self._find(loaded, query, memory)
-        answer_at, clarify_at = self._limits(loaded)
-        may_leave_out = _hangs(work.turn.act, query) or len(query.text) <= _SHORT
+        alone = self._find(loaded, query, work)
+        limits = self._limits(loaded)
+        may_leave_out = _hangs(work.act, query) or len(query.text) <= _SHORT
         may_leave_out = may_leave_out and canonical(query.text) != canonical(memory.last_question or "")
         before = tuple(filter(None, (memory.last_matter, memory.last_question))) if may_leave_out else ()
-        if not before or alone.probability >= min(answer_at, _CLEAR):
+        if not before or alone.probability >= min(limits.answer_at, _CLEAR):
             return alone
-        both = self._find(loaded, query, memory, before)
-        return replace(both, probability=max(both.probability, min(alone.probability, clarify_at)))
+        both = self._find(loaded, query, work, before)
+        return replace(both, probability=max(both.probability, min(alone.probability, limits.clarify_at)))
 
     def _first_of_several(self, loaded: Loaded, query: Query, work: _Work, whole: Finding, answer_at: float) -> Finding:
         """Of a message with several questions the first clear one, the others kept for later; else the whole message."""
         pieces = acts.questions(query.text)
         if len(pieces) == 1:
             return whole
-        asked = [self._find(loaded, replace(query, text=normalise(piece).text), work.memory) for piece in pieces]
+        asked = [self._find(loaded, replace(query, text=normalise(piece).text), work) for piece in pieces]
         chosen = next((n for n, one in enumerate(asked) if one.probability >= answer_at), None)
         # One question may take two sentences: the whole message stands where only together they say something else.
         if chosen is None or (
@@ -506,14 +665,35 @@ class Assistant:
         work.memory.more = [*pieces[:chosen], *pieces[chosen + 1 :], *work.memory.more][:MAX_MORE]
         return asked[chosen]
 
-    def _find(self, loaded: Loaded, query: Query, memory: Context, before: Sequence[str] = ()) -> Finding:
-        place = Place(self._settings.region, memory.region or place_in(query.raw), anywhere=not memory.region_asked)
+    def _letter(self, loaded: Loaded, query: Query, work: _Work, whole: Finding, limits: Limits) -> Finding:
+        """The question in a long story.  Length makes nothing likelier: a sentence that asks has to mean the same, or more clearly another."""
+        asked = [
+            self._find(loaded, replace(query, text=normalise(piece).text), work)
+            for piece in acts.asking(query.text)[:_ASKING]
+        ]
+        best = max(asked, key=lambda one: one.probability, default=None)
+        unsure = min(whole.probability, limits.below_sure)
+        if best is not None and best.probability >= _SAYS_SO and _item_id(best) == _item_id(whole):
+            return replace(whole, probability=min(max(best.probability, unsure), limits.below_sure))
+        if best is not None and best.probability > unsure:
+            return replace(best, probability=min(best.probability, limits.below_sure))
+        return replace(whole, probability=min(unsure, limits.below_likely))
+
+    def _find(self, loaded: Loaded, query: Query, work: _Work, before: Sequence[str] = ()) -> Finding:
+        memory = work.memory
+        place = Place(
+            self._settings.region,
+            memory.region or place_in(query.raw),
+            anywhere=not memory.region_asked,
+            without=work.refused,
+        )
         return find(loaded.retriever, loaded.calibration, query, place, before)
 
-    def _limits(self, loaded: Loaded) -> tuple[float, float]:
+    def _limits(self, loaded: Loaded) -> Limits:
         settings, calibration = self._settings, loaded.calibration
         answer_at = settings.answer_at or calibration.answer_at
-        return answer_at, min(settings.clarify_at or calibration.clarify_at, answer_at)
+        likely_at = min(settings.likely_at or calibration.likely_at, answer_at)
+        return Limits(answer_at, likely_at, min(settings.clarify_at or calibration.clarify_at, likely_at))
 
     def _needs_region(self, work: _Work, finding: Finding, clarify_at: float) -> Outcome | None:
         """Ask once where the citizen is, when the best answer holds only in a part of our region."""
@@ -538,8 +718,36 @@ class Assistant:
 
     # --- outcomes ----------------------------------------------------------------------------------------------------
 
-    def _answer(self, work: _Work, qa_id: str, confidence: float, question: str | None) -> Outcome:
-        """The item's answer, if it may answer today; else what took its place, or a ticket."""
+    def _likely(self, work: _Work, finding: Finding) -> Outcome:
+        """The best item's answer, said as likely, the next ones beside it."""
+        first, *rest = finding.ranked
+        near = [one.candidate.item.id for one in rest if one.score > first.score - _NEAR]
+        return self._answer(
+            work,
+            first.candidate.item.id,
+            finding.probability,
+            work.memory.last_question,
+            others=self._answerable(near, MAX_OTHERS, work),
+        )
+
+    def _answerable(self, ids: Sequence[str], most: int, work: _Work) -> list[str]:
+        """Those of the items that may answer today, each question once."""
+        today = work.now.astimezone(SHANGHAI).date()
+        production = self._settings.env == "production"
+        kept: dict[str, str] = {}
+        with database.read() as session:
+            for qa in knowledge.get_many(session, list(ids)).values():
+                if knowledge.answerable(qa, today=today, production=production).answers:
+                    kept.setdefault(qa.question, qa.id)
+        return list(kept.values())[:most]
+
+    def _answer(
+        self, work: _Work, qa_id: str, confidence: float, question: str | None, others: Sequence[str] | None = None
+    ) -> Outcome:
+        """The item's answer, if it may answer today; else what took its place, or a ticket.
+
+        ``others``: it is likely and not sure, and these may be meant instead.
+        """
         memory = work.memory
         today = work.now.astimezone(SHANGHAI).date()
         production = self._settings.env == "production"
@@ -554,16 +762,20 @@ class Assistant:
                     qa, note = replacement, phrases.REPLACED.format(when=since)
                 else:
                     work.explain["reason"] = f"{standing}"
-                    return self._escalate(work, question or work.text, opening=phrases.EXPIRED.format(when=since))
+                    opening = phrases.EXPIRED.format(when=since)
+                    return self._offer(work, question or work.text, phrases.OFFER_RULE.format(opening=opening))
             elif qa and standing is Standing.NOT_YET and qa.valid_from:
                 opening = phrases.NOT_YET.format(when=f"{qa.valid_from:%Y年%-m月%-d日}")
-                return self._escalate(work, question or work.text, opening=opening)
+                return self._offer(work, question or work.text, phrases.OFFER_RULE.format(opening=opening))
             elif qa is None or not standing.answers:
                 work.explain["reason"] = f"{standing}"
-                return self._escalate(work, question or work.text)
+                return self._offer(work, question or work.text)
             sources, guides, related = knowledge.expand(session, qa, today=today, production=production)
+            beside = knowledge.get_many(session, [id_ for id_ in others or () if id_ != qa.id])
         memory.last_question, memory.last_qa, memory.last_matter = question, qa.id, qa.matter
         memory.expects, memory.clarified = NOTHING, 0
+        if others is not None:
+            memory.expects = Options(question=question or "", offered=tuple(beside), shown=qa.id)
         memory.rateable = work.turn.turn_id
         reply = AnswerReply(
             qa_id=qa.id,
@@ -571,16 +783,18 @@ class Assistant:
             question=qa.question,
             text=qa.answer,
             confidence=round(min(confidence, 1.0), 4),
+            certainty="sure" if others is None else "likely",
+            others=[Option(number=n, qa_id=one.id, question=one.question) for n, one in enumerate(beside.values(), 1)],
             sources=sources,
             guides=guides,
             valid_from=qa.valid_from,
             valid_to=qa.valid_to,
             as_of=qa.as_of,
             region=qa.region,
-            related=related[:MAX_RELATED],
+            related=related[:MAX_RELATED] if others is None else [],
             more=list(memory.more),
             note=note,
-            can_report=work.turn.act == "report_problem",
+            can_report=work.act == "report_problem",
         )
         if qa.as_of is None and any(character.isdigit() for character in qa.answer):
             _add_note(reply, phrases.NO_DATE)
@@ -596,7 +810,7 @@ class Assistant:
         today = work.now.astimezone(SHANGHAI).date()
         production = self._settings.env == "production"
         best = finding.ranked[0].score
-        near = [one.candidate.item.id for one in finding.ranked[: 2 * MAX_OPTIONS] if one.score > best - 4.0]
+        near = [one.candidate.item.id for one in finding.ranked[: 2 * MAX_OPTIONS] if one.score > best - _NEAR]
         with database.read() as session:
             items = [
                 qa
@@ -650,12 +864,34 @@ class Assistant:
         memory.expects, memory.clarified = Passages(question=query.raw), 0
         return _say(work, PassagesReply(text=phrases.PASSAGES, passages=shown))
 
-    def _escalate(self, work: _Work, subject: str, *, opening: str = "") -> Outcome:
-        complaint = work.turn.act == "report_problem"
-        text = phrases.TICKET_COMPLAINT if complaint else phrases.TICKET
-        if opening:
-            text = f"{opening}，目前适用的规定我这里没有。" + phrases.TICKET.partition("。")[2]
-        return self._ticket(work, subject, text, kind="投诉" if complaint else "咨询")
+    def _offer(self, work: _Work, subject: str, text: str = "") -> Outcome:
+        """Nothing here answers: one sentence, and a ticket if the citizen wants it."""
+        complaint = work.act == "report_problem"
+        memory = work.memory
+        memory.expects, memory.clarified = Offer(question=subject, complaint=complaint), 0
+        said = text or (phrases.OFFER_COMPLAINT if complaint else phrases.OFFER)
+        return _say(work, TextReply(text=said, can_report=True))
+
+    def _offered(self, work: _Work) -> Outcome | None:
+        """The reply to the offer of a ticket: a yes or a phone number takes it."""
+        memory, expects = work.memory, work.memory.expects
+        if not isinstance(expects, Offer):
+            return None
+        memory.expects = NOTHING
+        phone = guards.phone_in(work.text)
+        bare = phone is not None and len(_besides_digits(work.text)) <= _CONTACT_WORDS
+        if guards.is_yes(work.text) or acts.register(work.text) or bare:
+            return self._ticket(
+                work,
+                expects.question,
+                phrases.TICKET_COMPLAINT if expects.complaint else phrases.TICKET,
+                kind="投诉" if expects.complaint else "咨询",
+                phone=phone,
+                ask_contact=phone is None,
+            )
+        if guards.is_no(work.text) or guards.leaves_form(work.text):
+            return _say(work, TextReply(text=phrases.OFFER_DECLINED))
+        return None
 
     def _ticket(
         self,
@@ -717,6 +953,7 @@ STEPS: tuple[tuple[str, Callable[[Assistant, _Work], Outcome | None]], ...] = (
     ("calculation", Assistant._go_on_calculating),
     ("order", Assistant._order),
     ("option", Assistant._option),
+    ("offer", Assistant._offered),
     ("region", Assistant._region),
     ("contact", Assistant._contact),
     ("ticket", Assistant._ticket_status),
@@ -777,6 +1014,11 @@ def _no_longer(qa: QA, today: date) -> str:
     return "规定调整之日"
 
 
+def _first_sentence(text: str) -> str:
+    """The first sentence: an answer says there what counts."""
+    return re.split(r"(?<=[。！？])", text.strip(), maxsplit=1)[0].strip()
+
+
 def _besides_digits(text: str) -> str:
     """The letters of a text: what it says besides a number."""
     return "".join(character for character in text if character.isalpha())
@@ -791,15 +1033,29 @@ def _item_id(finding: Finding) -> str | None:
     return finding.first.item.id if finding.first else None
 
 
-def _explained(loaded: Loaded, finding: Finding, answer_at: float, clarify_at: float) -> dict[str, Any]:
+def _named(loaded: Loaded, query: Query, finding: Finding, limits: Limits) -> Finding:
+    """A very short message is judged by what it names: one matter is likely meant, none or several are asked back."""
+    first = finding.first
+    if first is None or finding.before or finding.probability >= VERBATIM:
+        return finding
+    named = naming(loaded.retriever, query)
+    if named is False:
+        return replace(finding, probability=min(finding.probability, limits.below_likely))
+    if named == first.item.matter:
+        return replace(finding, probability=max(finding.probability, limits.likely_at))
+    return finding
+
+
+def _explained(loaded: Loaded, finding: Finding, limits: Limits) -> dict[str, Any]:
     return {
         "version": loaded.version,
         "encoder": loaded.manifest["encoder"]["name"] if loaded.retriever.encoder else None,
         "query": finding.query.text,
         "repairs": [list(pair) for pair in finding.query.repairs],
         "probability": round(finding.probability, 4),
-        "answer_at": answer_at,
-        "clarify_at": clarify_at,
+        "answer_at": limits.answer_at,
+        "likely_at": limits.likely_at,
+        "clarify_at": limits.clarify_at,
         "candidates": [
             {
                 "qa_id": one.candidate.item.id,

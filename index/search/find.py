@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from bot import regions
-from index.search.normalise import Query
+from index.search.normalise import Query, canonical
 from index.search.ranking import VERBATIM, Calibration, Ranked, evidence, rank
 from index.search.retriever import Candidate, Retriever
 
@@ -42,6 +43,8 @@ class Place:
     """Where the citizen is, if that is known"""
     anywhere: bool = True
     """Whether items of parts of the served region count where it isn't: then the citizen can still be asked"""
+    without: frozenset[str] = frozenset()
+    """Items that the citizen has refused"""
 
 
 def find(
@@ -60,7 +63,8 @@ def find(
     fitting = [
         candidate
         for candidate in retriever.candidates(query.text, *(f"{topic} {query.text}" for topic in before))
-        if candidate.item.region in above or (within and regions.is_within(candidate.item.region, here))
+        if candidate.item.id not in place.without
+        and (candidate.item.region in above or (within and regions.is_within(candidate.item.region, here)))
     ]
     ranked = _own_region_first(rank(fitting, calibration.ranker))
     if not ranked or query.empty:
@@ -95,3 +99,32 @@ def _own_region_first(ranked: list[Ranked]) -> list[Ranked]:
         if not overridden:
             kept.append(one)
     return kept
+
+
+LETTER = 60
+"""A text of more characters tells a story around its question, and is never sure as a whole."""
+_SHORT = 6
+"""Characters of a message that may be no more than a name"""
+_MOST, _LEADS = 0.55, 4.0
+"""It names a matter if so large a share of the wordings that hold it is the matter's, so many times the next one's share;"""
+_FEW = 0.4
+"""and it names several if no matter has so large a share."""
+
+
+def naming(retriever: Retriever, query: Query) -> str | bool | None:
+    """What a very short message names: one matter (its name), several or none (False); None where that can't be told.
+
+    失业金 and 离婚 name one, 多少钱 and 过户 none or several, however well a single wording matches.
+    """
+    said = canonical(query.text)
+    if not said or len(said) > _SHORT:
+        return None
+    holding = Counter(item.matter for item in retriever.items for text in item.texts if said in canonical(text))
+    total = sum(holding.values())
+    if not total:
+        return None
+    (first, most), *rest = holding.most_common(2)
+    share = most / total
+    if share >= _MOST and most >= _LEADS * (rest[0][1] if rest else 0):
+        return first
+    return False if share < _FEW else None

@@ -78,6 +78,7 @@ class Calibration:
     scope: Logistic
     """Probability that a text is something a government hotline answers; see ``index.search.scope``"""
     answer_at: float
+    likely_at: float
     clarify_at: float
     fitted_on: dict[str, Any]
 

@@ -8,14 +8,16 @@ import pytest
 
 from bot import expects
 from bot.conversations import Context
-from bot.expects import Calculation, Contact, Form, Nothing, Options, Passages, Region, TicketNumber
+from bot.expects import Calculation, Contact, Form, Nothing, Offer, Options, Passages, Region, TicketNumber
 
 DRAFT = {"step": "region", "content": "路灯坏了"}
 CALCULATION = {"calculator": "retirement", "inputs": {}, "hints": {}, "refused": 0}
 KINDS: list[Any] = [
     Nothing(),
     Options(question="护照怎么办", offered=("hz-001", "hz-002")),
+    Options(question="护照怎么办", shown="hz-001"),
     Passages(question="护照怎么办"),
+    Offer(question="路灯坏了", complaint=True),
     Region(question="高龄津贴多少"),
     Form(draft=DRAFT),
     Contact(ticket="20261129000010"),

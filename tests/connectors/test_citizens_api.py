@@ -54,7 +54,8 @@ class Citizen:
 
     def ticket(self, text: str = UNKNOWN) -> dict[str, Any]:
         """A ticket, made by asking what nobody knows."""
-        made = self.say(text).json()["replies"][0]
+        assert self.say(text).json()["replies"][0]["can_report"]
+        made = self.say("好").json()["replies"][0]
         assert made["type"] == "ticket", made
         return made  # type: ignore[no-any-return]
 

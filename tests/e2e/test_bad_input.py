@@ -166,7 +166,7 @@ def test_fifty_messages_at_once_in_one_conversation(citizen: Citizen) -> None:
 
 def test_a_wrong_query_code_tells_nothing_and_guessing_is_slow(stack: Stack, citizen: Citizen) -> None:
     """Through Rasa, and with a conversation for each guess: the address is what waits."""
-    ticket, mine = (Citizen(stack).say("养宠物乌龟的市民补贴在哪里申请领取") for _ in range(2))
+    ticket, mine = (Citizen(stack).register("养宠物乌龟的市民补贴在哪里申请领取") for _ in range(2))
     number = ticket["number"]
     wrong, unknown = (citizen.say(f"{one} 00000000") for one in (number, "20261120123455"))
     assert wrong["type"] == "text" and wrong == unknown
@@ -181,7 +181,7 @@ def test_a_wrong_query_code_tells_nothing_and_guessing_is_slow(stack: Stack, cit
 
 
 def test_the_rest_look_up_tells_nothing_either(stack: Stack, citizen: Citizen) -> None:
-    number = citizen.say("养宠物乌龟的市民补贴在哪里申请领取")["number"]
+    number = citizen.register("养宠物乌龟的市民补贴在哪里申请领取")["number"]
     with stack.http() as http:
         wrong = http.post(f"/api/tickets/{number}", json={"code": "00000000"})
         unknown = http.post("/api/tickets/20261120123466", json={"code": "00000000"})

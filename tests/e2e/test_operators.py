@@ -6,7 +6,7 @@ from processes import Citizen, Stack
 
 
 def test_the_operators_answer_reaches_the_citizen(stack: Stack, citizen: Citizen) -> None:
-    ticket = citizen.say("养宠物乌龟的市民补贴在哪里申请领取")
+    ticket = citizen.register("养宠物乌龟的市民补贴在哪里申请领取")
     number = ticket["number"]
     seen = max(message["seq"] for message in citizen.messages())
     with stack.http(headers=stack.operator) as http:
@@ -29,7 +29,7 @@ def test_the_operators_answer_reaches_the_citizen(stack: Stack, citizen: Citizen
 
 
 def test_a_citizen_adds_to_a_ticket_and_takes_it_back(stack: Stack, citizen: Citizen) -> None:
-    ticket = citizen.say("养宠物乌龟的市民补贴在哪里申请领取")
+    ticket = citizen.register("养宠物乌龟的市民补贴在哪里申请领取")
     with stack.http() as http:
         added = http.post(
             f"/api/tickets/{ticket['number']}/supplements", json={"code": ticket["query_code"], "text": "是两只"}

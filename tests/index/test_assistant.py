@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from bot import conversations, database, knowledge, turns
 from bot.clock import utcnow
-from bot.expects import NOTHING, Calculation, Contact, Expects, Form, Options, Passages, Region, TicketNumber
+from bot.expects import NOTHING, Calculation, Contact, Expects, Form, Offer, Options, Passages, Region, TicketNumber
 from bot.models.conversations import Conversation, InboxMessage, Rating
 from bot.models.knowledge import QA, Document
 from bot.models.tickets import Ticket
@@ -71,6 +71,7 @@ def make(settings: Settings, **changes: Any) -> Assistant:
         knowledge.upsert(session, [document])
         knowledge.upsert(session, [_copy(item) for item in KNOWLEDGE])
     settings = settings.model_copy(update={"dense": False, "answer_at": 0.5, "clarify_at": 0.4} | changes)
+    settings.likely_at = settings.likely_at or settings.answer_at
     store.publish(settings, build.build(settings, calibration_for))
     return Assistant(settings, IndexReader(settings))
 
@@ -104,6 +105,12 @@ class Talk:
         replies: list[Reply] = self.assistant.respond(turn)
         assert len(replies) == 1
         return replies[0]
+
+    def register(self, text: str, act: str = "ask_policy") -> Any:
+        """A ticket for what nothing answers: offered, and taken."""
+        offer = self.say(text, act)
+        assert offer.type == "text" and offer.can_report, offer
+        return self.say("好")
 
     @property
     def memory(self) -> conversations.Context:
@@ -240,8 +247,8 @@ def test_a_new_subject_is_not_read_with_the_old_one(talk: Talk) -> None:
 
 
 def test_the_same_question_again_keeps_its_ticket(talk: Talk) -> None:
-    first = talk.say("养宠物乌龟的市民补贴怎么领")
-    again = talk.say("养宠物乌龟的市民补贴怎么领？")
+    first = talk.register("养宠物乌龟的市民补贴怎么领")
+    again = talk.register("养宠物乌龟的市民补贴怎么领？")
     assert first.type == "ticket" and again.number == first.number
 
 
@@ -251,8 +258,7 @@ def test_whoever_asks_after_their_ticket_sees_it_even_where_a_qa_tells_how(sqlit
         knowledge.upsert(session, [qa("how", "怎么查工单进度", "打12345。", similar=["查一下我的工单进度"])])
     store.publish(talk.assistant._settings, build.build(talk.assistant._settings, calibration_for))
     assert talk.say("查一下我的工单进度", "check_ticket").qa_id == "how"
-    ticket = talk.say("我家宠物乌龟的市民补贴")
-    assert ticket.type == "ticket"
+    assert talk.register("我家宠物乌龟的市民补贴").type == "ticket"
     assert talk.say("查一下我的工单进度", "check_ticket").type == "ticket_status"
 
 
@@ -261,7 +267,7 @@ def test_whoever_asks_after_their_ticket_sees_it_even_where_a_qa_tells_how(sqlit
 
 def test_what_is_out_of_force_never_answers_as_current(talk: Talk) -> None:
     reply = talk.say("自行车上牌照要多少钱")
-    assert reply.type == "ticket" and "2021年1月1日" in reply.text and "不再有效" in reply.text
+    assert reply.can_report and "2021年1月1日" in reply.text and "不再有效" in reply.text
 
 
 def test_what_was_replaced_gives_way_to_its_replacement_and_says_so(talk: Talk) -> None:
@@ -271,14 +277,14 @@ def test_what_was_replaced_gives_way_to_its_replacement_and_says_so(talk: Talk) 
 
 @pytest.mark.parametrize("question", ["暂住证到哪里办理", "养犬登记证年审流程", "电动轮椅上路要登记吗"])
 def test_retired_paused_and_future_items_become_tickets(talk: Talk, question: str) -> None:
-    assert talk.say(question).type == "ticket"
+    assert talk.register(question).type == "ticket"
 
 
 def test_pausing_works_without_a_new_index(talk: Talk) -> None:
     assert talk.say("图书馆借书证丢失如何补领").type == "answer"
     with database.write() as session:
         knowledge.set_status(session, "plain", "paused", "王审核")
-    assert talk.say("图书馆借书证丢失如何补领").type == "ticket"
+    assert talk.register("图书馆借书证丢失如何补领").type == "ticket"
 
 
 def test_a_draft_answers_in_development_with_a_note_and_never_in_production(sqlite_db: Settings) -> None:
@@ -286,7 +292,7 @@ def test_a_draft_answers_in_development_with_a_note_and_never_in_production(sqli
     reply = Talk(assistant).say("农机补贴申请时间")
     assert reply.qa_id == "draft" and "待本市部门审核" in reply.note
     production = Assistant(assistant._settings.model_copy(update={"env": "production"}), assistant.reader)
-    assert Talk(production).say("农机补贴申请时间").type == "ticket"
+    assert Talk(production).register("农机补贴申请时间").type == "ticket"
     assert Talk(production).say("图书馆借书证丢失如何补领").type == "answer"
 
 
@@ -296,7 +302,7 @@ def test_a_draft_answers_in_development_with_a_note_and_never_in_production(sqli
 def test_a_daily_bound_ends_tickets_but_not_the_conversation(sqlite_db: Settings) -> None:
     talk = Talk(make(sqlite_db, tickets_per_day=2))
     kinds = [
-        talk.say(f"{what}坏了谁来修").type for what in ("小区的路灯", "小区的围墙", "派出所门口的路", "医院的电梯")
+        talk.register(f"{what}坏了谁来修").type for what in ("小区的路灯", "小区的围墙", "派出所门口的路", "医院的电梯")
     ]
     assert kinds == ["ticket", "ticket", "text", "text"]
     assert talk.say("图书馆借书证丢失如何补领").type == "answer"
@@ -363,15 +369,15 @@ def test_an_old_ticket_that_many_guessed_at_asks_for_the_end_of_the_phone(assist
 
 
 def test_the_same_question_keeps_its_ticket(talk: Talk) -> None:
-    first = talk.say("小区的路灯坏了谁来修")
-    assert talk.say("小区的路灯坏了,谁来修?").number == first.number
+    first = talk.register("小区的路灯坏了谁来修")
+    assert talk.register("小区的路灯坏了,谁来修?").number == first.number
     with database.read() as session:
         assert session.scalar(select(func.count()).select_from(Ticket)) == 1
 
 
 def test_the_transcript_is_masked_the_question_is_kept(talk: Talk) -> None:
     talk.say("我电话13912345678")
-    number = talk.say("小区的路灯坏了谁来修，打我13912345678").number
+    number = talk.register("小区的路灯坏了谁来修，打我13912345678").number
     with database.read() as session:
         ticket = session.get_one(Ticket, number)
     assert "13912345678" in ticket.subject
@@ -381,7 +387,7 @@ def test_the_transcript_is_masked_the_question_is_kept(talk: Talk) -> None:
 def test_a_complaint_retrieves_first_and_offers_to_report(talk: Talk) -> None:
     reply = talk.say("图书馆借书证丢失如何补领", "report_problem")
     assert reply.type == "answer" and reply.can_report
-    ticket = talk.say("楼下广场舞半夜还在放音乐没人管", "report_problem")
+    ticket = talk.register("楼下广场舞半夜还在放音乐没人管", "report_problem")
     assert ticket.type == "ticket"
     with database.read() as session:
         assert session.get_one(Ticket, ticket.number).kind == "投诉"
@@ -404,7 +410,7 @@ def test_an_emergency_is_seen_in_the_middle_of_the_form(talk: Talk) -> None:
 
 
 def test_an_explicit_order_about_how_to_complain_is_a_question(talk: Talk) -> None:
-    assert talk.say("我想投诉物业找哪个部门").type != "text"
+    assert talk.say("我想投诉物业找哪个部门").can_report
     assert not isinstance(talk.memory.expects, Form)
 
 
@@ -425,7 +431,7 @@ def test_without_any_index_there_is_an_apology_and_a_ticket(sqlite_db: Settings)
 
 def test_an_empty_message_before_does_not_hinder_a_ticket(talk: Talk) -> None:
     assert talk.say("").type == "text"
-    assert talk.say("小区的路灯坏了谁来修").type == "ticket"
+    assert talk.register("小区的路灯坏了谁来修").type == "ticket"
 
 
 @pytest.mark.parametrize("text", ["图书馆借书证丢失如何补领", "", "😀"])
@@ -449,14 +455,47 @@ def test_options_out_of_range_are_refused_and_the_offer_stands(sqlite_db: Settin
     assert talk.say(str(chosen.number)).qa_id == "plain"
 
 
-def test_nobody_is_asked_back_a_third_time_about_one_matter_but_about_another(sqlite_db: Settings) -> None:
+def test_a_few_words_to_a_question_back_are_read_with_it(sqlite_db: Settings) -> None:
     talk = Talk(make(sqlite_db, region="430000", answer_at=0.999, clarify_at=0.001))
     talk.say("我在长沙市天心区", "provide_region")
-    asked = [
-        talk.say(text) for text in ("图书馆借书证丢失", "图书馆借书证要补领", "高龄津贴领多少", "高龄津贴每月领吗")
+    for asked, told, meant in (("图书馆的证件丢失", "借书证要补领", "plain"), ("高龄津贴领多少", "每个月的", "gl-cs")):
+        assert talk.say(asked).type == "clarify"
+        reply = talk.say(told)
+        assert (reply.type, reply.certainty, reply.qa_id) == ("answer", "likely", meant)
+
+
+def test_instead_of_a_third_question_back_the_best_is_shown_as_likely(sqlite_db: Settings) -> None:
+    talk = Talk(make(sqlite_db, region="430000", answer_at=0.999, clarify_at=0.001))
+    talk.say("我在长沙市天心区", "provide_region")
+    said = [
+        talk.say(f"请问一下各位工作人员老人家的高龄津贴{what}呀")
+        for what in ("到底能领多少钱", "每个月大概领多少", "究竟领得到多少钱")
     ]
-    assert [reply.type for reply in asked] == ["clarify"] * 4
-    assert talk.say("高龄津贴多少钱").type == "ticket"
+    assert [reply.type for reply in said] == ["clarify", "clarify", "answer"]
+    assert said[-1].certainty == "likely"
+
+
+def test_a_likely_answer_is_taken_refused_or_exchanged(sqlite_db: Settings) -> None:
+    def shown() -> tuple[Talk, Any]:
+        talk = Talk(make(sqlite_db, answer_at=0.999, likely_at=0.3, clarify_at=0.001))
+        return talk, talk.say("补领借书证要多少钱")
+
+    talk, reply = shown()
+    assert (reply.certainty, reply.qa_id) == ("likely", "plain") and len(reply.others) == 3
+    assert talk.say("对，就是这个").text == phrases.RIGHT_ONE and talk.memory.expects == NOTHING
+    talk, reply = shown()
+    assert talk.say("2").qa_id == reply.others[1].qa_id
+    talk, reply = shown()
+    assert talk.say(reply.others[0].question).qa_id == reply.others[0].qa_id
+    talk, reply = shown()
+    asked = talk.say("不是这个")
+    assert asked.type == "clarify" and [one.qa_id for one in asked.options] == [one.qa_id for one in reply.others]
+    with database.read() as session:
+        assert [(row.helpful, row.qa_id) for row in session.scalars(select(Rating))] == [(False, "plain")]
+    talk, reply = shown()
+    assert talk.say("以上都不是").can_report and talk.say("好").type == "ticket"
+    talk, reply = shown()
+    assert talk.say("都不对，我是问粮油购买凭证现在还需要吗").qa_id == "new-2"
 
 
 def _matter(qa_id: str) -> str:
@@ -507,6 +546,9 @@ def test_no_sequence_of_messages_traps_anyone(assistant: Assistant, messages: li
         Contact(ticket=NOWHERE),
         TicketNumber(),
         TicketNumber(number=NOWHERE, code="004211"),
+        Options(question=LOCAL, offered=("gl-000",), shown="new-2"),
+        Options(question=LOCAL, shown="new-2"),
+        Offer(question="小区的路灯坏了谁来修"),
         Calculation(state={"calculator": "retirement", "inputs": {}, "hints": {}, "refused": 0}),
         Calculation(state={"calculator": "gone", "inputs": {}}),
     ],
@@ -552,6 +594,6 @@ def test_the_steps_are_the_documented_ones() -> None:
     ],
 )
 def test_every_kind_of_validity_has_its_reply(talk: Talk, asked: str, answered: str | None) -> None:
-    """What holds is answered, what took something's place answers for it, and anything else becomes a ticket."""
+    """What holds is answered, what took something's place answers for it, and for anything else a ticket is offered."""
     reply = talk.say(next(item.question for item in KNOWLEDGE if item.id == asked))
-    assert (reply.type, getattr(reply, "qa_id", None)) == ("answer" if answered else "ticket", answered)
+    assert getattr(reply, "qa_id", None) == answered and (answered or reply.can_report)

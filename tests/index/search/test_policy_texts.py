@@ -67,7 +67,9 @@ def talk(sqlite_db: Settings, tmp_path: Path) -> Talk:
     path = write(tmp_path, "养犬.txt", NOTICE.replace("图书馆", "养犬").replace("借书证", "犬只狂犬疫苗免疫证明"))
     with database.write() as session:
         documents.import_texts(session, path.name, documents.read(path), region="430100", actor="小王")
-    settings = sqlite_db.model_copy(update={"dense": False, "answer_at": 0.5, "clarify_at": 0.4, "region": "430100"})
+    settings = sqlite_db.model_copy(
+        update={"dense": False, "answer_at": 0.5, "likely_at": 0.5, "clarify_at": 0.4, "region": "430100"}
+    )
     store.publish(settings, build.build(settings, calibration_for))
     return Talk(Assistant(settings, IndexReader(settings)))
 
@@ -79,7 +81,7 @@ def test_passages_where_no_reviewed_answer_fits_and_a_ticket_where_they_do_not_h
     (shown,) = [one for one in reply.passages if one.label == "第三条"]
     assert (shown.doc_no, shown.issued) == ("某政办发〔2025〕3号", date(2025, 3, 1))
     assert shown.text[slice(*shown.sentence)] == "犬只狂犬疫苗免疫证明丢失的，持身份证到总服务台挂失，当日补发。"
-    assert talk.say(unsolved).type == "ticket"
+    assert talk.register(unsolved).type == "ticket"
     assert talk.say("以上都不是").type == "text"  # asked once more, nothing is offered
 
 
@@ -88,7 +90,7 @@ def test_a_reviewed_answer_comes_first(talk: Talk) -> None:
 
 
 def test_a_complaint_is_registered_not_answered_with_a_law(talk: Talk) -> None:
-    assert talk.say("狂犬疫苗免疫证明丢失补证工本费乱收", "report_problem").type == "ticket"
+    assert talk.register("狂犬疫苗免疫证明丢失补证工本费乱收", "report_problem").type == "ticket"
 
 
 def test_what_became_internal_is_in_no_reply_before_and_after_the_next_build(
@@ -103,10 +105,12 @@ def test_what_became_internal_is_in_no_reply_before_and_after_the_next_build(
         documents.import_texts(
             session, path.name, documents.read(path), region="430100", actor="小王", internal_confirmed_by="李处长"
         )
-    assert talk.say(question).type == "ticket"
-    settings = sqlite_db.model_copy(update={"dense": False, "answer_at": 0.5, "clarify_at": 0.4, "region": "430100"})
+    assert talk.register(question).type == "ticket"
+    settings = sqlite_db.model_copy(
+        update={"dense": False, "answer_at": 0.5, "likely_at": 0.5, "clarify_at": 0.4, "region": "430100"}
+    )
     store.publish(settings, build.build(settings, calibration_for))
-    assert Talk(Assistant(settings, IndexReader(settings))).say(question).type == "ticket"
+    assert Talk(Assistant(settings, IndexReader(settings))).register(question).type == "ticket"
     files = [file for file in (settings.index_dir / (store.pointer(settings)[0] or "")).rglob("*") if file.is_file()]
     assert files and not any("补证工本费10元".encode() in file.read_bytes() for file in files)
 
@@ -115,4 +119,4 @@ def test_what_was_repealed_since_the_build_is_not_shown(talk: Talk) -> None:
     with database.write() as session:
         document = session.get_one(Document, documents.PolicyText("", "某政办发〔2025〕3号").id)
         document.status = "已废止"
-    assert talk.say("狂犬疫苗免疫证明丢失补证工本费").type == "ticket"
+    assert talk.register("狂犬疫苗免疫证明丢失补证工本费").type == "ticket"
