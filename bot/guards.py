@@ -359,6 +359,7 @@ _CHOICE = "(?:我|就|那|那就|请|,)*(?:选|选择|要|看|问|想问|想看|
 _OPTION = re.compile(
     rf"{_CHOICE}(?:第([1-9一二三四五六七八九])(?:个|项|条|种|款|题)?|(?:选项|序号|编号|问题)?([1-9一二三四五六七八九])(?:号|项)?)(?:问题|选项|那个|那项|答案)?(?:吧|啊|呀|,|。|\.|、|!|\)|谢谢|的|呢|~)*"
 )
+_FIRST = re.compile(r"(?:我|就|那|要|选|问)*头(?:一)?(?:个|条|项)(?:吧|的|那个|问题|,|。)*")
 _LAST = re.compile(
     rf"{_CHOICE}(?:最后(?:的|那|面|这)?一?(?:个|项|条)?|倒数第[一1](?:个|项|条)?)(?:问题|选项)?(?:吧|啊|呀|,|。|!|谢谢)*"
 )
@@ -378,6 +379,8 @@ def option_number(text: str) -> int | None:
     said = plain(text)
     if found := _OPTION.fullmatch(said):
         return _DIGITS[found.group(1) or found.group(2)]
+    if _FIRST.fullmatch(said):
+        return 1
     return -1 if _LAST.fullmatch(said) else None
 
 

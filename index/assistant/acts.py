@@ -147,33 +147,38 @@ class Refusal:
     """What it isn't (补办 of 不是补办，是到期换); empty: all of it"""
     rest: str = ""
     """What it is instead, as far as they say"""
+    all_: bool = False
+    """Whether it is said of all that was offered (都不对，我是问…)"""
 
 
 _NOT_BUT = re.compile(
-    r"^(?:我)?(?:要|想)?(?:问|说)?的?(?:不是|不要)(?:问|说)?(?P<no>[^,，。;；]{1,12}?)(?:的|那个|这个)?[,，。;；\s]*"
-    r"(?:我)?(?:而?是|想问的?是?|要问的?是?|问的是|说的是)(?:问|说|想问)?(?P<rest>.{2,})$"
+    r"^(?:我)?(?:要|想)?(?:问|说)?的?(?:不是|不要)(?:问|说)?(?P<no>[^,，。;；]{1,12}?)(?:的|那个|这个)?[,，。;；\s]+"
+    r"(?:我)?(?:而?是|想问的?是?|要问的?是?|问的是|说的是|想|要|问)?(?:问|说|想问)?(?P<rest>.{2,})$"
 )
 _NONE_BUT = re.compile(
-    r"^(?:以上|这些|这几个|上面)?(?:全?都?|统统)?(?:不是|不对|错了|不是这个|不是这些|不是的|没有)(?:我(?:想|要)问的)?[了啊呀吧]?[,，。;；!！\s]+"
+    r"^(?:以上|这些|这几个|上面|好像)?(?:全?都?|统统)?(?:不是|不对|错了|不是这个(?:意思|问题)?|不是这些|不是的|没有|没有我(?:要|想)的|没我要的|不是这个意思)"
+    r"(?:我(?:想|要)问的)?[了啊呀吧嘞哦]*[,，。;；!！\s]+"
     r"(?:我)?(?:是|想|要|就是|其实是?)?(?:要|想)?(?:问|说|知道|了解|打听)?(?:的)?(?:是)?(?P<rest>.{2,})$"
 )
+_ALL = re.compile("都|统统|以上|没有我|没我|意思")
 _NOT_THIS = re.compile(
-    r"^(?:这个)?(?:不是|不对|错了|没对上|答错了|不是这个(?:问题|意思)?|不是我(?:要|想)?问的|问的不是这个|答非所问|文不对题)[的了啊呀吧]*[,，。!！]*$"
+    r"^(?:这个)?(?:不是|不对|错了|没对上|答错了|不是这个(?:问题|意思)?|不是我(?:要|想)?问的|问的不是这个|答非所问|文不对题)[的了啊呀吧嘞]*[,，。!！]*$"
 )
 _THIS = re.compile(
-    r"^(?:就|对|嗯|是|哦)*(?:是|就)?(?:这个|这条|它|第一个|上面那个|你说的(?:这个|对))[的了啊呀吧]*[,，。!！]*$"
+    r"^(?:嗯+|恩+|哦|噢|唉|哎)?[,，\s]*(?:是的?|对的?|对头|没错|不错|是嘞|是嘛|是呀|是啊|对呀|对啊|对嘞|就是|正是|要得|可以|好嘞|好滴)"
+    r"(?:(?:[,，。!！~\s]|就|是|对|的|嘞|啊|呀|嘛|吧|它|这个|这条|这样)*$|[,，。!！\s].{0,12}$)"
+    r"|^(?:嗯+|恩+)?[,，\s]*(?:就|就是|是)(?:这个|这条|它|上面那个|你说的(?:这个|对))[的了啊呀吧嘞]*[,，。!！]*$"
 )
+_OTHER_THAN = re.compile(r"[,，]?(?:而?不是|不要|没问)(?P<no>[^,，。;；]{1,8})")
 
 
 def refusal(text: str) -> Refusal | None:
     """What a reply to offered options refuses (都不对，我是问…, 不是…是…, 不是这个); None if it refuses nothing."""
     said = clean(text).strip(_AROUND)
-    if found := _NOT_BUT.match(said):
-        if found["no"] in ("这个", "这些", "这样", "的", "我问的"):
-            return Refusal(rest=found["rest"])
-        return Refusal(found["no"], found["rest"])
     if found := _NONE_BUT.match(said):
-        return Refusal(rest=found["rest"])
+        return Refusal(rest=found["rest"], all_=_ALL.search(found[0][: found.start("rest")]) is not None)
+    if found := _NOT_BUT.match(said):
+        return Refusal(found["no"], found["rest"])
     return Refusal() if _NOT_THIS.match(said) else None
 
 
@@ -190,6 +195,15 @@ def register(text: str) -> bool:
 def this_one(text: str) -> bool:
     """Whether a reply to an offer takes what comes first (是这个, 就这个)."""
     return _THIS.match(clean(text).strip(_AROUND)) is not None
+
+
+def told_apart(text: str) -> tuple[str, str]:
+    """(what it is, what it isn't) of 念书的事，不是医保; nothing that it isn't: the text and ''."""
+    found = _OTHER_THAN.search(clean(text))
+    if found is None:
+        return text, ""
+    said = clean(text)
+    return (said[: found.start()] + said[found.end() :]).strip(_AROUND), found["no"]
 
 
 _SENTENCE = re.compile(r"[。!！?？;；\n]+")

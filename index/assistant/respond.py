@@ -109,7 +109,10 @@ _NEAR = 4.0
 _FEW_WORDS = 20
 """A reply of up to so many characters to offered options is read together with the question that they were offered for."""
 
-_OPTIONS_FIRST = 3.0
+_SAID_NOW = 1.0
+"""Weight of the score that an option has by the reply alone, beside the one together with the question"""
+
+_OPTIONS_FIRST = 8.0
 """It then means one of them, unless another item has so much more score."""
 
 _SAYS_SO = 0.3
@@ -412,45 +415,59 @@ class Assistant:
 
     def _corrected(self, work: _Work, expects: Options, refusal: acts.Refusal) -> Outcome:
         """都不对，我是问…; 不是补办，是到期换: the rest is asked, what was refused is left out."""
-        refused = {*expects.offered, *filter(None, [expects.shown])}
-        rest = refusal.rest or expects.question
-        if refusal.not_:
-            with database.read() as session:
-                found = knowledge.get_many(session, list(refused))
-            refused = {id_ for id_, qa in found.items() if refusal.not_ in qa.question}
-            work.memory.last_question = expects.question
-        work.refused = frozenset(refused)
-        work.act = "follow_up" if refusal.not_ else "ask_policy"
+        offered = [*filter(None, [expects.shown]), *expects.offered]
+        if not refusal.all_ and (refusal.not_ or len(refusal.rest) <= _FEW_WORDS // 2):
+            # It says which of the offered is meant, or what about the same thing.
+            left = self._without(offered if refusal.not_ else list(expects.offered), refusal.not_)
+            if left and (outcome := self._chosen(work, expects, refusal.rest, left)):
+                return outcome
+        work.refused = frozenset(offered)
+        work.act = "ask_policy"
+        rest = refusal.rest if len(refusal.rest) > _TERSE else f"{expects.question}，{refusal.rest}"
         return self._question(work, normalise(rest))
+
+    def _without(self, ids: Sequence[str], not_: str) -> list[str]:
+        """Those of the items whose questions don't speak of what it isn't."""
+        if len(not_) < 2:  # one character tells nothing
+            return list(ids)
+        with database.read() as session:
+            found = knowledge.get_many(session, list(ids))
+        return [id_ for id_ in ids if id_ in found and not_ not in found[id_].question]
 
     def _by_words(self, work: _Work, expects: Options) -> Outcome | None:
         """A few words that tell which of the offered is meant (老人的, 离职那个), read together with the question."""
-        query = normalise(work.text)
-        if query.empty or len(query.text) > _FEW_WORDS or acts.literal_act(work.text) or not expects.question:
+        if len(work.text) > _FEW_WORDS or acts.literal_act(work.text) or not expects.question:
             return None
         offered = [*filter(None, [expects.shown]), *expects.offered]
+        said, not_ = acts.told_apart(work.text)
+        return self._chosen(work, expects, said or work.text, self._without(offered, not_) or offered)
+
+    def _chosen(self, work: _Work, expects: Options, words: str, among: Sequence[str]) -> Outcome | None:
+        """The one among the offered that the words fit best, said as likely; None if they are a question of their own."""
+        query = normalise(words)
+        if query.empty:
+            return None
         try:
             loaded = self.reader.get()
         except IndexUnavailable:
             return None
         limits = self._limits(loaded)
         alone = self._find(loaded, query, work)
-        if alone.first is not None and alone.first.item.id not in offered and alone.probability >= limits.likely_at:
-            return None  # a clear question of its own
-        together = self._find(loaded, query, work, (expects.question,))
-        best = next((one for one in together.ranked if one.candidate.item.id in offered), None)
-        if best is None or best.score < together.ranked[0].score - _OPTIONS_FIRST:
+        if alone.first is not None and alone.first.item.id not in among and alone.probability >= limits.likely_at:
             return None
-        chosen = best.candidate.item.id
-        work.explain |= {"by_words": query.text, "chosen": chosen}
-        probability = (
-            max(limits.likely_at, min(together.probability, 1.0))
-            if together.first is best.candidate
-            else limits.likely_at
-        )
-        return self._answer(
-            work, chosen, probability, expects.question, others=[id_ for id_ in offered if id_ != chosen][:MAX_OTHERS]
-        )
+        together = self._find(loaded, query, work, (expects.question,))
+        scores = {one.candidate.item.id: one.score for one in together.ranked}
+        own = {one.candidate.item.id: one.score for one in alone.ranked}
+        lowest = min(own.values(), default=0.0)
+        fitting = [id_ for id_ in among if id_ in scores]
+        if not fitting or max(scores[id_] for id_ in fitting) < together.ranked[0].score - _OPTIONS_FIRST:
+            return None
+        # What is said now tells them apart better than the question, which found them all.
+        best = max(fitting, key=lambda id_: scores[id_] + _SAID_NOW * own.get(id_, lowest))
+        work.explain |= {"by_words": query.text, "chosen": best}
+        shown = expects.shown if expects.shown != best else None
+        others = [id_ for id_ in [*filter(None, [shown]), *expects.offered] if id_ != best]
+        return self._answer(work, best, limits.likely_at, expects.question, others=others[:MAX_OTHERS])
 
     def _next_question(self, work: _Work) -> Outcome | None:
         more = work.memory.more
