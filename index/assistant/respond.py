@@ -232,8 +232,12 @@ class Assistant:
         if literal is None and act not in _QUESTIONS:
             # Rasa may be wrong, and a question lost in small talk is lost: what the knowledge has wins over any other act.
             hidden = self._question(replace(work, memory=work.memory.model_copy(deep=True)), query)
-            asked_back = hidden.decision == "clarify" and act in _YIELDING and len(query.text) > _TERSE
-            if hidden.decision == "answer" or asked_back:
+            asked_back = (
+                hidden.decision == "clarify" and act in _YIELDING - {"check_ticket"} and len(query.text) > _TERSE
+            )
+            # Who asks after their own ticket means that, unless the words are a reviewed question's.
+            sure_only = act == "check_ticket" and acts.about_own_ticket(text)
+            if asked_back or (hidden.decision == "answer" and not (sure_only and _is_likely(hidden))):
                 return hidden
             work.explain.clear()
         match act:
@@ -1029,6 +1033,11 @@ def _no_longer(qa: QA, today: date) -> str:
         after = date.fromordinal(qa.valid_to.toordinal() + 1)
         return f"{after:%Y年%-m月%-d日}"
     return "规定调整之日"
+
+
+def _is_likely(outcome: Outcome) -> bool:
+    first = outcome.replies[0]
+    return isinstance(first, AnswerReply) and first.certainty == "likely"
 
 
 def _first_sentence(text: str) -> str:

@@ -107,9 +107,8 @@ def test_in_a_rush_who_cannot_be_answered_in_time_is_told_at_once_and_answered_l
         asked = [asyncio.create_task(one.ask(f"in the rush {number}", 20 * TURN_S)) for number in range(100)]
         await asyncio.sleep(2 * TURN_S)
         told = [task.result() for task in asked if task.done()]
-        assert told.count(False) >= 20, "nobody is told before the time is over"
-        in_time = sum(await asyncio.gather(*asked))
-        assert 0 < in_time < 100
+        assert 20 <= told.count(False) < 100, "nobody is told before the time is over, or everybody"
+        assert sum(await asyncio.gather(*asked)) < 100
         await one.all_settled()
         with database.read() as session:
             assert session.scalar(select(func.count()).select_from(TurnEffect)) == 110

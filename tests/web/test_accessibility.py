@@ -71,7 +71,7 @@ def history(browser: Browser, stack: Stack) -> Iterator[dict[str, Any]]:
 
 def the_conversation(visitor: Visitor) -> None:
     visitor.open()
-    expect(visitor.replies).to_have_count(4)
+    expect(visitor.replies).to_have_count(5)
     folded = visitor.log.get_by_role("button", expanded=False)
     while folded.count():
         folded.first.click()
