@@ -182,7 +182,7 @@ def show_explanation(console: Console, detail: dict[str, Any]) -> None:
         return
     console.print(
         f"检索用语：{escape(explain['query'])}；首选正确的概率 [bold]{explain['probability']:.2f}[/]，"
-        f"≥{explain['answer_at']} 直接作答，≥{explain['clarify_at']} 反问"
+        f"≥{explain['answer_at']} 直接作答，≥{explain['likely_at']} 说“可能是”，≥{explain['clarify_at']} 反问"
     )
     table = Table("问答", "分数", *(explain["candidates"][0]["features"] if explain["candidates"] else ()))
     for one in explain["candidates"]:

@@ -85,9 +85,6 @@ _YIELDING = frozenset(
 )
 """Acts that are taken from Rasa only where the knowledge has nothing to offer either: 我80了 is no good-bye"""
 
-_COMPLAINT_AT = 0.5
-"""A complaint is answered with options from this probability on; below, it becomes a ticket."""
-
 _CONTACT_WORDS = 16
 """A phone number and a place come with at most so many other characters (我姓王，电话…，家住岳麓区)."""
 
@@ -361,6 +358,8 @@ class Assistant:
             return self._next_question(work)
         if (number := guards.option_number(work.text)) is not None:
             return self._numbered(work, expects, number)
+        if acts.register(work.text):
+            return self._ticket(work, expects.question or work.text, phrases.TICKET)
         if (chosen := self._in_its_own_words(work, expects)) is not None:
             return self._answer(work, chosen, 1.0, expects.question or None)
         if expects.shown and (guards.is_yes(work.text) or acts.this_one(work.text)):
@@ -640,10 +639,8 @@ class Assistant:
             return self._answer(work, first.item.id, finding.probability, memory.last_question)
         if first is not None and finding.probability >= limits.likely_at:
             return self._likely(work, finding)
-        # A complaint wants somebody to act: options only where one of them probably helps.
-        worth_asking = max(limits.clarify_at, _COMPLAINT_AT) if act == "report_problem" else limits.clarify_at
         # What hangs on the question before speaks of the same matter, however little it says.
-        doubtful = first is not None and (finding.probability >= worth_asking or hangs)
+        doubtful = first is not None and (finding.probability >= limits.clarify_at or hangs)
         if first is not None and first.item.matter != memory.last_matter:
             memory.clarified = 0  # another question: about this one nothing was asked back yet
         if doubtful and memory.clarified >= MAX_CLARIFIED:
@@ -850,9 +847,10 @@ class Assistant:
             return None
         memory.expects = Options(question=finding.query.raw, offered=tuple(option.qa_id for option in options))
         memory.clarified += 1
-        outcome = _say(
-            work, ClarifyReply(text=phrases.CLARIFY if len(options) > 1 else phrases.CLARIFY_ONE, options=options)
-        )
+        text = phrases.CLARIFY if len(options) > 1 else phrases.CLARIFY_ONE
+        if work.act == "report_problem":
+            text = phrases.CLARIFY_COMPLAINT
+        outcome = _say(work, ClarifyReply(text=text, options=options))
         outcome.confidence = round(finding.probability, 4)
         return outcome
 
