@@ -146,6 +146,9 @@ def test_two_bad_ratings_bring_in_a_person(citizen: Citizen) -> None:
     assert citizen.say("没用")["can_report"]
 
 
-def test_a_complaint_becomes_a_ticket_not_a_quiz(citizen: Citizen) -> None:
+def test_a_complaint_gets_guidance_first_and_a_ticket_where_it_is_wanted(citizen: Citizen) -> None:
     reply = citizen.say("楼上装修太吵了没人管")
-    assert reply.get("can_report"), reply
+    assert reply["type"] in ("answer", "clarify"), reply
+    if reply["type"] == "clarify":
+        assert "登记" in reply["text"]
+        assert citizen.say("登记")["type"] == "ticket"
