@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.lived --half final`` starts gateway, Rasa and actions on free ports of 127.0.0.1, asks each question in a
 conversation of its own, and where it is asked back or shown a likely answer that is wrong, taps the right option if it is
-there.  ``--json FILE`` names every miss.  The files' final halves are for nothing but this: no limit and no word was tuned on them.
+there.  ``--json FILE`` names every miss.  No limit was fitted on the final halves.
 """
 
 from __future__ import annotations
