@@ -1,4 +1,4 @@
-"""What a citizen lives through: every question of ``tests/data/lived`` through a whole assistant of its own, and what came of it.
+"""What a citizen lives through: every question of ``tests/data/lived`` (``--half dev``: of the other half) through a whole assistant of its own, and what came of it.
 
 ``python -m benchmarks.lived --half final`` starts gateway, Rasa and actions on free ports of 127.0.0.1, asks each question in a
 conversation of its own, and where it is asked back or shown a likely answer that is wrong, taps the right option if it is
@@ -8,7 +8,6 @@ there.  ``--json FILE`` names every miss.  No limit was fitted on the final halv
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -26,8 +25,11 @@ from benchmarks.stack import machine, prepare_data, settings_env, use, write_jso
 from bot.settings import ROOT
 from connectors.run.services import services
 from connectors.run.supervisor import free_ports, start_in_background
+from training.fit import read_questions
 
 FOLDER = ROOT / "tests" / "data" / "lived"
+FITTED = ROOT / "training" / "questions" / "lived.jsonl"
+"""The development half, which the limits were fitted on among others"""
 REGISTERS = ("questions", "spoken", "letters", "short")
 AT_ONCE = 4
 _ANSWERS = ("sure right", "likely right", "calculation")
@@ -45,7 +47,6 @@ class Lived:
     then: str = ""
     """The same of the second turn, where the right option was there to be tapped"""
     shown: str | None = None
-    act: str = ""
     replies: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -68,8 +69,11 @@ def main() -> None:
 
 
 def _ask_all(url: str, name: str, half: str) -> Iterator[Lived]:
-    path = FOLDER / f"{name}_{half}.jsonl"
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+    rows = (
+        read_questions(FOLDER / f"{name}_final.jsonl")
+        if half == "final"
+        else [row for row in read_questions(FITTED) if row["register"] == name]
+    )
     with httpx.Client(base_url=url, timeout=60, trust_env=False) as http, ThreadPoolExecutor(AT_ONCE) as pool:
         yield from pool.map(lambda row: _ask(http, row), rows)
 

@@ -26,6 +26,13 @@ class Options(_Expected):
     """Q&A ids in their order; empty only beside a shown one"""
     shown: str | None = None
     """The Q&A id that was answered as likely"""
+    complaint: bool = False
+    """Whether the question was a complaint: so will its ticket be"""
+
+    @property
+    def items(self) -> list[str]:
+        """All that was put before the citizen: the shown one first."""
+        return [*filter(None, [self.shown]), *self.offered]
 
 
 class Passages(_Expected):

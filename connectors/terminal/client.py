@@ -28,6 +28,7 @@ from bot.replies import (
     TicketStatusReply,
 )
 from bot.settings import Settings
+from index.assistant import phrases
 
 
 class GatewayDown(YihaodaError):
@@ -100,7 +101,7 @@ def show(console: Console, reply: Reply) -> None:
     match reply:
         case AnswerReply():
             likely = reply.certainty == "likely"
-            title = f"您问的可能是：{reply.question}" if likely else reply.question
+            title = f"{phrases.LIKELY}{reply.question}" if likely else reply.question
             border = "cyan" if likely else "green"
             console.print(Panel(_answer(reply), title=escape(title), title_align="left", border_style=border))
         case CalculationReply():
@@ -154,7 +155,7 @@ def _answer(reply: AnswerReply) -> str:
     if reply.note:
         parts.append(f"[yellow]{escape(reply.note)}[/]")
     if reply.others:
-        parts.append("不是这个？回复数字看别的：")
+        parts.append(f"{phrases.NOT_THIS}回复数字看别的：")
         parts += [f"  [bold cyan]{one.number}[/] {escape(one.question)}" for one in reply.others]
     if reply.more:
         parts.append("您还问了（回复数字接着回答）：")

@@ -28,6 +28,7 @@ from bot.replies import (
     TicketStatusReply,
 )
 from bot.settings import get_settings
+from index.assistant import phrases
 
 TEXT_BYTES = 2048
 """Most bytes, in UTF-8, of a text that is replied or pushed (微信公众平台《发送客服消息》, 《被动回复用户消息》)"""
@@ -36,7 +37,6 @@ TITLE_BYTES, DESCRIPTION_BYTES = 64, 512
 MORE = "\n……回复“更多”看后面的内容"
 RATE = "有帮助请回复“有用”，没解决请回复“没用”。"
 RATE_TAP = "\n这个回答："
-LIKELY, NOT_THIS = "您问的可能是：", "不是这个？"
 GOOD, BAD, NONE = "有用", "没用", "以上都不是"
 TICKETS_PAGE = "pages/tickets"
 """Of the mini-program"""
@@ -156,7 +156,7 @@ def _text(reply: Reply, menu: bool) -> str:
         case AnswerReply():
             parts = [f"【{reply.question}】", reply.text.strip()]
             if reply.certainty == "likely":
-                parts.insert(0, LIKELY)
+                parts.insert(0, phrases.LIKELY)
             if reply.sources:
                 parts.append(_basis(reply.sources))
             parts += [_guide(guide) for guide in reply.guides[:1]]
@@ -165,10 +165,12 @@ def _text(reply: Reply, menu: bool) -> str:
             if reply.note:
                 parts.append(reply.note)
             if menu and reply.others:
-                return "\n".join([*parts, f"\n{NOT_THIS}"])
+                return "\n".join([*parts, f"\n{phrases.NOT_THIS}"])
             if reply.certainty == "likely":
                 parts.append(
-                    f"{NOT_THIS}回复数字看别的：" if reply.others else f"{NOT_THIS}换个说法再问一次，或者回复“{NONE}”。"
+                    f"{phrases.NOT_THIS}回复数字看别的："
+                    if reply.others
+                    else f"{phrases.NOT_THIS}换个说法再问一次，或者回复“{NONE}”。"
                 )
                 parts += [f"{one.number}. {one.question}" for one in reply.others]
             if reply.more:

@@ -64,7 +64,7 @@ MAX_OTHERS = 3
 MAX_RELATED = 3
 MAX_MORE = 4
 MAX_CLARIFIED = 2
-"""After so many questions back in a row the next doubt becomes a ticket."""
+"""After so many questions back in a row the best item is shown as likely."""
 
 _SMALLTALK = {
     "greet": phrases.GREETING,
@@ -282,9 +282,7 @@ class Assistant:
             return None
         draft = ticket_form.Draft.from_json(form.draft)
         if not guards.leaves_form(work.text) and not ticket_form.looks_like_answer(draft, work.text):
-            aside = _Work(
-                work.turn, work.text, memory.model_copy(deep=True, update={"expects": NOTHING}), work.now, work.act
-            )
+            aside = replace(work, memory=memory.model_copy(deep=True, update={"expects": NOTHING}), explain={})
             outcome = self._question(aside, normalise(work.text))
             if outcome.decision == "answer":
                 outcome.context.expects = form
@@ -348,18 +346,35 @@ class Assistant:
     def _option(self, work: _Work) -> Outcome | None:
         """A choice among the offered options, or of another question of the last message."""
         memory, expects = work.memory, work.memory.expects
-        refused = guards.none_of_these(work.text)
+        if isinstance(expects, Options):
+            act = work.act
+            if expects.complaint:
+                work.act = "report_problem"
+            if outcome := self._to_options(work, expects):
+                return outcome
+            work.act = act
+            return None
         if isinstance(expects, Passages):
-            refused = refused or work.turn.act == "none_of_these"
             memory.expects = NOTHING
-            if refused or acts.literal_act(work.text) in ("none_of_these", "rate_bad"):
+            if (
+                guards.none_of_these(work.text)
+                or work.turn.act == "none_of_these"
+                or acts.literal_act(work.text) in ("none_of_these", "rate_bad")
+            ):
                 return self._offer(work, expects.question, phrases.OFFER_REFUSED)
-        if not isinstance(expects, Options):
-            return self._next_question(work)
+        number = guards.option_number(work.text) if memory.more else None
+        return self._next_question(work, number) if number is not None else None
+
+    def _to_options(self, work: _Work, expects: Options) -> Outcome | None:
+        """The reply to offered options or to a likely answer; None where the message is a question or an act of its own."""
+        memory = work.memory
         if (number := guards.option_number(work.text)) is not None:
             return self._numbered(work, expects, number)
         if acts.register(work.text):
-            return self._ticket(work, expects.question or work.text, phrases.TICKET)
+            return self._register(work, expects.question or work.text)
+        if guards.leaves_form(work.text):
+            memory.expects = NOTHING
+            return _say(work, TextReply(text=phrases.DENY))
         if (chosen := self._in_its_own_words(work, expects)) is not None:
             return self._answer(work, chosen, 1.0, expects.question or None)
         if expects.shown and (guards.is_yes(work.text) or acts.this_one(work.text)):
@@ -372,8 +387,9 @@ class Assistant:
         refusal = acts.refusal(work.text)
         if refusal is not None and (refusal.rest or refusal.not_):
             return self._corrected(work, expects, refusal)
-        if refused or refusal is not None or guards.is_no(work.text):
-            return self._refused(work, expects, all_of_them=refused)
+        none = guards.none_of_these(work.text)
+        if none or refusal is not None or guards.is_no(work.text):
+            return self._refused(work, expects, all_of_them=none)
         return self._by_words(work, expects)
 
     def _in_its_own_words(self, work: _Work, expects: Options) -> str | None:
@@ -384,31 +400,32 @@ class Assistant:
         return next((id_ for id_, qa in found.items() if canonical(normalise(qa.question).text) == said), None)
 
     def _numbered(self, work: _Work, expects: Options, number: int) -> Outcome:
-        more = work.memory.more
-        last = len(expects.offered) + (len(more) if expects.shown else 0)
+        more = len(work.memory.more) if expects.shown else 0
+        last = len(expects.offered) + more
         if number == -1:
             number = last
         if not 1 <= number <= last:
             return _say(work, TextReply(text=phrases.NO_SUCH_OPTION.format(last=last)))
         if number > len(expects.offered):
-            number -= len(expects.offered)
-            return self._question(work, normalise(more[number - 1]), [*more[: number - 1], *more[number:]])
+            return self._next_question(work, number - len(expects.offered))
         return self._answer(work, expects.offered[number - 1], 1.0, expects.question or None)
+
+    def _next_question(self, work: _Work, number: int) -> Outcome:
+        """Another question of the last message; -1 is the last one."""
+        more = work.memory.more
+        if number == -1:
+            number = len(more)
+        if not 1 <= number <= len(more):
+            return _say(work, TextReply(text=phrases.NO_SUCH_OPTION.format(last=len(more))))
+        return self._question(work, normalise(more[number - 1]), [*more[: number - 1], *more[number:]])
 
     def _refused(self, work: _Work, expects: Options, *, all_of_them: bool) -> Outcome:
         """不是这个: what else was meant; 以上都不是: nothing here."""
-        if all_of_them or not expects.shown or not expects.offered:
-            outcome = self._offer(work, expects.question or work.text, phrases.OFFER_REFUSED)
+        options = [] if all_of_them or not expects.shown else self._options(expects.offered, MAX_OTHERS, work)
+        if options:
+            outcome = self._ask_back(work, expects.question, options, phrases.WHICH_THEN)
         else:
-            with database.read() as session:
-                found = knowledge.get_many(session, list(expects.offered))
-            options = [
-                Option(number=number, qa_id=qa.id, question=qa.question)
-                for number, qa in enumerate((found[id_] for id_ in expects.offered if id_ in found), start=1)
-            ]
-            work.memory.expects = Options(question=expects.question, offered=tuple(one.qa_id for one in options))
-            work.memory.clarified += 1
-            outcome = _say(work, ClarifyReply(text=phrases.WHICH_THEN, options=options))
+            outcome = self._offer(work, expects.question or work.text, phrases.OFFER_REFUSED)
         rated = work.memory.rateable if expects.shown else None
         if rated is not None:
             outcome.effect = _both(
@@ -418,13 +435,12 @@ class Assistant:
 
     def _corrected(self, work: _Work, expects: Options, refusal: acts.Refusal) -> Outcome:
         """都不对，我是问…; 不是补办，是到期换: the rest is asked, what was refused is left out."""
-        offered = [*filter(None, [expects.shown]), *expects.offered]
         if not refusal.all_ and (refusal.not_ or len(refusal.rest) <= _FEW_WORDS // 2):
             # It says which of the offered is meant, or what about the same thing.
-            left = self._without(offered if refusal.not_ else list(expects.offered), refusal.not_)
+            left = self._without(expects.items if refusal.not_ else expects.offered, refusal.not_)
             if left and (outcome := self._chosen(work, expects, refusal.rest, left)):
                 return outcome
-        work.refused = frozenset(offered)
+        work.refused = frozenset(expects.items)
         work.act = "ask_policy"
         rest = refusal.rest if len(refusal.rest) > _TERSE else f"{expects.question}，{refusal.rest}"
         return self._question(work, normalise(rest))
@@ -441,9 +457,8 @@ class Assistant:
         """A few words that tell which of the offered is meant (老人的, 离职那个), read together with the question."""
         if len(work.text) > _FEW_WORDS or acts.literal_act(work.text) or not expects.question:
             return None
-        offered = [*filter(None, [expects.shown]), *expects.offered]
         said, not_ = acts.told_apart(work.text)
-        return self._chosen(work, expects, said or work.text, self._without(offered, not_) or offered)
+        return self._chosen(work, expects, said or work.text, self._without(expects.items, not_) or expects.items)
 
     def _chosen(self, work: _Work, expects: Options, words: str, among: Sequence[str]) -> Outcome | None:
         """The one among the offered that the words fit best, said as likely; None if they are a question of their own."""
@@ -468,20 +483,8 @@ class Assistant:
         # What is said now tells them apart better than the question, which found them all.
         best = max(fitting, key=lambda id_: scores[id_] + _SAID_NOW * own.get(id_, lowest))
         work.explain |= {"by_words": query.text, "chosen": best}
-        shown = expects.shown if expects.shown != best else None
-        others = [id_ for id_ in [*filter(None, [shown]), *expects.offered] if id_ != best]
+        others = [id_ for id_ in expects.items if id_ != best]
         return self._answer(work, best, limits.likely_at, expects.question, others=others[:MAX_OTHERS])
-
-    def _next_question(self, work: _Work) -> Outcome | None:
-        more = work.memory.more
-        number = guards.option_number(work.text) if more else None
-        if number is None:
-            return None
-        if number == -1:
-            number = len(more)
-        if not 1 <= number <= len(more):
-            return _say(work, TextReply(text=phrases.NO_SUCH_OPTION.format(last=len(more))))
-        return self._question(work, normalise(more[number - 1]), [*more[: number - 1], *more[number:]])
 
     def _region(self, work: _Work) -> Outcome | None:
         """A message that says where the citizen is."""
@@ -740,31 +743,25 @@ class Assistant:
         """The best item's answer, said as likely, the next ones beside it."""
         first, *rest = finding.ranked
         near = [one.candidate.item.id for one in rest if one.score > first.score - _NEAR]
-        return self._answer(
-            work,
-            first.candidate.item.id,
-            finding.probability,
-            work.memory.last_question,
-            others=self._answerable(near, MAX_OTHERS, work),
-        )
+        return self._answer(work, first.candidate.item.id, finding.probability, work.memory.last_question, others=near)
 
-    def _answerable(self, ids: Sequence[str], most: int, work: _Work) -> list[str]:
-        """Those of the items that may answer today, each question once."""
+    def _options(self, ids: Sequence[str], most: int, work: _Work) -> list[Option]:
+        """Those of the items that may answer today, each question once, numbered."""
         today = work.now.astimezone(SHANGHAI).date()
         production = self._settings.env == "production"
         kept: dict[str, str] = {}
         with database.read() as session:
-            for qa in knowledge.get_many(session, list(ids)).values():
+            for qa in knowledge.get_many(session, ids).values():
                 if knowledge.answerable(qa, today=today, production=production).answers:
                     kept.setdefault(qa.question, qa.id)
-        return list(kept.values())[:most]
+        return [Option(number=n, qa_id=id_, question=q) for n, (q, id_) in enumerate(list(kept.items())[:most], 1)]
 
     def _answer(
         self, work: _Work, qa_id: str, confidence: float, question: str | None, others: Sequence[str] | None = None
     ) -> Outcome:
-        """The item's answer, if it may answer today; else what took its place, or a ticket.
+        """The item's answer, if it may answer today; else what took its place, or the offer of a ticket.
 
-        ``others``: it is likely and not sure, and these may be meant instead.
+        ``others``: it is likely and not sure, and the first of these that may answer may be meant instead.
         """
         memory = work.memory
         today = work.now.astimezone(SHANGHAI).date()
@@ -789,11 +786,16 @@ class Assistant:
                 work.explain["reason"] = f"{standing}"
                 return self._offer(work, question or work.text)
             sources, guides, related = knowledge.expand(session, qa, today=today, production=production)
-            beside = knowledge.get_many(session, [id_ for id_ in others or () if id_ != qa.id])
+        beside = self._options([id_ for id_ in others or () if id_ != qa.id], MAX_OTHERS, work)
         memory.last_question, memory.last_qa, memory.last_matter = question, qa.id, qa.matter
         memory.expects, memory.clarified = NOTHING, 0
         if others is not None:
-            memory.expects = Options(question=question or "", offered=tuple(beside), shown=qa.id)
+            memory.expects = Options(
+                question=question or "",
+                offered=tuple(one.qa_id for one in beside),
+                shown=qa.id,
+                complaint=work.act == "report_problem",
+            )
         memory.rateable = work.turn.turn_id
         reply = AnswerReply(
             qa_id=qa.id,
@@ -802,7 +804,7 @@ class Assistant:
             text=qa.answer,
             confidence=round(min(confidence, 1.0), 4),
             certainty="sure" if others is None else "likely",
-            others=[Option(number=n, qa_id=one.id, question=one.question) for n, one in enumerate(beside.values(), 1)],
+            others=beside,
             sources=sources,
             guides=guides,
             valid_from=qa.valid_from,
@@ -824,35 +826,27 @@ class Assistant:
 
     def _clarify(self, work: _Work, finding: Finding) -> Outcome | None:
         """Offer the nearest items that may answer; None where there is nothing to offer."""
-        memory = work.memory
-        today = work.now.astimezone(SHANGHAI).date()
-        production = self._settings.env == "production"
         best = finding.ranked[0].score
-        near = [one.candidate.item.id for one in finding.ranked[: 2 * MAX_OPTIONS] if one.score > best - _NEAR]
-        with database.read() as session:
-            items = [
-                qa
-                for qa in knowledge.get_many(session, near).values()
-                if knowledge.answerable(qa, today=today, production=production).answers
-            ]
-        if items:
-            memory.last_matter = items[0].matter
-        options: list[Option] = []
-        seen: set[str] = set()
-        for qa in items[:MAX_OPTIONS]:
-            if qa.question not in seen:
-                seen.add(qa.question)
-                options.append(Option(number=len(options) + 1, qa_id=qa.id, question=qa.question))
+        near = [one.candidate.item for one in finding.ranked[: 2 * MAX_OPTIONS] if one.score > best - _NEAR]
+        options = self._options([item.id for item in near], MAX_OPTIONS, work)
         if not options:
             return None
-        memory.expects = Options(question=finding.query.raw, offered=tuple(option.qa_id for option in options))
-        memory.clarified += 1
+        work.memory.last_matter = next(item.matter for item in near if item.id == options[0].qa_id)
         text = phrases.CLARIFY if len(options) > 1 else phrases.CLARIFY_ONE
         if work.act == "report_problem":
             text = phrases.CLARIFY_COMPLAINT
-        outcome = _say(work, ClarifyReply(text=text, options=options))
+        outcome = self._ask_back(work, finding.query.raw, options, text)
         outcome.confidence = round(finding.probability, 4)
         return outcome
+
+    def _ask_back(self, work: _Work, question: str, options: list[Option], text: str) -> Outcome:
+        work.memory.expects = Options(
+            question=question,
+            offered=tuple(one.qa_id for one in options),
+            complaint=work.act == "report_problem",
+        )
+        work.memory.clarified += 1
+        return _say(work, ClarifyReply(text=text, options=options))
 
     def _policy_texts(self, work: _Work, loaded: Loaded, query: Query) -> Outcome | None:
         """Passages of policy documents that hold most of the question's words; None where there are none."""
@@ -900,17 +894,23 @@ class Assistant:
         phone = guards.phone_in(work.text)
         bare = phone is not None and len(_besides_digits(work.text)) <= _CONTACT_WORDS
         if guards.is_yes(work.text) or acts.register(work.text) or bare:
-            return self._ticket(
-                work,
-                expects.question,
-                phrases.TICKET_COMPLAINT if expects.complaint else phrases.TICKET,
-                kind="投诉" if expects.complaint else "咨询",
-                phone=phone,
-                ask_contact=phone is None,
-            )
+            work.act = "report_problem" if expects.complaint else "ask_policy"
+            return self._register(work, expects.question, phone)
         if guards.is_no(work.text) or guards.leaves_form(work.text):
             return _say(work, TextReply(text=phrases.OFFER_DECLINED))
         return None
+
+    def _register(self, work: _Work, question: str, phone: str | None = None) -> Outcome:
+        """The ticket that was offered and is wanted."""
+        complaint = work.act == "report_problem"
+        return self._ticket(
+            work,
+            question,
+            phrases.TICKET_COMPLAINT if complaint else phrases.TICKET,
+            kind="投诉" if complaint else "咨询",
+            phone=phone,
+            ask_contact=phone is None,
+        )
 
     def _ticket(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -119,8 +118,8 @@ def naming(retriever: Retriever, query: Query) -> str | bool | None:
     said = canonical(query.text)
     if not said or len(said) > _SHORT:
         return None
-    holding = Counter(item.matter for item in retriever.items for text in item.texts if said in canonical(text))
-    total = sum(holding.values())
+    holding = retriever.matters_worded(said)
+    total = holding.total()
     if not total:
         return None
     (first, most), *rest = holding.most_common(2)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -218,6 +219,15 @@ class Retriever:
         """Ids of the items that have a normalised query among their wordings, but for particles and such."""
         wording = canonical(query)
         return frozenset(self._items_worded.get(wording, ())) if len(wording) >= _SAYS_ENOUGH else frozenset()
+
+    def matters_worded(self, wording: str) -> Counter[str]:
+        """How many of each matter's wordings hold a canonical text."""
+        return Counter(
+            self.items[self._index[id_]].matter
+            for worded, ids in self._items_worded.items()
+            if wording in worded
+            for id_ in ids
+        )
 
     def unseen(self, query: str) -> float:
         """Share (by idf, 0…1) of the query's words that occur nowhere in the knowledge."""

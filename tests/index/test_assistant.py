@@ -505,6 +505,31 @@ def test_a_likely_answer_is_taken_refused_or_exchanged(sqlite_db: Settings) -> N
     assert talk.say("都不对，我是问粮油购买凭证现在还需要吗").qa_id == "new-2"
 
 
+@pytest.mark.parametrize("text", ["算了", "不用了", "先不办"])
+def test_an_open_choice_can_be_left(sqlite_db: Settings, text: str) -> None:
+    talk = Talk(make(sqlite_db, answer_at=0.999, clarify_at=0.001))
+    assert talk.say("图书馆借书证丢失").type == "clarify"
+    assert talk.say(text).text == phrases.DENY and talk.memory.expects == NOTHING
+
+
+@pytest.mark.parametrize("replies", [["登记"], ["以上都不是", "好"], ["不是", "13800138000"]])
+def test_a_complaint_that_was_asked_back_becomes_a_complaints_ticket(sqlite_db: Settings, replies: list[str]) -> None:
+    talk = Talk(make(sqlite_db, answer_at=0.999, clarify_at=0.001))
+    assert talk.say("图书馆借书证丢失没人管", "report_problem").type == "clarify"
+    ticket = [talk.say(text) for text in replies][-1]
+    with database.read() as session:
+        assert session.get_one(Ticket, ticket.number).kind == "投诉"
+
+
+def test_options_that_may_not_answer_any_more_are_not_offered_again(sqlite_db: Settings) -> None:
+    talk = Talk(make(sqlite_db))
+    with database.write() as session:
+        memory = Options(question="图书馆借书证丢失", offered=("paused", "retired"), shown="plain")
+        conversation = conversations.lock(session, talk.id)
+        conversations.remember(conversation, conversations.Context(expects=memory))
+    assert talk.say("不是这个").can_report
+
+
 def _matter(qa_id: str) -> str:
     return next(item.matter for item in KNOWLEDGE if item.id == qa_id)
 

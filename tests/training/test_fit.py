@@ -56,7 +56,14 @@ def test_the_shipped_calibration_fits_the_shipped_encoder_and_meets_the_target()
 
 
 @pytest.mark.parametrize(
-    "name", ["questions_dev.jsonl", "questions_400.jsonl", "followups.jsonl", "followups_60.jsonl"]
+    "name",
+    [
+        "questions_dev.jsonl",
+        "questions_400.jsonl",
+        "followups.jsonl",
+        "followups_60.jsonl",
+        *(f"lived/{register}_final.jsonl" for register in ("questions", "spoken", "letters", "short")),
+    ],
 )
 def test_the_measuring_questions_are_not_in_what_is_fitted(name: str) -> None:
     seen = {clean(text) for item in fit.starter_items() for text in item.texts}
