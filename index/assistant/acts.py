@@ -18,7 +18,19 @@ _PHRASES: dict[str, tuple[str, ...]] = {
     "affirm": ("是", "是的", "对", "对的", "好", "好的", "可以", "行", "嗯", "ok", "要"),
     "deny": ("不", "不是", "不用", "不要", "没有", "不对", "不行", "不需要"),
     "none_of_these": ("以上都不是", "都不是", "没有我要的", "都不对", "没有一个是"),
-    "check_ticket": ("查工单", "查进度", "我的工单", "工单进度", "查询工单", "查办件", "查一下工单"),
+    "check_ticket": (
+        "查工单",
+        "查单",
+        "催单",
+        "催办",
+        "工单查询",
+        "查进度",
+        "我的工单",
+        "工单进度",
+        "查询工单",
+        "查办件",
+        "查一下工单",
+    ),
     "report_problem": ("我要反映", "我要投诉", "我要举报", "我要建议", "我要求助", "帮我投诉", "帮我反映", "帮我举报"),
     "rate_good": ("有用", "满意", "有帮助", "解决了", "很好", "👍"),
     "rate_bad": ("没用", "不满意", "没帮助", "没解决", "没有解决", "答非所问", "不对题", "👎"),
@@ -137,6 +149,24 @@ _ELLIPTIC = re.compile(
 def elliptic(text: str) -> bool:
     """Whether a message reads as the rest of a question whose subject was named before (要带啥, 那能领多久)."""
     return len(text) <= 24 and _ELLIPTIC.search(text) is not None
+
+
+_BARE = 4
+"""A question with a subject of its own has more characters"""
+_HOW = re.compile(r"(?:怎么|咋个?|如何|怎样)(?:办理|办|弄|搞|整)?")
+_ONLY_SAYS_WHICH = re.compile(r"(?:呢|吗|么|的话)[?？]?$")
+
+
+def asks_itself(text: str) -> bool:
+    """Whether a few words ask something by themselves (火星签证怎么办), rather than say which was meant (老人的, 离婚的呢)."""
+    return (
+        len(text) > _BARE and not elliptic(text) and _WONDERS.search(_ONLY_SAYS_WHICH.sub("", clean(text))) is not None
+    )
+
+
+def subject(text: str) -> str:
+    """A few words without those that ask how (狗证 of 狗证怎么办); themselves where nothing else is left."""
+    return _HOW.sub("", text) or text
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,10 @@ _QUESTIONS = frozenset({"ask_policy", "follow_up", "report_problem"})
 _YIELDING = frozenset(
     {"goodbye", "abuse", "thanks", "check_ticket", "capabilities", "affirm", "deny", "rate_bad", "rate_good"}
 )
-"""Acts that are taken from Rasa only where the knowledge has nothing to offer either: 我80了 is no good-bye"""
+"""Acts that are taken from Rasa only where the knowledge has nothing to offer either"""
+
+_CHAT = frozenset(_SMALLTALK) - {"affirm", "deny"}
+"""Acts that are no reply to what was offered"""
 
 _CONTACT_WORDS = 16
 """A phone number and a place come with at most so many other characters (我姓王，电话…，家住岳麓区)."""
@@ -112,6 +115,12 @@ _SAID_NOW = 1.0
 _OPTIONS_FIRST = 8.0
 """It then means one of them, unless another item has so much more score."""
 
+_UNCLEAR = 8
+"""Nothing fits a message of up to so many characters: it is asked to say more"""
+
+_SPOKEN_OF, _ASKED_OF = 0.15, 0.35
+"""Whoever tells in words of their own which of the offered is meant shares so much of them with it; a question, so much"""
+
 _SAYS_SO = 0.3
 """So probable is what the sentence asks at least, to speak for what the whole text seems to ask"""
 
@@ -119,7 +128,7 @@ _ASKING = 4
 """So many sentences of it that ask are looked at"""
 
 _TERSE = 4
-"""A message of up to so many characters is no question behind another act."""
+"""A message of up to so many characters is no question behind another act, unless it is surely one."""
 
 
 @dataclass
@@ -229,12 +238,12 @@ class Assistant:
         if literal is None and act not in _QUESTIONS:
             # Rasa may be wrong, and a question lost in small talk is lost: what the knowledge has wins over any other act.
             hidden = self._question(replace(work, memory=work.memory.model_copy(deep=True)), query)
-            asked_back = (
-                hidden.decision == "clarify" and act in _YIELDING - {"check_ticket"} and len(query.text) > _TERSE
-            )
-            # Who asks after their own ticket means that, unless the words are a reviewed question's.
-            sure_only = act == "check_ticket" and acts.about_own_ticket(text)
-            if asked_back or (hidden.decision == "answer" and not (sure_only and _is_likely(hidden))):
+            # Who asks after their own ticket means that, and so does a word of chat (满分, 费心了), unless the words are a
+            # reviewed question's.
+            means_it = len(query.text) <= _TERSE or (act == "check_ticket" and acts.about_own_ticket(text))
+            if hidden.decision == "answer" and not (means_it and _is_likely(hidden)):
+                return hidden
+            if hidden.decision == "clarify" and act in _YIELDING - {"check_ticket"} and not means_it:
                 return hidden
             work.explain.clear()
         match act:
@@ -455,13 +464,19 @@ class Assistant:
 
     def _by_words(self, work: _Work, expects: Options) -> Outcome | None:
         """A few words that tell which of the offered is meant (老人的, 离职那个), read together with the question."""
-        if len(work.text) > _FEW_WORDS or acts.literal_act(work.text) or not expects.question:
+        if len(work.text) > _FEW_WORDS or acts.literal_act(work.text) or work.turn.act in _CHAT or not expects.question:
             return None
         said, not_ = acts.told_apart(work.text)
-        return self._chosen(work, expects, said or work.text, self._without(expects.items, not_) or expects.items)
+        left = self._without(expects.items, not_) or expects.items
+        return self._chosen(work, expects, said or work.text, left, own=True)
 
-    def _chosen(self, work: _Work, expects: Options, words: str, among: Sequence[str]) -> Outcome | None:
-        """The one among the offered that the words fit best, said as likely; None if they are a question of their own."""
+    def _chosen(
+        self, work: _Work, expects: Options, words: str, among: Sequence[str], *, own: bool = False
+    ) -> Outcome | None:
+        """The one among the offered that the words fit best, said as likely; None if they are a question of their own.
+
+        ``own``: they may be one that has nothing to do with the offered.
+        """
         query = normalise(words)
         if query.empty:
             return None
@@ -470,6 +485,11 @@ class Assistant:
         except IndexUnavailable:
             return None
         limits = self._limits(loaded)
+        if own:
+            enough = _ASKED_OF if acts.asks_itself(words) else _SPOKEN_OF
+            about = acts.subject(query.text)
+            if max((loaded.retriever.covers(about, id_) for id_ in expects.items), default=0.0) < enough:
+                return None  # 火星签证怎么办: none of them speaks of such a thing
         alone = self._find(loaded, query, work)
         if alone.first is not None and alone.first.item.id not in among and alone.probability >= limits.likely_at:
             return None
@@ -628,6 +648,9 @@ class Assistant:
         act = work.act
         finding = self._understand(loaded, query, work)
         hangs = bool(finding.before) and act in _QUESTIONS and _hangs(act, query)
+        if hangs and finding.first and acts.asks_itself(query.text):
+            # Rasa sees the rest of a question in 附近哪有公厕 too.
+            hangs = loaded.retriever.covers(acts.subject(query.text), finding.first.item.id) >= _ASKED_OF
         finding = self._first_of_several(loaded, query, work, finding, limits.answer_at)
         if len(query.text) > LETTER:
             finding = self._letter(loaded, query, work, finding, limits)
@@ -655,8 +678,10 @@ class Assistant:
             return outcome
         if finding.probability < limits.clarify_at and not self._ours(loaded, query, act):
             work.explain["reason"] = "not a public service"
-            return _say(work, TextReply(text=phrases.NOT_OURS if act != "chitchat" else phrases.CHITCHAT))
-        return self._offer(work, query.raw)
+            too_short = phrases.UNCLEAR if len(query.text) <= _UNCLEAR else phrases.NOT_OURS
+            return _say(work, TextReply(text=phrases.CHITCHAT if act == "chitchat" else too_short))
+        unclear = len(query.text) <= _UNCLEAR and act != "report_problem"
+        return self._offer(work, query.raw, phrases.OFFER_UNCLEAR if unclear else "")
 
     def _understand(self, loaded: Loaded, query: Query, work: _Work) -> Finding:
         """What a message asks for: alone, or where that is not clear, with what was spoken of before."""

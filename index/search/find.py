@@ -10,6 +10,7 @@ from bot import regions
 from index.search.normalise import Query, canonical
 from index.search.ranking import VERBATIM, Calibration, Ranked, evidence, rank
 from index.search.retriever import Candidate, Retriever
+from index.search.terms import terms_in
 
 _NEARER = 2.0
 """An item of the nearer region comes before the wider one's up to so much less score."""
@@ -113,7 +114,8 @@ _FEW = 0.4
 def naming(retriever: Retriever, query: Query) -> str | bool | None:
     """What a very short message names: one matter (its name), several or none (False); None where that can't be told.
 
-    失业金 and 离婚 name one, 多少钱 and 过户 none or several, however well a single wording matches.
+    失业金 and 离婚 name one, 多少钱 and 过户 none or several, however well a single wording matches.  Only a term of the domain
+    or of the matter's own name is one: 垃圾 stands in one matter's wordings too.
     """
     said = canonical(query.text)
     if not said or len(said) > _SHORT:
@@ -125,5 +127,5 @@ def naming(retriever: Retriever, query: Query) -> str | bool | None:
     (first, most), *rest = holding.most_common(2)
     share = most / total
     if share >= _MOST and most >= _LEADS * (rest[0][1] if rest else 0):
-        return first
+        return first if terms_in(said) or said in first else None
     return False if share < _FEW else None

@@ -243,6 +243,10 @@ class Retriever:
         bag = self._bags[self._index[item_id]]
         return min(2, sum(term not in bag for term in terms_in(query)))
 
+    def covers(self, query: str, item_id: str) -> float:
+        """How much of a query's words (by idf, 0…1) occurs anywhere in an item, answer included."""
+        return self._coverage(tokenize.words(query), self._bags[self._index[item_id]])
+
     def _coverage(self, words: list[str], bag: str) -> float:
         weights = [self._words.idf(word) for word in words]
         total = sum(weights)

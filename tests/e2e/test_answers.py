@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from processes import Citizen, Stack
 
 
@@ -152,3 +153,25 @@ def test_a_complaint_gets_guidance_first_and_a_ticket_where_it_is_wanted(citizen
     if reply["type"] == "clarify":
         assert "登记" in reply["text"]
         assert citizen.say("登记")["type"] == "ticket"
+
+
+@pytest.mark.parametrize("text", ["垃圾", "不要脸", "费心了", "到此为止", "罢了", "满分", "好评", "我满意", "满意满意"])
+def test_a_word_of_chat_gets_no_policy(citizen: Citizen, text: str) -> None:
+    assert citizen.say(text)["type"] == "text"
+
+
+@pytest.mark.parametrize("text", ["我80了", "我爹90了", "我妈八十八了", "丢了", "字太小了"])
+def test_what_rasa_is_not_sure_of_is_no_good_bye(citizen: Citizen, text: str) -> None:
+    assert "再见" not in citizen.say(text)["text"]
+
+
+@pytest.mark.parametrize("text", ["离婚", "结婚", "失业金", "工伤", "补身份证"])
+def test_what_names_one_matter_is_answered(citizen: Citizen, text: str) -> None:
+    assert citizen.say(text)["certainty"] in ("sure", "likely")
+
+
+@pytest.mark.parametrize("asked", ["公积金", "离婚"], ids=["asked back", "likely"])
+@pytest.mark.parametrize("text", ["火星签证怎么办", "今天天气怎么样", "给我讲个笑话", "狗证怎么办", "附近哪有公厕"])
+def test_a_question_of_its_own_is_no_reply_to_what_was_offered(citizen: Citizen, asked: str, text: str) -> None:
+    assert citizen.say(asked)["type"] in ("clarify", "answer")
+    assert citizen.say(text)["type"] == "text"
