@@ -19,7 +19,7 @@ from bot.clock import utcnow
 from bot.models.housekeeping import AuditEntry
 from bot.models.knowledge import QA
 from bot.settings import Settings, get_settings
-from connectors.run.supervisor import free_ports
+from connectors.run.background import free_ports
 from connectors.terminal.cli import main
 from connectors.turns.rasa_client import neutral
 from training.study.bench import METHODS
