@@ -31,6 +31,7 @@ from types import FrameType
 
 import psutil
 
+from bot.errors import YihaodaError
 from connectors.run.log_files import Capture, LogFile
 from connectors.run.watchdog import GRACE_S, Watchdog
 
@@ -56,7 +57,7 @@ KEPT_LOGS = 10
 Say = Callable[[str], None]
 
 
-class SupervisorError(Exception):
+class SupervisorError(YihaodaError):
     """A service cannot be started; the message, in Chinese, is for the person at the terminal."""
 
 

@@ -18,10 +18,12 @@ from bot import conversations, crypto, database, knowledge
 from bot.clock import utcnow
 from bot.models.housekeeping import AuditEntry
 from bot.models.knowledge import QA
+from bot.replies import TextReply
 from bot.settings import Settings, get_settings
 from connectors.run.background import free_ports
 from connectors.terminal.cli import main
 from connectors.turns.rasa_client import neutral
+from index.versions import store
 from training.study.bench import METHODS
 
 
@@ -167,6 +169,27 @@ def test_a_malformed_setting_is_named(run, monkeypatch: pytest.MonkeyPatch) -> N
     forget()
     code, _, err = run("kb", "check")
     assert code == 1 and "YIHAODA_PORT" in err
+
+
+@pytest.mark.parametrize(
+    "mistake", ["plain", "while an error of the system is handled", "a value that a model refuses"]
+)
+def test_a_mistake_in_the_program_is_not_shown_as_a_failure(  # type: ignore[no-untyped-def]
+    run, monkeypatch: pytest.MonkeyPatch, mistake: str
+) -> None:
+    def rollback(_settings: Settings) -> str:
+        if mistake == "a value that a model refuses":
+            TextReply.model_validate({})
+        if mistake == "plain":
+            raise ValueError("a mistake")
+        try:
+            return Path("nowhere").read_text()
+        except FileNotFoundError:
+            raise ValueError("a mistake")  # noqa: B904
+
+    monkeypatch.setattr(store, "rollback", rollback)
+    with pytest.raises(ValueError, match=r"a mistake|TextReply"):
+        run("index", "rollback")
 
 
 def test_the_bench_prints_its_json(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bot.errors import YihaodaError
+from bot.errors import InvalidInput
 from index.encoder import Encoder, load_encoder
 from index.search import tokenize
 from index.search.dense import DenseIndex
@@ -52,7 +52,7 @@ _RUN = re.compile(r"[^\W_]+")
 _UNIT = re.compile(r"[a-z]+|[0-9]+|[^\W_]")
 
 
-class BenchError(YihaodaError):
+class BenchError(InvalidInput):
     """The folder cannot be used as a bench; the message, in Chinese, names file and line."""
 
 
