@@ -119,17 +119,16 @@ def chat() -> None:
 @app.command()
 def bench(
     folder: Annotated[Path, typer.Argument(help="含 corpus.jsonl、queries.jsonl、qrels.tsv 的文件夹")],
+    study: Annotated[bool, typer.Option("--study", help="改为研究产品没有采用的做法：手工定权重的融合")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON")] = False,
 ) -> None:
-    """在一套标注数据上评测检索：BM25（词、字）、向量、融合。"""
-    from index.encoder import EncoderError, load_encoder
-    from training.study.bench import BenchError, print_table, run_bench
+    """在一套标注数据上评测产品作答用的检索，和只用 BM25、只用向量的比一比。"""
+    from index.encoder import load_encoder
+    from training.bench import Serving, print_table, run_bench
+    from training.study.fusion import Fusion
 
-    settings = get_settings()
-    try:
-        report = run_bench(folder, encoder=load_encoder(settings.encoder or None), progress=err.is_terminal)
-    except (BenchError, EncoderError) as error:
-        raise _Failure(str(error)) from error
+    encoder = load_encoder(get_settings().encoder or None)
+    report = run_bench(folder, Fusion if study else Serving, encoder=encoder, progress=err.is_terminal)
     if as_json:
         print(json.dumps(report, ensure_ascii=False))
     else:

@@ -24,7 +24,8 @@ from connectors.run.background import free_ports
 from connectors.terminal.cli import main
 from connectors.turns.rasa_client import neutral
 from index.versions import store
-from training.study.bench import METHODS
+from training.bench import Serving
+from training.study.fusion import Fusion
 
 
 @pytest.fixture
@@ -198,11 +199,13 @@ def test_the_bench_prints_its_json(run, tmp_path: Path) -> None:  # type: ignore
     (tmp_path / "corpus.jsonl").write_text("\n".join(lines), encoding="utf-8")
     (tmp_path / "queries.jsonl").write_text('{"id": "q", "text": "身份证怎么补办"}\n', encoding="utf-8")
     (tmp_path / "qrels.tsv").write_text("q\t1\t1\n", encoding="utf-8")
-    code, out, _ = run("bench", str(tmp_path), "--json")
-    assert code == 0
-    results = json.loads(out)["results"]
-    assert set(results) == set(METHODS)
-    assert results["fused"]["hit1"] == 1.0
+    for options, ways, first in (([], Serving, "retriever"), (["--study"], Fusion, "fused")):
+        code, out, _ = run("bench", str(tmp_path), "--json", *options)
+        assert code == 0
+        report = json.loads(out)
+        assert set(report["results"]) == set(ways.names)
+        assert report["results"][first]["hit1"] == 1.0
+        assert ("研究" in report["what"]) == bool(options)
     (tmp_path / "qrels.tsv").unlink()
     assert run("bench", str(tmp_path))[0] == 1
 
