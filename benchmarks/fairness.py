@@ -35,8 +35,8 @@ from rich.table import Table
 
 from benchmarks import stack
 from bot.settings import Settings
+from connectors.run.background import free_ports, start_in_background
 from connectors.run.services import services
-from connectors.run.supervisor import free_ports, start_in_background
 from connectors.turns.dispatcher import BUSY
 
 HALL = {"X-Forwarded-For": "203.0.113.7"}

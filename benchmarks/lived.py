@@ -23,8 +23,8 @@ from scipy.stats import beta
 
 from benchmarks.stack import machine, prepare_data, settings_env, use, write_json
 from bot.settings import ROOT
+from connectors.run.background import free_ports, start_in_background
 from connectors.run.services import services
-from connectors.run.supervisor import free_ports, start_in_background
 from training.fit import read_questions
 
 FOLDER = ROOT / "tests" / "data" / "lived"

@@ -26,8 +26,8 @@ from rich.table import Table
 
 from benchmarks import stack
 from bot.settings import Settings
+from connectors.run.background import Handle, free_ports, start_in_background
 from connectors.run.services import services
-from connectors.run.supervisor import Handle, free_ports, start_in_background
 
 KILLS = 10
 EVERY_S = 60.0

@@ -31,7 +31,7 @@ from rich.table import Table
 from benchmarks import stack
 from benchmarks.turns import script
 from bot.settings import ROOT, Settings
-from connectors.run.supervisor import free_ports
+from connectors.run.background import free_ports
 
 ROUNDS = 3
 TURNS = 50

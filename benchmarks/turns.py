@@ -36,8 +36,8 @@ from rich.table import Table
 from benchmarks import stack
 from bot import conversations, database, turns
 from bot.settings import ROOT, Settings
+from connectors.run.background import Handle, free_ports, start_in_background
 from connectors.run.services import SECRET, services
-from connectors.run.supervisor import Handle, free_ports, start_in_background
 
 CONCURRENCY = (1, 8)
 ROUNDS = 8

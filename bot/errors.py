@@ -1,4 +1,36 @@
-"""Every error that our code raises on purpose.  Messages are for people: plain Chinese."""
+"""Every error that our code raises for people to read: plain Chinese.
+
+Those that several packages raise are defined here, the rest where they arise.  The whole tree:
+
+    YihaodaError
+        BackupDamaged           an archive does not hold what it says
+        CannotDecrypt           stored text needs a key that is not there
+        EncoderError            the sentence encoder can't be loaded
+        Forbidden               the caller may not do this
+        GatewayDown             the terminal's commands don't reach the gateway
+        IllegalMove             a ticket or conversation can't get there from where it is
+        IndexDamaged            an index version is not what its manifest says
+        IndexFileError          a file of an index can't be read
+        IndexUnavailable        there is no index version to answer from
+        InvalidInput            what the caller sent can't be used as it is
+            BenchError          a folder is no sound set of queries, documents and judgements
+            Classified          a file bears a state-secret mark
+            NeedsConfirmation   a file is marked as internal, and nobody has confirmed it
+        NotFound                it does not exist, or the asker may not know that it does
+        PhoneTailNeeded         a ticket opens only with the last digits of the phone
+        PurgeRefused            retention does not trust the clock, or what it would do
+        PushRefused             a push is not WeChat's, or not sound
+        RasaTrainingError       Rasa could not be trained
+        StoreBusy               the database did not answer in time
+        SupervisorError         a service can't be started
+        TooMany                 a rate or a daily bound is exceeded
+        Unauthorised            no token, a malformed one, or one that is over
+        WeChatFailed            WeChat did not do what it was asked
+        _Failure                a command of the terminal ends with a sentence
+
+Outside of it is what is always caught by our own code, and what can only be a mistake in it: that stays a plain ValueError or
+its like, and shows its traceback.
+"""
 
 from __future__ import annotations
 

@@ -17,9 +17,9 @@ import pytest
 
 from bot import crypto, database
 from bot.settings import ROOT, Settings, get_settings
+from connectors.run.background import Handle, free_ports, start_in_background
 from connectors.run.rasa_model import ensure_model
 from connectors.run.services import SECRET, prepare, services
-from connectors.run.supervisor import Handle, free_ports, start_in_background
 from tests.connectors.wechat_api import FakeWeChat, serving
 
 

@@ -172,14 +172,7 @@ def fit(encoder: Encoder | None) -> Calibration:
     retriever = Retriever.build(starter_items(), encoder)
     questions = labelled(retriever)
 
-    rankings: list[tuple[Example, list[Ranked]]] = []
-    groups = [example.group for example in questions]
-    for _, held in GroupKFold(n_splits=5).split(questions, groups=groups):
-        out = {groups[i] for i in held}
-        ranker = _ranker([e for e in questions if e.group not in out])
-        rankings += [(questions[i], _top(questions[i], ranker)) for i in held]
-    rankings = [(example, ranked) for example, ranked in rankings if ranked]
-
+    rankings = _ranked_unseen(questions)
     proofs = np.array([evidence(ranked, normalise(e.text).text, retriever) for e, ranked in rankings])
     right = np.array([ranked[0].candidate.item.id in e.right for e, ranked in rankings], dtype=np.int64)
     in_four = np.array([any(r.candidate.item.id in e.right for r in ranked[:4]) for e, ranked in rankings])
@@ -195,14 +188,7 @@ def fit(encoder: Encoder | None) -> Calibration:
     likely_at = likely_limit(held_out, right, answerable, answer_at)
 
     answered = (held_out >= answer_at) & terse
-    # The limit's own test: fitted on four fifths of the matters, counted on the last, five times.
-    tested = np.zeros(len(held_out), dtype=bool)
-    likely = np.zeros(len(held_out), dtype=bool)
-    for train, test in GroupKFold(n_splits=5).split(proofs, groups=folds):
-        sure_at = answer_limit(held_out[train][terse[train]], right[train][terse[train]])
-        tested[test] = (held_out[test] >= sure_at) & terse[test]
-        likely[test] = held_out[test] >= likely_limit(held_out[train], right[train], answerable[train], sure_at)
-    likely &= ~tested
+    tested, likely = _on_other_matters(held_out, right, answerable, terse, folds)
     return Calibration(
         encoder=encoder.checksum if encoder else "",
         ranker=_ranker(questions),
@@ -215,14 +201,8 @@ def fit(encoder: Encoder | None) -> Calibration:
             "questions": len(questions),
             "answerable": int(sum(bool(e.right) for e in questions)),
             "first_right": int(right.sum()),
-            "answered": int(answered.sum()),
-            "answered_wrong": int((answered & (right == 0)).sum()),
-            "wrong_upper_bound": round(upper_bound(int((answered & (right == 0)).sum()), int(answered.sum())), 4),
-            "other_matters": {
-                "answered": int(tested.sum()),
-                "answered_wrong": int((tested & (right == 0)).sum()),
-                "wrong_upper_bound": round(upper_bound(int((tested & (right == 0)).sum()), int(tested.sum())), 4),
-            },
+            **_answered(answered, right),
+            "other_matters": _answered(tested, right),
             "likely_on_other_matters": {
                 "shown": int(likely.sum()),
                 "of_answerable": round(float(likely[answerable].mean()), 4),
@@ -232,6 +212,49 @@ def fit(encoder: Encoder | None) -> Calibration:
             "expected_calibration_error": round(calibration_error(held_out, right), 4),
         },
     )
+
+
+def _ranked_unseen(questions: Sequence[Example]) -> list[tuple[Example, list[Ranked]]]:
+    """Each question's candidates in the order of a ranker that has not seen its matter; those that have any."""
+    rankings: list[tuple[Example, list[Ranked]]] = []
+    groups = [example.group for example in questions]
+    for _, held in GroupKFold(n_splits=5).split(questions, groups=groups):
+        out = {groups[i] for i in held}
+        ranker = _ranker([e for e in questions if e.group not in out])
+        rankings += [(questions[i], _top(questions[i], ranker)) for i in held]
+    return [(example, ranked) for example, ranked in rankings if ranked]
+
+
+def _on_other_matters(
+    probabilities: NDArray[np.float64],
+    right: NDArray[np.int64],
+    answerable: NDArray[np.bool_],
+    terse: NDArray[np.bool_],
+    matters: Sequence[str],
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """The limits' own test: fitted on four fifths of the matters, counted on the last, five times.
+
+    Returns:
+        Which questions are answered as sure so, and which others are shown as likely.
+    """
+    sure = np.zeros(len(probabilities), dtype=bool)
+    likely = np.zeros(len(probabilities), dtype=bool)
+    for train, test in GroupKFold(n_splits=5).split(probabilities, groups=matters):
+        sure_at = answer_limit(probabilities[train][terse[train]], right[train][terse[train]])
+        likely_at = likely_limit(probabilities[train], right[train], answerable[train], sure_at)
+        sure[test] = (probabilities[test] >= sure_at) & terse[test]
+        likely[test] = probabilities[test] >= likely_at
+    return sure, likely & ~sure
+
+
+def _answered(answered: NDArray[np.bool_], right: NDArray[np.int64]) -> dict[str, Any]:
+    """How many are answered, how many of them wrong, and the share of wrong ones that this allows for."""
+    wrong = int((answered & (right == 0)).sum())
+    return {
+        "answered": int(answered.sum()),
+        "answered_wrong": wrong,
+        "wrong_upper_bound": round(upper_bound(wrong, int(answered.sum())), 4),
+    }
 
 
 def answer_limit(probabilities: NDArray[np.float64], right: NDArray[np.int64]) -> float:

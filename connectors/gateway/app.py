@@ -9,25 +9,22 @@ from contextlib import asynccontextmanager
 from typing import ClassVar
 
 import structlog
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from bot import crypto, database, disk, logs, retention, security_log
-from bot.errors import (
-    YihaodaError,
-)
+from bot import crypto, database, logs, retention, security_log
+from bot.errors import YihaodaError
 from bot.private import keep_private
 from bot.retention import PurgeRefused
 from bot.settings import get_settings
-from connectors import metrics
 from connectors.citizens import conversations
 from connectors.desk import operators
-from connectors.gateway import errors, pages
-from connectors.gateway.disks import Disks, measure
-from connectors.turns.dispatcher import Dispatcher, depths
+from connectors.gateway import errors, health, pages
+from connectors.gateway.disks import Disks
+from connectors.turns.dispatcher import Dispatcher
 from connectors.turns.notifier import Notifier
 from connectors.turns.rasa_client import RasaClient
 from connectors.web.context import Gateway
@@ -229,11 +226,12 @@ def create_app() -> FastAPI:
         redoc_url=None,
         responses=answers(413, 422, 503),
     )
-    disks = Disks(settings)
+    app.state.disks = Disks(settings)
     app.include_router(conversations.router)
     app.include_router(operators.router)
     app.include_router(channel.router)
     app.include_router(miniprogram.router)
+    app.include_router(health.router)
     app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)(pages.index)
     app.add_route("/api/docs", pages.documentation)
     for path, files in pages.mounts().items():
@@ -246,55 +244,6 @@ def create_app() -> FastAPI:
     app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.proxies)
     errors.handle(app)
     app.add_exception_handler(Exception, _unknown_error)
-
-    @app.get("/healthz", tags=["service"])
-    async def healthz() -> dict[str, str]:
-        """The process lives."""
-        return {"status": "ok"}
-
-    @app.get("/readyz", tags=["service"], responses={503: {"description": "Citizens can't be answered; says why"}})
-    async def readyz(request: Request) -> JSONResponse:
-        """Whether messages are accepted (database) and answered (index); ``degraded`` with 200 where the gateway still answers.
-
-        One gateway serves a database: a Rasa that is down, a disk without room, or a log that can't be written, is for people
-        to see to, not for a load balancer, which would take the last gateway away.
-        """
-        here: Gateway = request.app.state.gateway
-        reasons = await disks.reasons()
-        checks: dict[str, object] = {"accepting": False, "answering": False, "rasa": await here.rasa.ready()}
-        checks |= {"reasons": reasons, "keys": crypto.get_cipher().fingerprints}
-        if not checks["rasa"]:
-            reasons.append("Rasa 没有应答，网关自己作答。")
-        if request.app.state.retention_refused:
-            reasons.append(request.app.state.retention_refused)
-        try:
-            checks["accepting"] = await asyncio.to_thread(depths) is not None
-            if not here.loading.done():
-                return JSONResponse({"status": "loading", **checks}, status_code=503)
-            loaded = await asyncio.to_thread(here.assistant.reader.get)
-            checks["answering"] = True
-            checks["index"] = loaded.version
-            checks["index_error"] = here.assistant.reader.error
-        except Exception as error:
-            checks["error"] = disk.reason(error) or str(error)
-            return JSONResponse({"status": "unavailable", **checks}, status_code=503)
-        return JSONResponse({"status": "degraded" if reasons else "ok", **checks})
-
-    @app.get("/metrics", tags=["service"], response_class=PlainTextResponse)
-    async def prometheus(request: Request) -> Response:
-        """Prometheus metrics."""
-        here: Gateway = request.app.state.gateway
-        try:
-            outbox, inbox = await asyncio.to_thread(depths)
-            metrics.OUTBOX_DEPTH.set(outbox)
-            metrics.INBOX_OPEN.set(inbox)
-            await asyncio.to_thread(measure, here.settings)
-            if here.loading.done():
-                metrics.INDEX_LAG.set(await asyncio.to_thread(here.assistant.reader.lag))
-        except Exception:
-            log.exception("metrics.incomplete")
-        return PlainTextResponse(metrics.render(), media_type="text/plain; version=0.0.4")
-
     return app
 
 

@@ -1,1 +1,1 @@
-"""What runs the processes: supervisor, services, their log files and Rasa's model."""
+"""What runs the processes: supervisor, watchdog, services, their log files and Rasa's model."""

@@ -11,12 +11,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from bot.errors import YihaodaError
+
 _INPUTS = ("config.yml", "domain.yml", "nlu_data", "bot/rasa", "requirements/rasa.txt")
 _TRAINING_DATA = ("nlu_data/nlu", "nlu_data/rules.yml", "nlu_data/stories.yml")
 _CACHE = Path(".cache", "rasa")
 
 
-class RasaTrainingError(RuntimeError):
+class RasaTrainingError(YihaodaError):
     """Rasa could not be trained; the message, in Chinese, says where the log lies."""
 
 

@@ -33,7 +33,7 @@ def prepare(settings: Settings, say: Say) -> Path:
         The Rasa model's path.
 
     Raises:
-        YihaodaError, RasaTrainingError: something can't be made; the text says what.
+        YihaodaError: something can't be made; the text says what.
     """
     say("检查数据库")
     database.migrate()

@@ -1,14 +1,14 @@
 """Start the assistant's processes, watch them, restart what crashes, and leave none behind.
 
 Knows nothing of what it runs: a list of `Service`, each a command, a port and an address that answers once the service
-is ready.  `run_services` is for the terminal (`yihaoda run`), `start_in_background` for tests and benchmarks.
+is ready.  `run_services` is for the terminal (`yihaoda run`); tests and benchmarks use `connectors.run.background`.
 
 Each service leads a process group of its own, so that Ctrl-C in the terminal reaches only us, and so that its helper
 processes end with it.  A process that lives but does not answer any more (stopped, deadlocked) counts as crashed.
 
-A small watchdog process, told of every group through a pipe, ends them when we are gone without having done so ourselves
-(kill -9): the pipe then closes.  This needs nothing that only Linux has.  Where systemd started us, it is told that we are
-ready and, again and again, that we are not hung ourselves (sd_notify(3); ``Type=notify`` and ``WatchdogSec=``).
+Where we are gone without having ended them ourselves (kill -9), `connectors.run.watchdog` does.  Where systemd started us, it
+is told that we are ready and, again and again, that we are not hung ourselves (sd_notify(3); ``Type=notify`` and
+``WatchdogSec=``).
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from connectors.run.log_files import Capture, LogFile
+import psutil
+
+from bot.errors import YihaodaError
+from connectors.run.log_files import Capture, LogFile
+from connectors.run.watchdog import GRACE_S, Watchdog
 
 FIRST_DELAY_S = 1.0  # from the second crash in a row on; the first restart is immediate
 LONGEST_DELAY_S = 30.0
 STEADY_AFTER_S = 45.0  # crashes further apart than this, with the service ready in between, are not in a row
 STARTS_BEFORE_GIVING_UP = 5
-GRACE_S = 10.0
 POLL_S = 0.2
 PROBE_EVERY_S = 0.5
 PROBE_TIMEOUT_S = 2.0
@@ -57,7 +57,7 @@ KEPT_LOGS = 10
 Say = Callable[[str], None]
 
 
-class SupervisorError(Exception):
+class SupervisorError(YihaodaError):
     """A service cannot be started; the message, in Chinese, is for the person at the terminal."""
 
 
@@ -94,7 +94,9 @@ class Service:
     start_timeout_s: float = 300.0
 
 
-class _State(Enum):
+class State(Enum):
+    """What becomes of a service at this moment."""
+
     DOWN = "stopped on purpose, or not started yet"
     STARTING = "running, not ready yet"
     READY = "ready"
@@ -128,13 +130,13 @@ class _Probe:
 
 
 @dataclass
-class _Running:
+class Running:
     """A service and what became of it so far."""
 
     service: Service
     log: LogFile
     capture: Capture | None = None
-    state: _State = _State.DOWN
+    state: State = State.DOWN
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     probe: _Probe | None = None
@@ -150,27 +152,26 @@ class _Running:
 
     @property
     def title(self) -> str:
+        """What the operator calls it."""
         return self.service.title or self.service.name
 
 
-class _Supervision:
+class Supervision:
     """The running services.  Every change is made under one lock; `tick` is called a few times a second."""
 
     def __init__(
         self, services: Sequence[Service], log_dir: Path, say: Say, grace_s: float, log_bytes: int, kept_logs: int
     ) -> None:
-        from connectors.run.log_files import LogFile  # here, because the watchdog runs this file on its own
-
         names = [service.name for service in services]
         if len(set(names)) != len(names):
             raise ValueError(f"service names are not unique: {names}")
         self.lock = threading.RLock()
         self.ended = threading.Event()
         self.failure = ""  # why it ended by itself
-        self.running = {s.name: _Running(s, LogFile(log_dir / f"{s.name}.log", log_bytes, kept_logs)) for s in services}
+        self.running = {s.name: Running(s, LogFile(log_dir / f"{s.name}.log", log_bytes, kept_logs)) for s in services}
         self.grace_s = grace_s
         self._say = _unfailing(say)
-        self._watchdog: subprocess.Popen[bytes] | None = None
+        self._watchdog = Watchdog()
         self._began = time.monotonic()
         self._next_progress = self._began + PROGRESS_EVERY_S
         self._next_notice = self._began
@@ -181,27 +182,18 @@ class _Supervision:
             problem = port_problem(one.service)
             if problem:
                 raise SupervisorError(problem)
-        self._watchdog = subprocess.Popen(
-            # -I: not from this file's folder, whose module names are none of Python's business.
-            [sys.executable, "-I", "-S", __file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        self._watchdog.start()
         for one in self.running.values():
             self.start(one)
 
-    def start(self, one: _Running) -> None:
+    def start(self, one: Running) -> None:
         """Start a service that is not running.  Where that fails, or its log does, `tick` sees to what follows."""
-        from connectors.run.log_files import Capture
-
         with self.lock:
             service = one.service
             one.log.write(f"===== {time.strftime('%Y-%m-%d %H:%M:%S')} 启动 =====")
             one.started_at = time.monotonic()
             one.probe, one.next_probe, one.misses = None, one.started_at, 0
-            one.state = _State.STARTING
+            one.state = State.STARTING
             try:
                 with Capture(one.log) as one.capture:
                     one.process = subprocess.Popen(
@@ -217,35 +209,36 @@ class _Supervision:
                 one.log.write(str(error))
                 one.process = None
                 return
-            self._tell_watchdog(f"+{one.process.pid}")
+            self._watchdog.guard(one.process.pid)
 
     def tick(self) -> None:
         """Look at every service once.  Raises SupervisorError when one cannot be started at all."""
         for one in self.running.values():
             with self.lock:
                 now = time.monotonic()
-                if one.state is _State.STARTING or one.state is _State.READY:
+                if one.state is State.STARTING or one.state is State.READY:
                     if one.process is None or one.process.poll() is not None:
                         self._crashed(one, self._how_it_ended(one))
-                    elif one.state is _State.STARTING:
+                    elif one.state is State.STARTING:
                         self._see_whether_ready(one, now)
                     else:
                         self._see_whether_it_lives(one, now)
-                if one.state is _State.WAITING and time.monotonic() >= one.next_start:
+                if one.state is State.WAITING and time.monotonic() >= one.next_start:
                     self.start(one)
         self._show_progress()
         self._tell_systemd()
 
     def all_ready(self) -> bool:
+        """Whether every service is ready at this moment."""
         with self.lock:
-            return all(one.state is _State.READY for one in self.running.values())
+            return all(one.state is State.READY for one in self.running.values())
 
-    def end(self, ones: Sequence[_Running]) -> None:
+    def end(self, ones: Sequence[Running]) -> None:
         """Stop services: SIGTERM to their groups, then, after the grace, SIGKILL.  Returns when they are gone."""
         with self.lock:
             alive = [one for one in ones if one.process is not None]
             for one in ones:
-                one.state = _State.DOWN
+                one.state = State.DOWN
             for one in alive:
                 _signal_group(one, signal.SIGTERM)
                 _signal_group(one, signal.SIGCONT)  # a stopped process cannot hear the first
@@ -260,24 +253,19 @@ class _Supervision:
         """Stop everything, the last started first to hear of it, then the watchdog."""
         self.ended.set()
         self.end(list(reversed(self.running.values())))
-        if self._watchdog is not None:
-            assert self._watchdog.stdin is not None
-            with contextlib.suppress(OSError):
-                self._watchdog.stdin.close()  # it has no group left to end, and ends itself
-            self._watchdog.wait()
-            self._watchdog = None
+        self._watchdog.end()
 
-    def last_lines(self, one: _Running) -> str:
+    def last_lines(self, one: Running) -> str:
         """The end of a service's log, indented; from memory, since there may be no file (disk full)."""
         return "\n".join("    " + line for line in list(one.log.last))
 
-    def _see_whether_ready(self, one: _Running, now: float) -> None:
+    def _see_whether_ready(self, one: Running, now: float) -> None:
         if one.probe is None and now >= one.next_probe:
             one.probe = _Probe(one.service.ready_url, one.service.probe_headers, PROBE_TIMEOUT_S)
         elif one.probe is not None and one.probe.over(now):
             status, one.probe = one.probe.status, None
             if status is not None and 200 <= status < 300:
-                one.state = _State.READY
+                one.state = State.READY
                 one.was_ready = True
                 one.next_probe, one.worked_s = now + LIVE_EVERY_S, _processor_seconds(one)
                 self._say(f"{one.title}：已就绪（{now - one.started_at:.0f} 秒）")
@@ -286,7 +274,7 @@ class _Supervision:
         if now - one.started_at >= one.service.start_timeout_s:
             self._crashed(one, f"启动 {one.service.start_timeout_s:.0f} 秒后仍未就绪")
 
-    def _see_whether_it_lives(self, one: _Running, now: float) -> None:
+    def _see_whether_it_lives(self, one: Running, now: float) -> None:
         """Whoever has been ready has to answer now and then; merely loading is no hanging."""
         if one.probe is None:
             if now >= one.next_probe:
@@ -306,27 +294,27 @@ class _Supervision:
                 one.hangs += 1
                 self._crashed(one, f"没有响应（接连 {one.misses} 次，每次等 {LIVE_TIMEOUT_S:g} 秒），强行结束")
 
-    def _crashed(self, one: _Running, how: str) -> None:
+    def _crashed(self, one: Running, how: str) -> None:
         now = time.monotonic()
-        if one.state is _State.READY and now - one.crashed_at >= STEADY_AFTER_S:
+        if one.state is State.READY and now - one.crashed_at >= STEADY_AFTER_S:
             one.crashes = 0
         self._bury(one)
         one.deaths += 1
         one.crashes += 1
         one.crashed_at = now
         if not one.was_ready and one.crashes >= STARTS_BEFORE_GIVING_UP:
-            one.state = _State.DOWN
+            one.state = State.DOWN
             raise SupervisorError(
                 f"{one.title}：连续 {one.crashes} 次启动失败，不再重试（{how}）。\n"
                 f"  完整日志：{one.log.path}\n  最后几行：\n{self.last_lines(one)}"
             )
         delay = restart_delay(one.crashes)
-        one.state = _State.WAITING
+        one.state = State.WAITING
         one.next_start = now + delay
         when = f"{delay:.0f} 秒后" if delay else "马上"
         self._say(f"{one.title}：{how}，{when}重新启动（这次运行以来第 {one.deaths} 次）。日志：{one.log.path}")
 
-    def _how_it_ended(self, one: _Running) -> str:
+    def _how_it_ended(self, one: Running) -> str:
         if one.process is None:
             return "无法运行"
         code = one.process.returncode
@@ -336,29 +324,22 @@ class _Supervision:
             return f"意外退出（信号 {signal.Signals(-code).name}）"
         return f"意外退出（信号 {-code}）"
 
-    def _bury(self, one: _Running) -> None:
+    def _bury(self, one: Running) -> None:
         """Make sure that nothing of the service's group lives on, and forget it."""
         if one.process is not None:
             _signal_group(one, signal.SIGKILL)
             one.process.wait()
-            self._tell_watchdog(f"-{one.process.pid}")
+            self._watchdog.forget(one.process.pid)
             one.process = None
         if one.capture is not None:
             one.capture.wait(CAPTURE_S)
             one.capture = None
 
-    def _tell_watchdog(self, line: str) -> None:
-        if self._watchdog is not None:
-            assert self._watchdog.stdin is not None
-            with contextlib.suppress(OSError):  # someone ended it; we can do without
-                self._watchdog.stdin.write(line.encode() + b"\n")
-                self._watchdog.stdin.flush()
-
     def _show_progress(self) -> None:
         now = time.monotonic()
         if now >= self._next_progress:
             self._next_progress = now + PROGRESS_EVERY_S
-            waiting = [one.title for one in self.running.values() if one.state is _State.STARTING]
+            waiting = [one.title for one in self.running.values() if one.state is State.STARTING]
             if waiting:
                 self._say(f"等待就绪：{'、'.join(waiting)}（{now - self._began:.0f} 秒）")
 
@@ -366,7 +347,7 @@ class _Supervision:
         now = time.monotonic()
         if now >= self._next_notice:
             self._next_notice = now + NOTIFY_EVERY_S
-            down = [one.title for one in self.running.values() if one.state is not _State.READY]
+            down = [one.title for one in self.running.values() if one.state is not State.READY]
             state = f"未就绪：{'、'.join(down)}" if down else "全部就绪"
             deaths = sum(one.deaths for one in self.running.values())
             hangs = sum(one.hangs for one in self.running.values())
@@ -406,7 +387,7 @@ def run_services(
 
     previous = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     say = _unfailing(say)
-    supervision = _Supervision(services, log_dir, say, grace_s, log_bytes, kept_logs)
+    supervision = Supervision(services, log_dir, say, grace_s, log_bytes, kept_logs)
     told = False
     try:
         supervision.begin()
@@ -435,135 +416,9 @@ def run_services(
             signal.signal(number, handler)
 
 
-class Handle:
-    """Services running in the background, to look at and to disturb."""
-
-    def __init__(self, supervision: _Supervision) -> None:
-        self._supervision = supervision
-
-    def pid(self, name: str) -> int:
-        """Process id of a running service.  Raises LookupError if it is not running."""
-        with self._supervision.lock:
-            process = self._supervision.running[name].process
-            if process is None:
-                raise LookupError(f"{name} is not running")
-            return process.pid
-
-    def deaths(self, name: str) -> int:
-        """How often the service has ended without having been told to."""
-        with self._supervision.lock:
-            return self._supervision.running[name].deaths
-
-    def hangs(self, name: str) -> int:
-        """How often the service was ended because it did not answer any more; ``deaths`` has them too."""
-        with self._supervision.lock:
-            return self._supervision.running[name].hangs
-
-    def log(self, name: str) -> Path:
-        """The file that the service's output goes to."""
-        return self._supervision.running[name].log.path
-
-    def kill(self, name: str) -> None:
-        """SIGKILL to the service's first process, as if it had crashed; it is restarted after the usual delay.
-
-        Returns once the death is noticed, so that a following `wait_ready` waits for the new process.
-        """
-        before = self.deaths(name)
-        os.kill(self.pid(name), signal.SIGKILL)
-        self._wait(lambda: self.deaths(name) > before, 30.0, f"{name}: its death was not noticed")
-
-    def signal(self, name: str, number: int) -> None:
-        """Send a signal to all processes of a service (a server may have workers: SIGSTOP has to reach them too)."""
-        os.killpg(self.pid(name), number)
-
-    def stop(self, name: str | None = None) -> None:
-        """Stop one service, or all of them, for good: it is not restarted until `restart`."""
-        running = self._supervision.running
-        self._supervision.end([running[name]] if name is not None else list(reversed(running.values())))
-
-    def restart(self, name: str, timeout_s: float = 120.0) -> None:
-        """Stop a service if it runs, start it, wait until it is ready.  Raises SupervisorError."""
-        with self._supervision.lock:
-            one = self._supervision.running[name]
-            self._supervision.end([one])
-            one.crashes = 0
-            self._supervision.start(one)
-        self.wait_ready(name, timeout_s)
-
-    def wait_ready(self, name: str | None = None, timeout_s: float = 120.0) -> None:
-        """Wait until one service, or all, are ready.  Raises SupervisorError, with the log's last lines."""
-        ones = [self._supervision.running[name]] if name is not None else list(self._supervision.running.values())
-        self._wait(
-            lambda: all(one.state is _State.READY for one in ones),
-            timeout_s,
-            f"{'、'.join(one.title for one in ones)}：{timeout_s:.0f} 秒内没有就绪",
-            ones,
-        )
-
-    def _wait(
-        self, reached: Callable[[], bool], timeout_s: float, complaint: str, ones: Sequence[_Running] = ()
-    ) -> None:
-        deadline = time.monotonic() + timeout_s
-        while not reached():
-            if self._supervision.ended.is_set() or time.monotonic() > deadline:
-                if self._supervision.failure:
-                    raise SupervisorError(self._supervision.failure)
-                tails = [f"{one.log.path}\n{self._supervision.last_lines(one)}" for one in ones]
-                raise SupervisorError("\n".join([complaint, *tails]))
-            time.sleep(0.05)
-
-
-@contextlib.contextmanager
-def start_in_background(
-    services: Sequence[Service],
-    *,
-    log_dir: Path,
-    timeout_s: float = 300.0,
-    say: Say = lambda text: None,
-    grace_s: float = GRACE_S,
-    log_bytes: int = LOG_BYTES,
-    kept_logs: int = KEPT_LOGS,
-) -> Iterator[Handle]:
-    """Run the services beside the caller, who gets a `Handle` once all are ready; stops them at the end.
-
-    Raises SupervisorError if a port is in use or a service does not become ready within `timeout_s` seconds.
-    """
-    supervision = _Supervision(services, log_dir, say, grace_s, log_bytes, kept_logs)
-
-    def watch() -> None:
-        try:
-            while not supervision.ended.wait(POLL_S):
-                supervision.tick()
-        except SupervisorError as error:
-            say(str(error))
-            supervision.failure = str(error)
-            supervision.ended.set()
-
-    thread = threading.Thread(target=watch, name="supervisor", daemon=True)
-    try:
-        supervision.begin()
-        thread.start()
-        handle = Handle(supervision)
-        handle.wait_ready(timeout_s=timeout_s)
-        yield handle
-    finally:
-        supervision.end_all()
-        if thread.is_alive():
-            thread.join()
-
-
 def restart_delay(crashes: int) -> float:
     """Seconds before the next start after so many crashes in a row: 0, 1, 2, 4, … at most 30."""
     return 0.0 if crashes <= 1 else float(min(FIRST_DELAY_S * 2 ** min(crashes - 2, 10), LONGEST_DELAY_S))
-
-
-def free_ports(count: int) -> list[int]:
-    """Different TCP ports that nobody on 127.0.0.1 uses at this moment."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
 
 
 def port_problem(service: Service) -> str | None:
@@ -588,8 +443,6 @@ def port_problem(service: Service) -> str | None:
 
 def _port_owner(port: int) -> str | None:
     """The process that listens on the port, where we are allowed to know."""
-    import psutil  # here, because the watchdog runs this file without any installed package
-
     try:
         for connection in psutil.net_connections(kind="tcp"):
             listens = connection.status == psutil.CONN_LISTEN and getattr(connection.laddr, "port", None) == port
@@ -616,10 +469,8 @@ def notify(state: str) -> None:
         to_systemd.send(state.encode())
 
 
-def _processor_seconds(one: _Running) -> float:
+def _processor_seconds(one: Running) -> float:
     """Processor time that the service's first process has used so far."""
-    import psutil  # here, because the watchdog runs this file without any installed package
-
     assert one.process is not None
     try:
         times = psutil.Process(one.process.pid).cpu_times()
@@ -628,7 +479,7 @@ def _processor_seconds(one: _Running) -> float:
     return float(times.user + times.system)
 
 
-def _signal_group(one: _Running, number: int) -> None:
+def _signal_group(one: Running, number: int) -> None:
     if one.process is not None:
         with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a zombie's group
             os.killpg(one.process.pid, number)
@@ -646,35 +497,3 @@ def _unfailing(say: Say) -> Say:
             say(text)
 
     return said
-
-
-def _watch_over_groups() -> None:
-    """The watchdog: read `+group` and `-group` lines until the supervisor's end of the pipe closes; end the rest."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    groups: set[int] = set()
-    for line in sys.stdin.buffer:
-        if line.startswith(b"+"):
-            groups.add(int(line[1:]))
-        else:
-            groups.discard(int(line[1:]))
-    for number in (signal.SIGTERM, signal.SIGCONT, signal.SIGKILL):
-        for group in groups:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(group, number)
-        if number == signal.SIGCONT and groups:
-            deadline = time.monotonic() + GRACE_S
-            while time.monotonic() < deadline and any(_lives(group) for group in groups):
-                time.sleep(0.1)
-
-
-def _lives(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
-
-
-if __name__ == "__main__":
-    _watch_over_groups()

@@ -20,10 +20,8 @@ from bot import crypto, database, disk, keys, logs, retention, security_log
 from bot.errors import StoreBusy, YihaodaError
 from bot.models.tickets import Ticket
 from bot.private import keep_private
-from bot.settings import get_settings
+from bot.settings import Settings, get_settings
 from bot.tickets.citizen import status_reply
-from connectors.run.rasa_model import RasaTrainingError
-from connectors.run.supervisor import SupervisorError
 from connectors.terminal import knowledge
 from connectors.terminal.client import Client, GatewayDown, replies_of, show, show_explanation
 
@@ -121,17 +119,16 @@ def chat() -> None:
 @app.command()
 def bench(
     folder: Annotated[Path, typer.Argument(help="含 corpus.jsonl、queries.jsonl、qrels.tsv 的文件夹")],
+    study: Annotated[bool, typer.Option("--study", help="改为研究产品没有采用的做法：手工定权重的融合")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON")] = False,
 ) -> None:
-    """在一套标注数据上评测检索：BM25（词、字）、向量、融合。"""
-    from index.encoder import EncoderError, load_encoder
-    from training.study.bench import BenchError, print_table, run_bench
+    """在一套标注数据上评测产品作答用的检索，和只用 BM25、只用向量的比一比。"""
+    from index.encoder import load_encoder
+    from training.bench import Serving, print_table, run_bench
+    from training.study.fusion import Fusion
 
-    settings = get_settings()
-    try:
-        report = run_bench(folder, encoder=load_encoder(settings.encoder or None), progress=err.is_terminal)
-    except (BenchError, EncoderError) as error:
-        raise _Failure(str(error)) from error
+    encoder = load_encoder(get_settings().encoder or None)
+    report = run_bench(folder, Fusion if study else Serving, encoder=encoder, progress=err.is_terminal)
     if as_json:
         print(json.dumps(report, ensure_ascii=False))
     else:
@@ -355,11 +352,23 @@ def _guarded(call: Callable[[], Any]) -> None:
         _complain(Text(str(error), style="bold red"))
         raise SystemExit(NOT_RUNNING) from None
     except Exception as error:
-        known = isinstance(error, YihaodaError | RasaTrainingError | SupervisorError | OSError | ValidationError)
-        if not (known or disk.reason(error)):
+        if not _expected(error):
             raise
         _complain(Text.assemble(("出错了：", "bold red"), _sentence(error)))
         raise SystemExit(FAILED) from None
+
+
+def _expected(error: Exception) -> bool:
+    """Whether a sentence says it all; anything else is a mistake in the program, and shows its traceback."""
+    if isinstance(error, YihaodaError | OSError):
+        return True
+    if isinstance(error, ValidationError):
+        return error.title == Settings.__name__
+    # A library's error may hide the system's; our own mistakes may be made while one is handled, and stay ours.
+    return not isinstance(error, _MISTAKES) and disk.reason(error) is not None
+
+
+_MISTAKES = (ValueError, TypeError, LookupError, AttributeError, AssertionError)
 
 
 def _complain(text: Text) -> None:
@@ -369,15 +378,12 @@ def _complain(text: Text) -> None:
 
 
 def _sentence(error: Exception) -> str:
-    errors: Any = getattr(error, "errors", None)
-    if callable(errors):  # pydantic: one part a setting; a rule over several settings names them itself
-        said = [(".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")) for one in errors()]
+    if isinstance(error, ValidationError):  # one part a setting; a rule over several settings names them itself
+        said = [(".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")) for one in error.errors()]
         return "；".join(f"设置 YIHAODA_{name.upper()}：{text}" if name else text for name, text in said)
-    if isinstance(error, OSError | StoreBusy) or not isinstance(
-        error, YihaodaError | RasaTrainingError | SupervisorError
-    ):
-        return disk.reason(error) or str(error)
-    return str(error)
+    if isinstance(error, YihaodaError) and not isinstance(error, StoreBusy):
+        return str(error)
+    return disk.reason(error) or str(error)
 
 
 if __name__ == "__main__":

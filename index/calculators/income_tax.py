@@ -392,21 +392,12 @@ def settlement(inputs: AnnualTaxInputs, today: date) -> AnnualTax:
     if inputs.withheld is not None:
         balance = tax - inputs.withheld
         steps.append(f"应缴{yuan(tax)}－已预缴{yuan(inputs.withheld)}＝{yuan(balance)}。")
-        points.insert(0, f"全年应缴{yuan(tax)}，已预缴{yuan(inputs.withheld)}。")
         small = gross <= NO_SETTLEMENT_INCOME or balance <= NO_SETTLEMENT_OWED
         relieved = balance > 0 and small and year <= LAST_RELIEF_YEAR
-        if balance < 0:
-            headline = f"{year}年度汇算可退税{yuan(-balance)}。"
-            points.append("要在次年3月1日到6月30日办汇算申请退税，可用个人所得税APP。")
-        elif balance == 0:
-            headline = f"{year}年度汇算不用补也没有退税。"
-        elif relieved:
-            headline = f"算下来应补{yuan(balance)}，但符合免予汇算的条件，不用补。"
-            points.append("条件：全年综合所得收入不超过12万元，或补税不超过400元。")
+        headline, what_to_do = _say_balance(year, balance, relieved)
+        points = [f"全年应缴{yuan(tax)}，已预缴{yuan(inputs.withheld)}。", *points, *what_to_do]
+        if relieved:
             sources.append(SETTLEMENT_RULE)
-        else:
-            headline = f"{year}年度汇算应补税{yuan(balance)}。"
-            points.append("要在次年3月1日到6月30日办汇算补税。")
     caveats = []
     if tax and (inputs.social is None or inputs.additional is None):
         caveats.append("没告诉我的五险一金、专项附加扣除按0算，算上后税会更少。")
@@ -425,6 +416,18 @@ def settlement(inputs: AnnualTaxInputs, today: date) -> AnnualTax:
         balance=balance,
         relieved=relieved,
     )
+
+
+def _say_balance(year: int, balance: Decimal, relieved: bool) -> tuple[str, list[str]]:
+    """The headline of a year's settlement, and what there is to do."""
+    if balance < 0:
+        return f"{year}年度汇算可退税{yuan(-balance)}。", ["要在次年3月1日到6月30日办汇算申请退税，可用个人所得税APP。"]
+    if balance == 0:
+        return f"{year}年度汇算不用补也没有退税。", []
+    if relieved:
+        headline = f"算下来应补{yuan(balance)}，但符合免予汇算的条件，不用补。"
+        return headline, ["条件：全年综合所得收入不超过12万元，或补税不超过400元。"]
+    return f"{year}年度汇算应补税{yuan(balance)}。", ["要在次年3月1日到6月30日办汇算补税。"]
 
 
 _MOST = Decimal(1_000_000_000)

@@ -6,6 +6,7 @@ Source: 职工带薪年休假条例 第三条 (5, 10, 15 days by years worked al
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -117,20 +118,12 @@ def leave(inputs: LeaveInputs, today: date) -> Leave:
             points.append(f"已休{plain(inputs.taken)}天，还剩{untaken}天。")
         if left and untaken:
             points.append(f"离职时没休的{untaken}天，单位要按日工资的300%付（含已发的100%）。")
-    caveats = []
-    if full and joined:
-        caveats.append("入职前要已连续工作满12个月（可含原单位）。")
-    if full and left and inputs.taken > days:
-        caveats.append("多休的天数单位不能扣回。")
-    if full and not reason and any(0 < bound - inputs.worked <= 12 for bound in (120, 240)):
-        caveats.append("快满10年或20年的，当年按哪一档算请问单位或12333。")
-    caveats.append("年限按在各单位累计的工作时间算；单位规定更多的，从其规定。")
     return Leave(
         headline=headline,
         points=tuple(points),
         steps=tuple(steps),
         sources=_sources(bool(reason), joined is not None, left is not None),
-        caveats=tuple(caveats),
+        caveats=tuple(_caveats(inputs, full, days, bool(reason))),
         full=full,
         days=days,
         untaken=untaken,
@@ -154,6 +147,16 @@ def _exclusion(inputs: LeaveInputs, full: int) -> str | None:
         return "事假累计20天以上且没扣工资"
     limit = SICK_LIMITS[full]
     return f"病假累计{limit}个月以上" if inputs.sick_months >= limit else None
+
+
+def _caveats(inputs: LeaveInputs, full: int, days: int, excluded: bool) -> Iterator[str]:
+    if full and inputs.joined:
+        yield "入职前要已连续工作满12个月（可含原单位）。"
+    if full and inputs.left and inputs.taken > days:
+        yield "多休的天数单位不能扣回。"
+    if full and not excluded and any(0 < bound - inputs.worked <= 12 for bound in (120, 240)):
+        yield "快满10年或20年的，当年按哪一档算请问单位或12333。"
+    yield "年限按在各单位累计的工作时间算；单位规定更多的，从其规定。"
 
 
 def _sources(excluded: bool, joined: bool, left: bool) -> tuple[Source, ...]:

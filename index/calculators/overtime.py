@@ -6,6 +6,7 @@ hours); 人社部发〔2025〕2号: 21.75 paid days a month, eight hours a day.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -67,13 +68,7 @@ def overtime(inputs: OvertimeInputs, today: date) -> Overtime:
     Raises:
         InvalidInput: no wage, no hours, or more hours than a month has.
     """
-    hours = inputs.weekday + inputs.restday + inputs.holiday
-    if inputs.wage <= 0:
-        raise InvalidInput("月工资要大于 0。")
-    if hours <= 0:
-        raise InvalidInput("请告诉我加了多少班：平时、周末、法定节假日至少一样。")
-    if hours > 31 * 24:
-        raise InvalidInput("一个月没有这么多小时，请按月来算。")
+    _refuse_impossible(inputs)
     composite, flexible = inputs.system == "composite", inputs.system == "flexible"
     percents = {"weekday": 150, "restday": 150 if composite else 200, "holiday": 300}
     exact_hour = inputs.wage / PAID_DAYS / WORKING_HOURS_A_DAY
@@ -89,49 +84,58 @@ def overtime(inputs: OvertimeInputs, today: date) -> Overtime:
     }
     total = sum(pay.values(), Decimal("0.00"))
     hourly = to_fen(exact_hour)
-    lines = [
-        f"{names[kind]}{plain(amount)}小时，{percents[kind]}%：{yuan(pay[kind])}。"
-        for kind, amount in told.items()
-        if amount
-    ]
     steps = [f"小时工资：{yuan(inputs.wage)}÷21.75天÷8小时＝{yuan(hourly)}。"]
-    caveats = []
     if flexible:
         headline = "经批准实行不定时工作制的，一般不付加班费。"
         points = ["是否经人社部门批准，可以要求单位出示。"]
-        caveats.append("有的地方规定法定节假日上班仍付300%，请问12333。")
-        lines = []
     else:
         headline = f"加班费共{yuan(total)}。"
-        points = [*lines, f"小时工资{yuan(hourly)}（月工资÷21.75÷8）。"]
-        steps += [
-            f"{names[kind]}：{yuan(inputs.wage)}÷21.75÷8×{plain(amount)}小时×{percents[kind]}%＝{yuan(pay[kind])}。"
-            for kind, amount in told.items()
-            if amount
-        ]
-        if inputs.restday and not composite:
-            caveats.append("休息日安排了补休的，可以不付加班费。")
-        if inputs.holiday:
-            caveats.append(
-                "法定节假日全年13天（春节4、国庆3、五一2，元旦、清明、端午、中秋各1），调休放的假按休息日算。"
-            )
-        if composite and inputs.restday:
-            caveats.append("综合工时制下休息日不单算，超出周期总工时的才算加班。")
-    if inputs.weekday + inputs.restday > MONTHLY_LIMIT:
-        caveats.append("每月延长工作时间一般不得超过36小时，超时可拨12333反映。")
-    caveats.append("计算基数合同有约定或当地有规定的，从其规定，不低于最低工资。")
+        points = []
+        for kind, amount in told.items():
+            if amount:
+                name, percent = names[kind], percents[kind]
+                points.append(f"{name}{plain(amount)}小时，{percent}%：{yuan(pay[kind])}。")
+                steps.append(f"{name}：{yuan(inputs.wage)}÷21.75÷8×{plain(amount)}小时×{percent}%＝{yuan(pay[kind])}。")
+        points.append(f"小时工资{yuan(hourly)}（月工资÷21.75÷8）。")
     return Overtime(
         headline=headline,
         points=tuple(points),
         steps=tuple(steps),
         sources=(Source(title=LAW, clause="第四十四条"), WAGES, CONVERSION),
-        caveats=tuple(caveats),
+        caveats=tuple(_caveats(inputs)),
         hourly=hourly,
         weekday=pay["weekday"],
         restday=pay["restday"],
         holiday=pay["holiday"],
         total=total,
     )
+
+
+def _refuse_impossible(inputs: OvertimeInputs) -> None:
+    """Raises: InvalidInput."""
+    hours = inputs.weekday + inputs.restday + inputs.holiday
+    if inputs.wage <= 0:
+        raise InvalidInput("月工资要大于 0。")
+    if hours <= 0:
+        raise InvalidInput("请告诉我加了多少班：平时、周末、法定节假日至少一样。")
+    if hours > 31 * 24:
+        raise InvalidInput("一个月没有这么多小时，请按月来算。")
+
+
+def _caveats(inputs: OvertimeInputs) -> Iterator[str]:
+    composite = inputs.system == "composite"
+    if inputs.system == "flexible":
+        yield "有的地方规定法定节假日上班仍付300%，请问12333。"
+    else:
+        if inputs.restday and not composite:
+            yield "休息日安排了补休的，可以不付加班费。"
+        if inputs.holiday:
+            yield "法定节假日全年13天（春节4、国庆3、五一2，元旦、清明、端午、中秋各1），调休放的假按休息日算。"
+        if inputs.restday and composite:
+            yield "综合工时制下休息日不单算，超出周期总工时的才算加班。"
+    if inputs.weekday + inputs.restday > MONTHLY_LIMIT:
+        yield "每月延长工作时间一般不得超过36小时，超时可拨12333反映。"
+    yield "计算基数合同有约定或当地有规定的，从其规定，不低于最低工资。"
 
 
 def _hours(name: str, label: str, question: str) -> Field:

@@ -132,12 +132,7 @@ def retire(inputs: RetirementInputs, today: date) -> Retirement:
         InvalidInput: the birth lies in the future, or more contributions than a life has room for.
     """
     this_month = Month.of(today)
-    if inputs.birth > this_month:
-        raise InvalidInput("出生年月在今天之后，请再看一下。")
-    if inputs.birth < EARLIEST_BIRTH:
-        raise InvalidInput(f"出生年月早于{EARLIEST_BIRTH.chinese}，算不了，请再看一下。")
-    if inputs.paid is not None and inputs.paid > this_month.index - inputs.birth.index - 14 * 12:
-        raise InvalidInput("缴费年限比参加工作以来的时间还长，请再看一下出生年月和缴费年限。")
+    _refuse_impossible(inputs, this_month)
     rule = RULES[inputs.category]
     later = delay(inputs.category, inputs.birth)
     month = statutory(inputs.category, inputs.birth)
@@ -165,15 +160,7 @@ def retire(inputs: RetirementInputs, today: date) -> Retirement:
         caveats.append("提前退休须已缴满最低年限，并提前3个月书面告知单位。")
     caveats.append("特殊工种、病残等另有规定；以参保地社保机构核定为准。")
 
-    steps = [f"类别：{rule.label}，原法定退休年龄{say_age(rule.old_age)}；出生年月{inputs.birth.chinese}。"]
-    if later:
-        since = inputs.birth.index - rule.first_birth.index + 1
-        steps.append(
-            f"从{rule.first_birth.chinese}出生的起，每{rule.every}个月延迟1个月：本人在其中第{since}个月，"
-            f"{since}÷{rule.every}向上取整，最多{rule.most}，延迟{later}个月。"
-        )
-    else:
-        steps.append(f"{rule.first_birth.chinese}以前出生，不延迟。")
+    steps = _delay_steps(inputs.birth, rule, later)
     steps.append(f"法定退休年龄{say_age(age)}，{inputs.birth.chinese}＋{say_age(age)}＝{month.chinese}。")
     if earliest is not None:
         steps.append(
@@ -201,6 +188,29 @@ def retire(inputs: RetirementInputs, today: date) -> Retirement:
         latest=latest,
         least_paid=needed,
     )
+
+
+def _refuse_impossible(inputs: RetirementInputs, this_month: Month) -> None:
+    """Raises: InvalidInput."""
+    if inputs.birth > this_month:
+        raise InvalidInput("出生年月在今天之后，请再看一下。")
+    if inputs.birth < EARLIEST_BIRTH:
+        raise InvalidInput(f"出生年月早于{EARLIEST_BIRTH.chinese}，算不了，请再看一下。")
+    if inputs.paid is not None and inputs.paid > this_month.index - inputs.birth.index - 14 * 12:
+        raise InvalidInput("缴费年限比参加工作以来的时间还长，请再看一下出生年月和缴费年限。")
+
+
+def _delay_steps(birth: Month, rule: Rule, later: int) -> list[str]:
+    """How the delay of so many months comes about."""
+    group = f"类别：{rule.label}，原法定退休年龄{say_age(rule.old_age)}；出生年月{birth.chinese}。"
+    if not later:
+        return [group, f"{rule.first_birth.chinese}以前出生，不延迟。"]
+    since = birth.index - rule.first_birth.index + 1
+    return [
+        group,
+        f"从{rule.first_birth.chinese}出生的起，每{rule.every}个月延迟1个月：本人在其中第{since}个月，"
+        f"{since}÷{rule.every}向上取整，最多{rule.most}，延迟{later}个月。",
+    ]
 
 
 def _choice(earliest: Month | None, latest: Month | None, reached: bool, this_month: Month) -> str:

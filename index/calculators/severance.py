@@ -127,13 +127,12 @@ def severance(inputs: SeveranceInputs, today: date) -> Severance:
     base, capped = inputs.wage, False
     if inputs.local_average:
         cap = inputs.local_average * CAP_TIMES
-        if inputs.wage > cap:
-            base, capped = cap, True
-            shorter = min(years, CAP_YEARS)
+        capped = inputs.wage > cap
+        if capped:
+            base, years = cap, min(years, CAP_YEARS)
             steps.append(
-                f"月工资{yuan(inputs.wage)}高于当地平均工资的3倍（{yuan(cap)}）：基数按{yuan(cap)}，年限最多12年，取{plain(shorter)}个月。"
+                f"月工资{yuan(inputs.wage)}高于当地平均工资的3倍（{yuan(cap)}）：基数按{yuan(cap)}，年限最多12年，取{plain(years)}个月。"
             )
-            years = shorter
         else:
             steps.append(f"月工资{yuan(inputs.wage)}没有超过当地平均工资的3倍（{yuan(cap)}），不封顶。")
     n = to_fen(base * years)
@@ -147,12 +146,8 @@ def severance(inputs: SeveranceInputs, today: date) -> Severance:
     ]
     reason = REASONS[inputs.reason] if inputs.reason else None
     headline, points, due = _outcome(reason, inputs.notice, years, n, n_plus_one, double)
-    sources = [Source(title=LAW, clause="第四十七条")]
-    sources += (
-        [Source(title=LAW, clause=reason.article)]
-        if reason
-        else [Source(title=LAW, clause=c) for c in ("第四十六条", "第四十条", "第八十七条")]
-    )
+    articles = ("第四十七条", *((reason.article,) if reason else ("第四十六条", "第四十条", "第八十七条")))
+    sources = [Source(title=LAW, clause=article) for article in articles]
     sources += [Source(title=REGULATION, doc_no=REGULATION_NO, clause=clause) for clause in ("第二十条", "第二十七条")]
 
     caveats = []

@@ -339,35 +339,15 @@ def import_texts(
         NeedsConfirmation: a document is marked as internal, and nobody is named.
     """
     confirmed_by = (internal_confirmed_by or "").strip() or None
-    if confirmed_by in _NOBODY:
-        raise InvalidInput(f"--internal-confirmed-by 要写确认人的姓名，「{confirmed_by}」不是一个人的名字。")
-    marked = [text for text in texts if text.internal]
-    if marked and confirmed_by is None:
-        raise secrecy.NeedsConfirmation(
-            f"{file}：标着「{marked[0].internal}」，没有导入。经本单位有权的人确认可以留给工作人员内部查阅的，"
-            "请加 --internal-confirmed-by 写明确认人的姓名再导入；这样的文件市民看不到。"
-        )
+    _may_be_kept(file, texts, confirmed_by)
     report = ImportReport()
     savepoint = session.begin_nested()
     present = knowledge.find(session, Document, [text.id for text in texts])
     for text in texts:
         known = present.get(text.id)
-        document = Document(
-            id=text.id,
-            title=text.title,
-            doc_no=text.doc_no,
-            issuer=text.issuer,
-            region=known.region if known else region,
-            issued=text.issued,
-            effective=text.effective,
-            status=known.status if known else text.status,
-            url=known.url if known else None,
-            replaced_by=known.replaced_by if known else None,
-            internal_confirmed_by=confirmed_by if text.internal else None,
-        )
         if known is not None and known.internal_confirmed_by and not text.internal:
             report.notes.append(f"《{text.title}》在系统里是内部文件，仍然只供工作人员查阅。")
-        changed = knowledge.upsert_document(session, document)
+        changed = knowledge.upsert_document(session, _row(text, known, region, confirmed_by))
         changed |= knowledge.set_passages(session, text.id, [(clause.label, clause.text) for clause in text.clauses])
         of_kind = report.added if known is None else report.changed if changed else report.unchanged
         of_kind.append(Item("document", text.id))
@@ -376,7 +356,50 @@ def import_texts(
         savepoint.rollback()
         return report
     savepoint.commit()
-    if report.added or report.changed:
+    _record(session, actor, file, texts, report, confirmed_by)
+    return report
+
+
+def _may_be_kept(file: str, texts: Sequence[PolicyText], confirmed_by: str | None) -> None:
+    """Raises: InvalidInput, NeedsConfirmation."""
+    if confirmed_by in _NOBODY:
+        raise InvalidInput(f"--internal-confirmed-by 要写确认人的姓名，「{confirmed_by}」不是一个人的名字。")
+    mark = next((text.internal for text in texts if text.internal), None)
+    if mark and confirmed_by is None:
+        raise secrecy.NeedsConfirmation(
+            f"{file}：标着「{mark}」，没有导入。经本单位有权的人确认可以留给工作人员内部查阅的，"
+            "请加 --internal-confirmed-by 写明确认人的姓名再导入；这样的文件市民看不到。"
+        )
+
+
+def _row(text: PolicyText, known: Document | None, region: str, confirmed_by: str | None) -> Document:
+    """The row of a recognised document; ``known`` is what the database has of it."""
+    return Document(
+        id=text.id,
+        title=text.title,
+        doc_no=text.doc_no,
+        issuer=text.issuer,
+        region=known.region if known else region,
+        issued=text.issued,
+        effective=text.effective,
+        status=known.status if known else text.status,
+        url=known.url if known else None,
+        replaced_by=known.replaced_by if known else None,
+        internal_confirmed_by=confirmed_by if text.internal else None,
+    )
+
+
+def _record(
+    session: Session,
+    actor: str,
+    file: str,
+    texts: Sequence[PolicyText],
+    report: ImportReport,
+    confirmed_by: str | None,
+) -> None:
+    """Put into the audit log what an import has changed, and who confirmed each internal document."""
+    written = {item.id for item in (*report.added, *report.changed)}
+    if written:
         audit.record(
             session,
             actor,
@@ -386,9 +409,8 @@ def import_texts(
             changed=len(report.changed),
             passages=sum(len(text.clauses) for text in texts),
         )
-    for text in marked:
-        if any(item.id == text.id for item in (*report.added, *report.changed)):
+    for text in texts:
+        if text.internal and text.id in written:
             audit.record(
                 session, actor, "knowledge.internal", text.id, mark=text.internal, internal_confirmed_by=confirmed_by
             )
-    return report

@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from bot.errors import YihaodaError
+
 if TYPE_CHECKING:
     import bm25s
 
 _EMPTY = ""  # stands in for the tokens of a document that has none; no query ever holds it
 
 
-class IndexFileError(Exception):
+class IndexFileError(YihaodaError):
     """An index file cannot be read: it is missing, cut short or not what it should be."""
 
 

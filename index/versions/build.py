@@ -43,17 +43,7 @@ def build(settings: Settings, calibrate: Calibrate, progress: Progress = _quiet)
         OSError: it could not be written (disk full); nothing is left behind.
     """
     progress("读取知识", 0.0)
-    with database.read() as session:
-        revision = knowledge.revision(session)
-        items = [
-            Item(qa.id, qa.matter, qa.region, qa.audience, (qa.question, *qa.similar), qa.answer)
-            for qa in knowledge.all_qas(session)
-        ]
-        today = datetime.now(SHANGHAI).date()
-        passages = [
-            PolicyPassage(document.id, document.title, document.region, passage.label, passage.text)
-            for passage, document in knowledge.passages_in_force(session, today)
-        ]
+    revision, items, passages = _read()
     encoder = load_encoder(settings.encoder or None) if settings.dense else None
     progress("计算向量和关键词索引", 0.1)
     cached = CachedEncoder(encoder, settings.index_dir / VECTORS) if encoder else None
@@ -72,10 +62,7 @@ def build(settings: Settings, calibrate: Calibrate, progress: Progress = _quiet)
     draft.mkdir()
     try:
         progress("写入索引", 0.8)
-        retriever.save(draft)
-        if policy_texts is not None:
-            policy_texts.save(draft / POLICY_TEXTS)
-        (draft / "calibration.json").write_text(json.dumps(calibration.to_json(), ensure_ascii=False), encoding="utf-8")
+        _write(draft, retriever, policy_texts, calibration)
         store.step("files written")
         manifest = {
             "format": FORMAT,
@@ -103,6 +90,30 @@ def build(settings: Settings, calibrate: Calibrate, progress: Progress = _quiet)
         raise
     progress("完成", 1.0)
     return version
+
+
+def _read() -> tuple[int, list[Item], list[PolicyPassage]]:
+    """What an index is made from: the knowledge's revision, its Q&A, and the passages in force today."""
+    with database.read() as session:
+        revision = knowledge.revision(session)
+        items = [
+            Item(qa.id, qa.matter, qa.region, qa.audience, (qa.question, *qa.similar), qa.answer)
+            for qa in knowledge.all_qas(session)
+        ]
+        today = datetime.now(SHANGHAI).date()
+        passages = [
+            PolicyPassage(document.id, document.title, document.region, passage.label, passage.text)
+            for passage, document in knowledge.passages_in_force(session, today)
+        ]
+    return revision, items, passages
+
+
+def _write(draft: Path, retriever: Retriever, policy_texts: PolicyTexts | None, calibration: Calibration) -> None:
+    """All files but the manifest, which has their checksums."""
+    retriever.save(draft)
+    if policy_texts is not None:
+        policy_texts.save(draft / POLICY_TEXTS)
+    (draft / "calibration.json").write_text(json.dumps(calibration.to_json(), ensure_ascii=False), encoding="utf-8")
 
 
 def _sweep(index_dir: Path) -> None:

@@ -29,7 +29,7 @@ from bot.models.housekeeping import LastPurge
 from bot.private import keep_private
 from bot.retention import host_clock
 from bot.settings import ROOT, Settings
-from connectors.run.supervisor import free_ports
+from connectors.run.background import free_ports
 from connectors.terminal.cli import main
 
 

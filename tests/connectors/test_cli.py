@@ -18,11 +18,14 @@ from bot import conversations, crypto, database, knowledge
 from bot.clock import utcnow
 from bot.models.housekeeping import AuditEntry
 from bot.models.knowledge import QA
+from bot.replies import TextReply
 from bot.settings import Settings, get_settings
-from connectors.run.supervisor import free_ports
+from connectors.run.background import free_ports
 from connectors.terminal.cli import main
 from connectors.turns.rasa_client import neutral
-from training.study.bench import METHODS
+from index.versions import store
+from training.bench import Serving
+from training.study.fusion import Fusion
 
 
 @pytest.fixture
@@ -169,17 +172,40 @@ def test_a_malformed_setting_is_named(run, monkeypatch: pytest.MonkeyPatch) -> N
     assert code == 1 and "YIHAODA_PORT" in err
 
 
+@pytest.mark.parametrize(
+    "mistake", ["plain", "while an error of the system is handled", "a value that a model refuses"]
+)
+def test_a_mistake_in_the_program_is_not_shown_as_a_failure(  # type: ignore[no-untyped-def]
+    run, monkeypatch: pytest.MonkeyPatch, mistake: str
+) -> None:
+    def rollback(_settings: Settings) -> str:
+        if mistake == "a value that a model refuses":
+            TextReply.model_validate({})
+        if mistake == "plain":
+            raise ValueError("a mistake")
+        try:
+            return Path("nowhere").read_text()
+        except FileNotFoundError:
+            raise ValueError("a mistake")  # noqa: B904
+
+    monkeypatch.setattr(store, "rollback", rollback)
+    with pytest.raises(ValueError, match=r"a mistake|TextReply"):
+        run("index", "rollback")
+
+
 def test_the_bench_prints_its_json(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     texts = ["公积金提取条件", "身份证补办流程", "护照办理费用"]
     lines = [json.dumps({"id": str(n), "text": text}, ensure_ascii=False) for n, text in enumerate(texts)]
     (tmp_path / "corpus.jsonl").write_text("\n".join(lines), encoding="utf-8")
     (tmp_path / "queries.jsonl").write_text('{"id": "q", "text": "身份证怎么补办"}\n', encoding="utf-8")
     (tmp_path / "qrels.tsv").write_text("q\t1\t1\n", encoding="utf-8")
-    code, out, _ = run("bench", str(tmp_path), "--json")
-    assert code == 0
-    results = json.loads(out)["results"]
-    assert set(results) == set(METHODS)
-    assert results["fused"]["hit1"] == 1.0
+    for options, ways, first in (([], Serving, "retriever"), (["--study"], Fusion, "fused")):
+        code, out, _ = run("bench", str(tmp_path), "--json", *options)
+        assert code == 0
+        report = json.loads(out)
+        assert set(report["results"]) == set(ways.names)
+        assert report["results"][first]["hit1"] == 1.0
+        assert ("研究" in report["what"]) == bool(options)
     (tmp_path / "qrels.tsv").unlink()
     assert run("bench", str(tmp_path))[0] == 1
 

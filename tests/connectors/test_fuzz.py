@@ -30,7 +30,7 @@ from schemathesis.specs.openapi.checks import (
 from bot import crypto
 from bot.settings import Settings, get_settings
 from connectors.gateway.app import create_app
-from connectors.run.supervisor import free_ports
+from connectors.run.background import free_ports
 from tests.index.test_assistant import make
 
 pytestmark = [pytest.mark.full, pytest.mark.filterwarnings("ignore::DeprecationWarning")]

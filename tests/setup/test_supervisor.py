@@ -20,8 +20,9 @@ import psutil
 import pytest
 
 from connectors.run import supervisor
+from connectors.run.background import free_ports, start_in_background
 from connectors.run.log_files import LONGEST_LINE
-from connectors.run.supervisor import Service, SupervisorError, free_ports, run_services, start_in_background
+from connectors.run.supervisor import Service, SupervisorError, run_services
 
 ROOT = Path(supervisor.__file__).parents[2]
 

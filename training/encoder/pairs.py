@@ -4,6 +4,7 @@ Every set becomes a list of ``Pair``. Only positives come out as pairs; a labell
 also has a positive (``Pair.negatives``), because a contrastive loss needs something to pull towards.
 """
 
+import itertools
 import json
 import random
 import re
@@ -137,91 +138,84 @@ def read_sources(data: Path, seed: int, plain_text: bool = True) -> list[Source]
     Raises:
         OSError: a set is missing.
     """
-    train, more = data / "train", data / "train" / "pairs2"
-    rng = random.Random(seed)
     banned = frozenset(
         key(row["text"]) for path in sorted(data.glob("bench/*/queries.jsonl")) for row in read_jsonl(path)
     )
-    found: list[Source] = []
+    sets = [_labelled(data / "train"), _passages(data / "train"), _further(data / "train" / "pairs2")]
+    if plain_text:
+        sets.append(_plain_texts(data, random.Random(seed)))
+    return [Source(name, weight, _clean(pairs, banned)) for name, weight, pairs in itertools.chain.from_iterable(sets)]
 
-    def add(name: str, weight: float, pairs: Iterable[Pair]) -> None:
-        found.append(Source(name, weight, _clean(pairs, banned)))
 
+_Sets = Iterator[tuple[str, float, Iterable[Pair]]]
+"""Name, weight and pairs of each"""
+
+
+def _labelled(train: Path) -> _Sets:
+    """Pairs of texts that people have judged."""
     by_set: dict[str, list[tuple[str, str, bool]]] = defaultdict(list)
     for row in read_jsonl(train / "pairs_binary.jsonl"):
         if not row["src"].startswith("PAWSX"):  # word order alone tells those apart: a bag of words cannot
             by_set[row["src"].split("_")[0]].append((row["a"], row["b"], row["label"] == 1))
     for name, rows in sorted(by_set.items()):
-        add(name, 1.0, _with_negatives(rows))
-    add(
-        "scored",
-        0.5,
-        (
-            Pair(row["a"], row["b"])
-            for row in read_jsonl(train / "pairs_scored.jsonl")
-            if row["score"] >= 0.75 and row["src"] != "STSB_test"
-        ),
+        yield name, 1.0, _with_negatives(rows)
+    scored = (
+        row for row in read_jsonl(train / "pairs_scored.jsonl") if row["score"] >= 0.75 and row["src"] != "STSB_test"
     )
-    add(
-        "nli",
-        0.5,
-        _with_negatives(
-            (row["a"], row["b"], row["label"] == "entailment")
-            for row in read_jsonl(train / "nli.jsonl")
-            if row["label"] != "neutral"
-        ),
+    yield "scored", 0.5, (Pair(row["a"], row["b"]) for row in scored)
+    entailed = (
+        (row["a"], row["b"], row["label"] == "entailment")
+        for row in read_jsonl(train / "nli.jsonl")
+        if row["label"] != "neutral"
     )
-    add(
-        "triplets",
-        1.0,
-        (
-            Pair(row["a"], row["pos"], (row["neg"],) if row["neg"] else ())
-            for row in read_jsonl(train / "triplets.jsonl")
-        ),
-    )
+    yield "nli", 0.5, _with_negatives(entailed)
+    triplets = read_jsonl(train / "triplets.jsonl")
+    yield "triplets", 1.0, (Pair(row["a"], row["pos"], (row["neg"],) if row["neg"] else ()) for row in triplets)
+
+
+def _passages(train: Path) -> _Sets:
+    """Questions and the passages that answer them."""
     passages: dict[str, list[Pair]] = defaultdict(list)
     for row in read_jsonl(train / "q_passage.jsonl"):
         passages[row["src"]].append(Pair(row["q"], row["p"]))
     for name, pairs in sorted(passages.items()):
-        add(name, {"cmrc2018": 1.0, "legalqa": 1.0}.get(name, 2.0), pairs)
-    add(
-        "qbqtc",
-        1.0,
-        (Pair(row["a"], row["b"]) for row in read_jsonl(more / "qbqtc_pairs.jsonl") if row["label"] >= 1),
-    )
-    add(
-        "bustm", 1.0, _with_negatives((r["a"], r["b"], r["label"] == 1) for r in read_jsonl(more / "bustm_pairs.jsonl"))
-    )
-    add("linyi_guides", 2.0, (Pair(row["q"], row["p"]) for row in read_jsonl(more / "linyi_police_guides.jsonl")))
-    add(
-        "medical",
-        1.0,
-        (
-            pair
-            for row in read_jsonl(more / "medical_qa.jsonl")
-            for pair in (Pair(row["q"], row["p"]), Pair(row["detail"], row["p"]))
-        ),
-    )
-    add("judgments", 0.5, (Pair(r["q"], r["p"]) for r in read_jsonl(more / "cjrc_question_context.jsonl.zst")))
-    add("v2ex", 0.5, (Pair(row["q"], row["p"]) for row in read_jsonl(more / "v2ex_title_body.jsonl.zst")))
-    add("zhihu", 0.7, (Pair(row["q"], row["p"]) for row in read_jsonl(more / "zhihu_title_detail.jsonl.zst")))
-    if plain_text:
-        for path in sorted((train / "pretrain").glob("*.jsonl.zst")):
-            name = path.name.partition(".")[0]
-            if name in {"fewclue_mixed", "qbqtc_queries", "hot_titles", "task_dialogues", "goldminer_translations"}:
-                continue  # loose lines or translated technology: neighbours say little about each other
-            add(
-                f"text:{name}",
-                {"local_policy_mirrorCN": 2.0, "policy_texts_small": 2.0, "lctt_translations": 0.2}.get(name, 0.5),
-                (pair for row in read_jsonl(path) for pair in plain_text_pairs(row["text"], rng)),
-            )
-        for path in sorted(data.glob("bench/*/corpus.jsonl")):
-            add(
-                f"text:{path.parent.name}",
-                1.0,
-                (pair for row in read_jsonl(path) for pair in plain_text_pairs(row["text"], rng)),
-            )
-    return found
+        yield name, {"cmrc2018": 1.0, "legalqa": 1.0}.get(name, 2.0), pairs
+
+
+def _further(folder: Path) -> _Sets:
+    """Queries and titles, guides, doctors' answers, judgments, questions and their details."""
+
+    def asked(name: str) -> Iterator[Pair]:
+        return (Pair(row["q"], row["p"]) for row in read_jsonl(folder / name))
+
+    yield "qbqtc", 1.0, (Pair(r["a"], r["b"]) for r in read_jsonl(folder / "qbqtc_pairs.jsonl") if r["label"] >= 1)
+    same = ((row["a"], row["b"], row["label"] == 1) for row in read_jsonl(folder / "bustm_pairs.jsonl"))
+    yield "bustm", 1.0, _with_negatives(same)
+    yield "linyi_guides", 2.0, asked("linyi_police_guides.jsonl")
+    answers = read_jsonl(folder / "medical_qa.jsonl")
+    yield "medical", 1.0, (Pair(row[question], row["p"]) for row in answers for question in ("q", "detail"))
+    yield "judgments", 0.5, asked("cjrc_question_context.jsonl.zst")
+    yield "v2ex", 0.5, asked("v2ex_title_body.jsonl.zst")
+    yield "zhihu", 0.7, asked("zhihu_title_detail.jsonl.zst")
+
+
+_LOOSE = frozenset({"fewclue_mixed", "qbqtc_queries", "hot_titles", "task_dialogues", "goldminer_translations"})
+"""Loose lines or translated technology: neighbours say little about each other."""
+_TEXT_WEIGHTS = {"local_policy_mirrorCN": 2.0, "policy_texts_small": 2.0, "lctt_translations": 0.2}
+
+
+def _plain_texts(data: Path, rng: random.Random) -> _Sets:
+    """Sentences and the text around them."""
+
+    def around(path: Path) -> Iterator[Pair]:
+        return (pair for row in read_jsonl(path) for pair in plain_text_pairs(row["text"], rng))
+
+    for path in sorted((data / "train" / "pretrain").glob("*.jsonl.zst")):
+        name = path.name.partition(".")[0]
+        if name not in _LOOSE:
+            yield f"text:{name}", _TEXT_WEIGHTS.get(name, 0.5), around(path)
+    for path in sorted(data.glob("bench/*/corpus.jsonl")):
+        yield f"text:{path.parent.name}", 1.0, around(path)
 
 
 @dataclass(frozen=True, slots=True)

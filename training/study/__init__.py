@@ -1,1 +1,1 @@
-"""Studies of retrieval on public benchmarks, with parts that the product does not serve."""
+"""A study of retrieval on public benches, with parts that the product does not serve."""

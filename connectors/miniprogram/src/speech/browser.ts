@@ -1,5 +1,5 @@
 // The Web Speech API.
-import { UNHEARD, type Speech } from '.'
+import { UNHEARD, type Speech } from './platform'
 
 interface Recogniser {
   lang: string

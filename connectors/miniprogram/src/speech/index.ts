@@ -6,19 +6,8 @@ import { browserSpeech } from './browser'
 // #ifdef MP-WEIXIN
 import { wechatSpeech } from './wechat'
 // #endif
+import type { Speech } from './platform'
 
-export interface Speech {
-  canSpeak: boolean
-  canListen: boolean
-  /** Reads text aloud; `done` when it ended, whatever the reason */
-  speak(text: string, done: () => void): void
-  hush(): void
-  /** Listens until the speaker stops; exactly one of heard and failed is called, then done */
-  listen(heard: (text: string) => void, failed: (why: string) => void, done: () => void): void
-  stopListening(): void
-}
-
-export const UNHEARD = '没有听清，请再说一遍或者打字'
 const MUTE: Speech = { canSpeak: false, canListen: false, speak: () => {}, hush: () => {}, listen: () => {}, stopListening: () => {} }
 
 let platform = MUTE

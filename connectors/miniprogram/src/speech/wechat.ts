@@ -1,6 +1,6 @@
 // The 微信同声传译 plug-in (WechatSI).  A city adds it to its mini-program and to manifest.json, then builds with VITE_SPEECH_PLUGIN=1
 // (docs/wechat.zh.md).  Without it neither reading nor listening is offered: WeChat's own keyboard takes dictation.
-import { UNHEARD, type Speech } from '.'
+import { UNHEARD, type Speech } from './platform'
 
 interface Manager {
   onStop: (result: { result: string }) => void

@@ -1,22 +1,17 @@
 """Measure retrieval on a folder of queries, documents and judgements: what ``yihaoda bench DIR`` runs.
 
 The folder holds ``corpus.jsonl`` and ``queries.jsonl`` (rows of ``id`` and ``text``) and ``qrels.tsv`` (query,
-document, 1). Side by side run BM25 on jieba words, on character uni- and bigrams and on those with trigrams, vectors,
-soft word match (`soft_match`, on the hundred best by characters), and all of them fused, with how often a document's
-source is cited (`citations`) on top. BM25 sees whole documents, because it corrects for length itself and measured
-better so (hit@1 on 599 policy documents .795, on their passages .779); a vector blurs over a long text, so there a
-document's score is that of its best passage (.639, on whole documents .574).
+document, 1).  Measured is the retriever that answers, `index.search.find.find` over the documents (`Serving`), beside BM25
+alone and vectors alone.  With ``--study`` it is `training.study.fusion` instead: ways that the product does not use.
 """
 
 import json
 import math
-import re
 import time
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,50 +19,28 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bot.errors import YihaodaError
+from bot import regions
+from bot.errors import InvalidInput
 from index.encoder import Encoder, load_encoder
 from index.search import tokenize
 from index.search.dense import DenseIndex
+from index.search.find import Place, find
 from index.search.lexical import BM25Index
+from index.search.normalise import normalise
 from index.search.passages import split_passages
-from training.study.citations import citation_counts
-from training.study.soft_match import SoftMatch
+from index.search.ranking import Calibration
+from index.search.retriever import Item, Retriever
+from training.fit import calibration_for
 
-METHODS = ("bm25_word", "bm25_char", "bm25_trigram", "dense", "soft_word", "fused")
 METRICS = ("hit1", "hit5", "hit10", "recall10", "mrr10", "ndcg10", "ms_per_query")
-
-FUSION_WEIGHTS = {"bm25_word": 0.1, "bm25_char": 0.25, "bm25_trigram": 0.25, "dense": 0.2, "soft_word": 0.2}
-"""Shares of the methods in ``fused``, the same for every bench: round numbers, chosen with an eye on the development shares
-of NCPPolicies and STARD (trigrams help the first and cost the second a little) and on questions held out from training."""
-
-CITATION_WEIGHT = 0.04
-"""Added to ``fused`` for each unit of `citation_counts`; the best for 1,325 questions of a training set to
-the law articles, none of them a bench's."""
 
 _T = TypeVar("_T")
 _DEPTH = 10
 _ENCODE_BATCH = 2048
-_SOFT_DEPTH = 100  # documents that are matched softly
-_RUN = re.compile(r"[^\W_]+")
-_UNIT = re.compile(r"[a-z]+|[0-9]+|[^\W_]")
 
 
-class BenchError(YihaodaError):
+class BenchError(InvalidInput):
     """The folder cannot be used as a bench; the message, in Chinese, names file and line."""
-
-
-def fuse(scores: Mapping[str, NDArray[np.float32]], weights: Mapping[str, float]) -> NDArray[np.float32]:
-    """Weighted sum of the methods' scores over the same documents, each divided by the query's best.
-
-    BM25 has no fixed scale, so only its shape within one query means anything. Scores below zero count as zero. On
-    our benches this is better than reciprocal rank fusion, which forgets by how far the first is ahead.
-    """
-    total = np.zeros_like(next(iter(scores.values())))
-    for name, weight in weights.items():
-        best = float(scores[name].max())
-        if best > 0:
-            total += np.float32(weight / best) * np.maximum(scores[name], 0)
-    return total
 
 
 class Bench:
@@ -102,69 +75,75 @@ class Bench:
         self.relevant = [relevant[key] for key in judged]
 
 
-def run_bench(
-    folder: Path, *, encoder: Encoder | None = None, progress: bool = False, limit: int | None = None
-) -> dict[str, Any]:
-    """Measure all methods on the bench in ``folder``.
+class Ways(Protocol):
+    """Ways of searching one corpus, measured side by side."""
 
-    Args:
-        folder: where ``corpus.jsonl``, ``queries.jsonl`` and ``qrels.tsv`` lie.
-        encoder: the vectors' source; the bundled one by default.
-        progress: draw progress bars on the error stream.
-        limit: use only the first so many judged queries (the documents are always all used).
+    what: str
+    """What is measured, in Chinese"""
+    names: Mapping[str, str]
+    """What the way of each key is called, in Chinese"""
+    passages: int
+    """Into how many the documents were cut for the vectors"""
 
-    Returns:
-        ``results`` (method → metric → value; rates are 0..1, times are milliseconds), and what was measured:
-        ``documents``, ``passages``, ``queries``, ``queries_without_qrels``, ``qrels_with_unknown_ids``, ``encoder``, ``seconds``.
+    def best(self, query: str) -> dict[str, tuple[NDArray[np.int64], float]]:
+        """By each way the rows of the best ten documents, best first, and the seconds that it took."""
 
-    Raises:
-        BenchError: the folder is not a sound bench.
-        EncoderError: the bundled encoder cannot be loaded.
+
+class Serving:
+    """The retriever that answers, and the two kinds of search that it fuses, each alone.
+
+    The retriever knows Q&A: a document is one whose only wording and whose answer are its text.  BM25 sees whole
+    documents, because it corrects for length itself and measured better so (hit@1 on 599 policy documents .795, on their
+    passages .779).
     """
-    began = time.perf_counter()
-    bench = Bench(folder, limit)
-    console = Console(stderr=True)
-    bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
-    )
-    with bar if progress else nullcontext():
-        methods = Retrieval(bench.texts, encoder or load_encoder(), bar if progress else None)
-        scored = _track(bench.queries, "检索", bar if progress else None)
-        ranked: dict[str, list[NDArray[np.int64]]] = {name: [] for name in METHODS}
-        seconds = dict.fromkeys(METHODS, 0.0)
-        for query in scored:
-            scores, took = methods.scores(query)
-            for name in METHODS:
-                start = time.perf_counter()
-                ranked[name].append(_best(scores[name], _DEPTH))
-                seconds[name] += took[name] + time.perf_counter() - start
-    return {
-        "results": {
-            name: {
-                **rank_metrics(ranked[name], bench.relevant),
-                "ms_per_query": round(1000 * seconds[name] / len(bench.queries), 3),
-            }
-            for name in METHODS
-        },
-        "documents": len(bench.texts),
-        "passages": methods.passages,
-        "queries": len(bench.queries),
-        "queries_without_qrels": bench.unjudged,
-        "qrels_with_unknown_ids": bench.unknown,
-        "encoder": {"name": methods.encoder.name, "checksum": methods.encoder.checksum, "dim": methods.encoder.dim},
-        "seconds": round(time.perf_counter() - began, 1),
-    }
+
+    what = "产品的检索"
+    names: Mapping[str, str] = {"retriever": "产品的检索", "bm25": "只用 BM25（按字）", "dense": "只用向量"}
+
+    def __init__(
+        self,
+        texts: Sequence[str],
+        encoder: Encoder,
+        bar: Progress | None = None,
+        calibration: Calibration | None = None,
+    ) -> None:
+        """Args:
+        calibration: weights of the ranker; those for the encoder by default, which are fitted now if none are shipped.
+        """
+        self._chars = BM25Index.build(map(tokenize.ngrams, track(texts, "字组", bar)))
+        self._dense = DensePassages(texts, encoder, bar)
+        self.passages = self._dense.passages
+        task = bar.add_task("产品的索引", total=1) if bar else None
+        items = [Item(str(row), "", regions.NATION, "", (text,), text) for row, text in enumerate(texts)]
+        self._retriever = Retriever.build(items, encoder)
+        self._calibration = calibration or calibration_for(encoder)
+        if bar and task is not None:
+            bar.advance(task)
+
+    def best(self, query: str) -> dict[str, tuple[NDArray[np.int64], float]]:
+        """See `Ways`."""
+        single: dict[str, Callable[[], NDArray[np.int64]]] = {
+            "retriever": lambda: self._found(query),
+            "bm25": lambda: highest(self._chars.scores(tokenize.ngrams(query))),
+            "dense": lambda: highest(self._dense.scores(query)),
+        }
+        best = {}
+        for name, way in single.items():
+            start = time.perf_counter()
+            best[name] = way(), time.perf_counter() - start
+        return best
+
+    def _found(self, query: str) -> NDArray[np.int64]:
+        place = Place(served=regions.NATION, said=None)
+        ranked = find(self._retriever, self._calibration, normalise(query), place).ranked
+        return np.array([int(one.candidate.item.id) for one in ranked[:_DEPTH]], dtype=np.int64)
 
 
-class Retrieval:
-    """The methods over a corpus."""
+class DensePassages:
+    """Vectors alone.  A vector blurs over a long text, so a document's score is that of its best passage (hit@1 on 599 policy
+    documents .639, on whole ones .574)."""
 
     def __init__(self, texts: Sequence[str], encoder: Encoder, bar: Progress | None = None) -> None:
-        self.encoder = encoder
-        words = [tokenize.words(text) for text in _track(texts, "分词", bar)]
-        self._word = BM25Index.build(words)
-        self._char = BM25Index.build(map(tokenize.ngrams, _track(texts, "字组", bar)))
-        self._trigram = BM25Index.build(map(trigrams, _track(texts, "三字组", bar)))
         passages: list[str] = []
         starts: list[int] = []  # passages of a document are neighbours: its best is a maximum over a slice
         for text in texts:
@@ -172,49 +151,69 @@ class Retrieval:
             passages.extend(split_passages(text) or [""])
         self.passages = len(passages)
         self._starts = np.array(starts, dtype=np.int64)
+        self._encoder = encoder
         batches = [passages[start : start + _ENCODE_BATCH] for start in range(0, len(passages), _ENCODE_BATCH)]
-        self._dense = DenseIndex.build(np.concatenate([encoder.encode(b) for b in _track(batches, "向量", bar)]))
-        self._soft = SoftMatch(words, encoder)
-        self._citations = citation_counts(texts)
+        self._index = DenseIndex.build(np.concatenate([encoder.encode(batch) for batch in track(batches, "向量", bar)]))
 
-    def scores(self, query: str) -> tuple[dict[str, NDArray[np.float32]], dict[str, float]]:
-        """For each method the score of every document, and the seconds it took (``fused``: all of them)."""
-        words = tokenize.words(query)
-        scores: dict[str, NDArray[np.float32]] = {}
-        took: dict[str, float] = {}
-        single: dict[str, Callable[[], NDArray[np.float32]]] = {
-            "bm25_word": lambda: self._word.scores(words),
-            "bm25_char": lambda: self._char.scores(tokenize.ngrams(query)),
-            "bm25_trigram": lambda: self._trigram.scores(trigrams(query)),
-            "dense": lambda: np.maximum.reduceat(self._dense.scores(self.encoder.encode([query])[0]), self._starts),
-            "soft_word": lambda: self._soft_scores(words, scores["bm25_char"]),
-        }
-        for name, method in single.items():
-            start = time.perf_counter()
-            scores[name] = method()
-            took[name] = time.perf_counter() - start
-        start = time.perf_counter()
-        fused = fuse(scores, FUSION_WEIGHTS)
-        scores["fused"] = np.where(fused > 0, fused + np.float32(CITATION_WEIGHT) * self._citations, 0)
-        took["fused"] = sum(took.values()) + time.perf_counter() - start
-        return scores, took
-
-    def _soft_scores(self, words: Sequence[str], first: NDArray[np.float32]) -> NDArray[np.float32]:
-        rows = _best(first, _SOFT_DEPTH)
-        scores = np.zeros_like(first)
-        scores[rows] = self._soft.scores(words, rows)
-        return scores
+    def scores(self, query: str) -> NDArray[np.float32]:
+        """The score of every document."""
+        return np.maximum.reduceat(self._index.scores(self._encoder.encode([query])[0]), self._starts)
 
 
-def trigrams(text: str) -> list[str]:
-    """Characters and runs of two and three neighbouring ones; a Latin word or a number counts as one character."""
-    tokens: list[str] = []
-    for run in _RUN.findall(unicodedata.normalize("NFKC", text).lower()):
-        units = _UNIT.findall(run)
-        tokens.extend(
-            "".join(units[end - size : end]) for end in range(1, len(units) + 1) for size in (1, 2, 3) if size <= end
-        )
-    return tokens
+def run_bench(
+    folder: Path,
+    ways: Callable[[Sequence[str], Encoder, Progress | None], Ways] = Serving,
+    *,
+    encoder: Encoder | None = None,
+    progress: bool = False,
+    limit: int | None = None,
+) -> dict[str, Any]:
+    """Measure ways of searching on the bench in ``folder``.
+
+    Args:
+        folder: where ``corpus.jsonl``, ``queries.jsonl`` and ``qrels.tsv`` lie.
+        ways: makes what is measured from the documents' texts: the retriever that answers, by default.
+        encoder: the vectors' source; the bundled one by default.
+        progress: draw progress bars on the error stream.
+        limit: use only the first so many judged queries (the documents are always all used).
+
+    Returns:
+        ``what`` is measured (in Chinese), ``names`` (way → Chinese), ``results`` (way → metric → value; rates are 0..1,
+        times are milliseconds), and on what: ``documents``, ``passages``, ``queries``, ``queries_without_qrels``,
+        ``qrels_with_unknown_ids``, ``encoder``, ``seconds``.
+
+    Raises:
+        BenchError: the folder is not a sound bench.
+        EncoderError: the bundled encoder cannot be loaded.
+    """
+    began = time.perf_counter()
+    bench = Bench(folder, limit)
+    encoder = encoder or load_encoder()
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+    )
+    with bar if progress else nullcontext():
+        made = ways(bench.texts, encoder, bar if progress else None)
+        best = [made.best(query) for query in track(bench.queries, "检索", bar if progress else None)]
+    return {
+        "what": made.what,
+        "names": dict(made.names),
+        "results": {
+            name: {
+                **rank_metrics([one[name][0] for one in best], bench.relevant),
+                "ms_per_query": round(1000 * sum(one[name][1] for one in best) / len(best), 3),
+            }
+            for name in made.names
+        },
+        "documents": len(bench.texts),
+        "passages": made.passages,
+        "queries": len(bench.queries),
+        "queries_without_qrels": bench.unjudged,
+        "qrels_with_unknown_ids": bench.unknown,
+        "encoder": {"name": encoder.name, "checksum": encoder.checksum, "dim": encoder.dim},
+        "seconds": round(time.perf_counter() - began, 1),
+    }
 
 
 def rank_metrics(ranked: Sequence[NDArray[np.int64]], relevant: Sequence[set[int]]) -> dict[str, float]:
@@ -239,7 +238,7 @@ def rank_metrics(ranked: Sequence[NDArray[np.int64]], relevant: Sequence[set[int
 def print_table(report: dict[str, Any], console: Console | None = None) -> None:
     """Draw a report of `run_bench` for a person."""
     table = Table(
-        title=f"检索评测：{report['queries']} 个问题，{report['documents']} 篇文档（{report['passages']} 段），"
+        title=f"{report['what']}：{report['queries']} 个问题，{report['documents']} 篇文档（{report['passages']} 段），"
         f"语义模型 {report['encoder']['name']}，用时 {report['seconds']} 秒"
     )
     table.add_column("方法")
@@ -252,7 +251,7 @@ def print_table(report: dict[str, Any], console: Console | None = None) -> None:
         for metric in METRICS[:-1]:
             text = f"{values[metric]:.3f}"
             cells.append(f"[bold]{text}[/bold]" if values[metric] == best[metric] else text)
-        table.add_row(name, *cells, f"{values['ms_per_query']:.1f}")
+        table.add_row(report["names"][name], *cells, f"{values['ms_per_query']:.1f}")
     console = console or Console()
     console.print(table)
     if report["queries_without_qrels"]:
@@ -261,7 +260,7 @@ def print_table(report: dict[str, Any], console: Console | None = None) -> None:
         console.print(f"qrels.tsv 中有 {report['qrels_with_unknown_ids']} 条标注的编号找不到，已忽略。")
 
 
-def _best(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+def highest(scores: NDArray[np.float32], k: int = _DEPTH) -> NDArray[np.int64]:
     """Rows of the ``k`` highest scores, best first; of equal ones the lower row first, so that runs agree."""
     k = min(k, len(scores))
     floor = np.partition(scores, len(scores) - k)[len(scores) - k]
@@ -271,7 +270,8 @@ def _best(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
     return rows[np.lexsort((rows, -scores[rows]))]
 
 
-def _track(items: Sequence[_T], label: str, bar: Progress | None) -> Iterator[_T]:
+def track(items: Sequence[_T], label: str, bar: Progress | None) -> Iterator[_T]:
+    """The items one by one, with a progress bar where there is one to draw it."""
     return iter(items) if bar is None else iter(bar.track(items, description=label))
 
 

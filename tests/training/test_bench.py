@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
+from functools import partial
 from io import StringIO
 from pathlib import Path
 
@@ -11,17 +12,14 @@ import pytest
 from numpy.typing import NDArray
 from rich.console import Console
 
+from bot import regions
 from index.encoder import Encoder, load_encoder
-from training.study.bench import (
-    FUSION_WEIGHTS,
-    METHODS,
-    METRICS,
-    BenchError,
-    fuse,
-    print_table,
-    rank_metrics,
-    run_bench,
-)
+from index.search.find import Place, find
+from index.search.normalise import normalise
+from index.search.retriever import Item, Retriever
+from training.bench import METRICS, BenchError, Serving, print_table, rank_metrics, run_bench
+from training.fit import calibration_for
+from training.study.fusion import FUSION_WEIGHTS, Fusion, fuse
 
 CORPUS = {
     "d1": "居民身份证遗失的，应当到公安派出所申请补领，携带户口簿。",
@@ -69,30 +67,42 @@ def test_only_the_first_ten_count() -> None:
     assert set(metrics.values()) == {0.0}
 
 
-def test_fusing_follows_the_weights_and_survives_empty_scores() -> None:
-    scores = {"one": np.array([2, 1, 0], np.float32), "two": np.array([-1, 5, 10], np.float32)}
-    assert fuse(scores, {"one": 0.75, "two": 0.25}) == pytest.approx([0.75, 0.5, 0.25])
-    nothing = {"one": np.zeros(3, np.float32), "two": np.array([-1, -2, -3], np.float32)}
-    assert fuse(nothing, {"one": 0.5, "two": 0.5}).tolist() == [0, 0, 0]
-    assert set(FUSION_WEIGHTS) == set(METHODS) - {"fused"}
-    assert sum(FUSION_WEIGHTS.values()) == pytest.approx(1)
-
-
-def test_a_small_bench_from_end_to_end(folder: Path, encoder: Encoder) -> None:
-    report = run_bench(folder, encoder=encoder)
-    assert tuple(report["results"]) == METHODS
-    for values in report["results"].values():
+@pytest.mark.parametrize("ways", [Serving, Fusion])
+def test_a_small_bench_from_end_to_end(folder: Path, encoder: Encoder, ways: type[Serving | Fusion]) -> None:
+    report = run_bench(folder, ways, encoder=encoder)
+    results = report["results"]
+    assert list(results) == list(report["names"]) == list(ways.names)
+    for values in results.values():
         assert tuple(values) == METRICS
         assert values["hit5"] == values["hit10"] == 1  # only five documents
         assert values["ms_per_query"] > 0
-    for method in ("bm25_char", "fused"):
-        assert report["results"][method]["hit1"] == 1
-    assert report["results"]["bm25_word"]["hit1"] >= 2 / 3 - 1e-4
-    assert report["results"]["dense"]["hit1"] >= 2 / 3 - 1e-4
+    for way in ("retriever", "bm25") if ways is Serving else ("bm25_char", "fused"):
+        assert results[way]["hit1"] == 1
+    assert results["dense"]["hit1"] >= 2 / 3 - 1e-4
     assert (report["documents"], report["queries"], report["queries_without_qrels"]) == (5, 3, 1)
     assert report["passages"] > 5  # the long one was cut
     assert report["encoder"] == {"name": encoder.name, "checksum": encoder.checksum, "dim": encoder.dim}
     json.dumps(report)
+
+
+def test_what_is_measured_is_the_order_of_what_answers(encoder: Encoder) -> None:
+    texts = list(CORPUS.values())
+    retriever = Retriever.build([Item(str(n), "", regions.NATION, "", (t,), t) for n, t in enumerate(texts)], encoder)
+    serving = Serving(texts, encoder)
+    for query in QUERIES.values():
+        asked = normalise(f"请问一下，{query}谢谢")  # what the product leaves out is left out here, too
+        found = find(retriever, calibration_for(encoder), asked, Place(regions.NATION, None))
+        rows, _ = serving.best(asked.raw)["retriever"]
+        assert [str(row) for row in rows] == [one.candidate.item.id for one in found.ranked]
+
+
+def test_the_study_fuses_by_its_weights_and_survives_empty_scores() -> None:
+    scores = {"one": np.array([2, 1, 0], np.float32), "two": np.array([-1, 5, 10], np.float32)}
+    assert fuse(scores, {"one": 0.75, "two": 0.25}) == pytest.approx([0.75, 0.5, 0.25])
+    nothing = {"one": np.zeros(3, np.float32), "two": np.array([-1, -2, -3], np.float32)}
+    assert fuse(nothing, {"one": 0.5, "two": 0.5}).tolist() == [0, 0, 0]
+    assert set(FUSION_WEIGHTS) == set(Fusion.names) - {"fused"}
+    assert sum(FUSION_WEIGHTS.values()) == pytest.approx(1)
 
 
 def test_the_dense_results_come_from_the_encoder(folder: Path) -> None:
@@ -104,9 +114,11 @@ def test_the_dense_results_come_from_the_encoder(folder: Path) -> None:
         def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
             return np.tile(np.array([[1, 0]], np.float32), (len(texts), 1))
 
-    report = run_bench(folder, encoder=Blind())
-    assert report["results"]["dense"]["hit1"] == pytest.approx(1 / 3, abs=1e-4)  # always the first document
-    assert report["results"]["bm25_char"]["hit1"] == 1
+    fitted = partial(Serving, calibration=calibration_for(None))
+    for ways, bm25 in ((fitted, "bm25"), (Fusion, "bm25_char")):
+        report = run_bench(folder, ways, encoder=Blind())
+        assert report["results"]["dense"]["hit1"] == pytest.approx(1 / 3, abs=1e-4)  # always the first document
+        assert report["results"][bm25]["hit1"] == 1
 
 
 def test_limit_takes_the_first_judged_queries(folder: Path, encoder: Encoder) -> None:
@@ -118,7 +130,7 @@ def test_a_header_blank_lines_a_byte_order_mark_and_number_ids_are_fine(tmp_path
     (tmp_path / "queries.jsonl").write_text('{"id": "q", "text": "身份证"}\r\n')
     (tmp_path / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\nq\t1\t1\nq\t2\t0\n\n")
     report = run_bench(tmp_path, encoder=encoder)
-    assert report["results"]["fused"]["recall10"] == 1
+    assert report["results"]["retriever"]["recall10"] == 1
 
 
 def test_judgements_of_unknown_ids_are_counted_not_fatal(folder: Path, encoder: Encoder) -> None:
@@ -173,11 +185,15 @@ def test_a_file_that_is_not_utf8_is_named(folder: Path) -> None:
         run_bench(folder)
 
 
-def test_the_table_shows_every_method_and_what_was_left_out(folder: Path, encoder: Encoder) -> None:
+@pytest.mark.parametrize("ways", [Serving, Fusion])
+def test_the_table_says_what_was_measured_and_what_was_left_out(
+    folder: Path, encoder: Encoder, ways: type[Serving | Fusion]
+) -> None:
     out = StringIO()
-    print_table(run_bench(folder, encoder=encoder), Console(file=out, width=140))
+    print_table(run_bench(folder, ways, encoder=encoder), Console(file=out, width=140))
     shown = out.getvalue()
-    assert all(name in shown for name in METHODS)
+    assert all(name in shown for name in ways.names.values())
+    assert ("研究" in shown) == (ways is Fusion)
     assert "3 个问题" in shown
     assert "1 个问题没有可用的标注" in shown
 

@@ -1,0 +1,70 @@
+"""Whether the gateway is well: what a load balancer, systemd and Prometheus ask for."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+
+from bot import crypto, disk
+from connectors import metrics
+from connectors.gateway.disks import measure
+from connectors.turns.dispatcher import depths
+from connectors.web.context import Gateway
+
+log = structlog.get_logger(__name__)
+
+router = APIRouter(tags=["service"])
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """The process lives."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", responses={503: {"description": "Citizens can't be answered; says why"}})
+async def readyz(request: Request) -> JSONResponse:
+    """Whether messages are accepted (database) and answered (index); ``degraded`` with 200 where the gateway still answers.
+
+    One gateway serves a database: a Rasa that is down, a disk without room, or a log that can't be written, is for people
+    to see to, not for a load balancer, which would take the last gateway away.
+    """
+    here: Gateway = request.app.state.gateway
+    reasons = await request.app.state.disks.reasons()
+    checks: dict[str, object] = {"accepting": False, "answering": False, "rasa": await here.rasa.ready()}
+    checks |= {"reasons": reasons, "keys": crypto.get_cipher().fingerprints}
+    if not checks["rasa"]:
+        reasons.append("Rasa 没有应答，网关自己作答。")
+    if request.app.state.retention_refused:
+        reasons.append(request.app.state.retention_refused)
+    try:
+        checks["accepting"] = await asyncio.to_thread(depths) is not None
+        if not here.loading.done():
+            return JSONResponse({"status": "loading", **checks}, status_code=503)
+        loaded = await asyncio.to_thread(here.assistant.reader.get)
+        checks["answering"] = True
+        checks["index"] = loaded.version
+        checks["index_error"] = here.assistant.reader.error
+    except Exception as error:
+        checks["error"] = disk.reason(error) or str(error)
+        return JSONResponse({"status": "unavailable", **checks}, status_code=503)
+    return JSONResponse({"status": "degraded" if reasons else "ok", **checks})
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+async def prometheus(request: Request) -> Response:
+    """Prometheus metrics."""
+    here: Gateway = request.app.state.gateway
+    try:
+        outbox, inbox = await asyncio.to_thread(depths)
+        metrics.OUTBOX_DEPTH.set(outbox)
+        metrics.INBOX_OPEN.set(inbox)
+        await asyncio.to_thread(measure, here.settings)
+        if here.loading.done():
+            metrics.INDEX_LAG.set(await asyncio.to_thread(here.assistant.reader.lag))
+    except Exception:
+        log.exception("metrics.incomplete")
+    return PlainTextResponse(metrics.render(), media_type="text/plain; version=0.0.4")

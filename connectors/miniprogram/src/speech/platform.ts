@@ -1,0 +1,13 @@
+// What each platform's speech offers.
+export interface Speech {
+  canSpeak: boolean
+  canListen: boolean
+  /** Reads text aloud; `done` when it ended, whatever the reason */
+  speak(text: string, done: () => void): void
+  hush(): void
+  /** Listens until the speaker stops; exactly one of heard and failed is called, then done */
+  listen(heard: (text: string) => void, failed: (why: string) => void, done: () => void): void
+  stopListening(): void
+}
+
+export const UNHEARD = '没有听清，请再说一遍或者打字'
