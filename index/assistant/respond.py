@@ -495,13 +495,13 @@ class Assistant:
             return None
         together = self._find(loaded, query, work, (expects.question,))
         scores = {one.candidate.item.id: one.score for one in together.ranked}
-        own = {one.candidate.item.id: one.score for one in alone.ranked}
-        lowest = min(own.values(), default=0.0)
+        said_now = {one.candidate.item.id: one.score for one in alone.ranked}
+        lowest = min(said_now.values(), default=0.0)
         fitting = [id_ for id_ in among if id_ in scores]
         if not fitting or max(scores[id_] for id_ in fitting) < together.ranked[0].score - _OPTIONS_FIRST:
             return None
         # What is said now tells them apart better than the question, which found them all.
-        best = max(fitting, key=lambda id_: scores[id_] + _SAID_NOW * own.get(id_, lowest))
+        best = max(fitting, key=lambda id_: scores[id_] + _SAID_NOW * said_now.get(id_, lowest))
         work.explain |= {"by_words": query.text, "chosen": best}
         others = [id_ for id_ in expects.items if id_ != best]
         return self._answer(work, best, limits.likely_at, expects.question, others=others[:MAX_OTHERS])
