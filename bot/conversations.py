@@ -40,6 +40,13 @@ class Agreement(BaseModel):
     at: datetime
 
 
+class OpenDanger(BaseModel):
+    """The danger that was last heard: what follows is read in its light for a while."""
+
+    kinds: tuple[str, ...]
+    at: datetime
+
+
 class Context(BaseModel):
     """What a conversation remembers from turn to turn.  Rasa's tracker may vanish; this does not."""
 
@@ -61,6 +68,7 @@ class Context(BaseModel):
     rateable: str | None = None
     """The turn whose reply a 有用/没用 is about."""
     privacy: Agreement | None = None
+    danger: OpenDanger | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -70,6 +70,7 @@ class AnswerReply(_Model):
     question: str
     text: str
     confidence: float = Field(ge=0, le=1, description="Calibrated probability that this answers the question.")
+    opening: str | None = Field(default=None, description="Said before the answer (请节哀。)")
     certainty: Literal["sure", "likely"] = Field(
         default="sure", description="likely: say so above the question (您问的可能是：), and offer the others."
     )
@@ -220,8 +221,16 @@ class EmergencyReply(_Model):
     """Danger to life or property: the number to call, before anything else."""
 
     type: Literal["emergency"] = "emergency"
-    text: str
-    phones: list[str]
+    text: str = Field(description="All of it in plain words, for a channel that shows nothing else.")
+    phones: list[str] = Field(description="To dial, the first one first and largest.")
+    kind: str = Field(default="unknown", description="See bot.danger.")
+    possible: bool = Field(
+        default=False, description="It may be a danger and may be none: a question, and the numbers."
+    )
+    lead: str = Field(default="", description="The first sentence of the text")
+    steps: list[str] = Field(default_factory=list, description="The others: what to do until help is there")
+    labels: dict[str, str] = Field(default_factory=dict, description="What each number is (120: 急救)")
+    sms: str | None = Field(default=None, description="Where to write to instead, where speaking is dangerous")
 
 
 Reply = Annotated[

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from bot import audit, database
 from bot.clock import SHANGHAI, utcnow
 from bot.errors import YihaodaError
-from bot.models.conversations import ChannelUser, Conversation, InboxMessage, OutboxMessage, Rating, TurnEffect
+from bot.models.conversations import Alarm, ChannelUser, Conversation, InboxMessage, OutboxMessage, Rating, TurnEffect
 from bot.models.housekeeping import AuditEntry, LastPurge
 from bot.models.tickets import Ticket
 
@@ -158,6 +158,7 @@ def erase(session: Session, conversation_ids: Sequence[str]) -> None:
     for statement in (
         update(Ticket).where(Ticket.conversation_id.in_(gone)).values(conversation_id=None, turn_id=None),
         delete(Rating).where(Rating.turn_id.in_(said)),
+        delete(Alarm).where(Alarm.turn_id.in_(said)),
         delete(TurnEffect).where(TurnEffect.turn_id.in_(said)),
         delete(OutboxMessage).where(OutboxMessage.conversation_id.in_(gone)),
         delete(InboxMessage).where(InboxMessage.conversation_id.in_(gone)),

@@ -134,6 +134,11 @@ class Settings(BaseSettings):
     centres_file: str = Field(default="", description="办事点表格（CSV）：市民发来位置时，告诉最近的几个。")
     wechat_api_url: str = Field(default="", description="微信接口的地址。留空用微信自己的，一般不用改。")
 
+    danger_webhook: str = Field(
+        default="",
+        description="值班群机器人的地址（企业微信或钉钉）：听到险情时通知，只说种类、会话和时间，不带市民的话。留空不通知。",
+    )
+
     retention_days: int = Field(default=180, ge=1, description="会话原文保留天数，过期后清除。")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="日志级别。")
     log_dir: str = Field(default="", description="日志文件夹。留空用数据目录里的 logs。")

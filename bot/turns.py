@@ -16,12 +16,12 @@ from typing import Any, Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot import conversations, database
+from bot import alarms, conversations, database
 from bot.clock import utcnow
 from bot.conversations import Context
 from bot.errors import NotFound
 from bot.models.conversations import Conversation, InboxMessage, State, TurnEffect
-from bot.replies import REPLIES, Reply
+from bot.replies import REPLIES, EmergencyReply, Reply
 from bot.settings import Settings
 
 Engine = Literal["rasa", "fallback", "human"]
@@ -86,16 +86,19 @@ def receive(
     turn_id: str | None = None,
     now: datetime | None = None,
     known: Callable[[Context], Outcome] | None = None,
+    hears: Callable[[Turn], Outcome | None] | None = None,
 ) -> Receipt:
     """Store a message under its unique (channel, message id).  A repeat gives the first one's turn.
 
-    In state ``human`` the turn is settled at once: the message is the agent's to answer.
+    In state ``human`` the turn is settled at once: the message is the agent's to answer.  So is one in which somebody is in
+    danger, in every state: neither Rasa nor a queue may stand between a citizen and the number to call.
 
     Args:
         conversation: locked by the caller.
         source: the pseudonym of the sender's address, or of the openid in WeChat.
         turn_id: what to call a new turn; ``new_id()`` if not given.
         known: what a new turn comes to where the channel knows it already (the rest of a long reply, say); settled at once.
+        hears: what a message in which somebody is in danger comes to; None for any other.
     """
     at = now or utcnow()
     key = f"{conversation.id}:{message_id}"
@@ -124,10 +127,15 @@ def receive(
     session.add(message)
     session.flush()
     human = conversation.state == "human"
-    if known is None and not human:
-        return Receipt(message.turn_id, True, conversation.state, None)
     context = conversations.context_of(conversation)
-    outcome = known(context) if known else Outcome(replies=[], context=context, decision="forwarded")
+    if known:
+        outcome = known(context)
+    else:
+        turn = Turn(message.turn_id, conversation.id, text, conversation.state, context, at, source=source or "")
+        heard = hears(turn) if hears else None
+        if heard is None and not human:
+            return Receipt(message.turn_id, True, conversation.state, None)
+        outcome = heard or Outcome(replies=[], context=context, decision="forwarded")
     _write(session, conversation, message, "human" if human else "fallback", outcome.decision, outcome, at)
     return Receipt(message.turn_id, True, conversation.state, outcome.replies)
 
@@ -210,6 +218,9 @@ def _write(
     conversations.remember(conversation, outcome.context)
     if outcome.effect is not None:
         outcome.effect(session)
+    for reply in outcome.replies:
+        if isinstance(reply, EmergencyReply):
+            alarms.raise_(session, conversation.id, message.turn_id, reply, now)
     if outcome.replies:
         conversations.say(session, conversation, outcome.replies, sender="bot", turn_id=message.turn_id, now=now)
 

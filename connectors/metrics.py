@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from bot.replies import EmergencyReply
+from bot.turns import Receipt
+
 REGISTRY = CollectorRegistry()
 
 TURNS = Counter("yihaoda_turns_total", "Turns settled, by who decided", ["engine"], registry=REGISTRY)
@@ -25,7 +28,17 @@ DISK_FREE = Gauge("yihaoda_disk_free_bytes", "Room left on a folder's disk", ["f
 LOG_LOST = Gauge(
     "yihaoda_log_lines_lost", "Lines that could not be written since the start", ["log"], registry=REGISTRY
 )
+DANGERS_UNSEEN = Gauge("yihaoda_dangers_unseen", "Dangers that nobody has seen to yet", registry=REGISTRY)
+DANGERS = Counter("yihaoda_dangers_total", "Dangers heard by the gateway", ["kind"], registry=REGISTRY)
 INBOX_OPEN = Gauge("yihaoda_inbox_open", "Messages without their reply", registry=REGISTRY)
+
+
+def count_dangers(receipt: Receipt) -> bool:
+    """Whether a message that was just received tells of danger; counts it, once."""
+    alarmed = [reply for reply in receipt.replies or () if isinstance(reply, EmergencyReply)]
+    for reply in alarmed if receipt.new else ():
+        DANGERS.labels(reply.kind).inc()
+    return bool(alarmed)
 
 
 def render() -> bytes:

@@ -88,6 +88,24 @@ class TurnEffect(Base):
     settled_at: Mapped[datetime]
 
 
+class Alarm(Base):
+    """A danger that was heard in a turn.  What was said is not in it."""
+
+    __tablename__ = "alarms"
+
+    turn_id: Mapped[str] = mapped_column(ForeignKey("inbox.turn_id"), primary_key=True)
+    conversation_id: Mapped[str] = mapped_column(String(32), index=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    """See ``bot.danger``"""
+    possible: Mapped[bool]
+    """It got the caring question, not the card"""
+    at: Mapped[datetime] = mapped_column(index=True)
+    seen_by: Mapped[str | None] = mapped_column(Text)
+    seen_at: Mapped[datetime | None] = mapped_column(index=True)
+    told_at: Mapped[datetime | None]
+    """When the duty phone was told"""
+
+
 class OutboxMessage(Base):
     """What the assistant or an agent says: stored, then delivered by the channel."""
 

@@ -305,8 +305,16 @@ def _receive(
         if not here.messages.allow(conversation_id):
             raise TooMany("消息发得太快了，请稍等一会儿再发。")
         receipt = turns.receive(
-            session, conversation, body.message_id, body.text, here.settings, source=source, turn_id=turn_id
+            session,
+            conversation,
+            body.message_id,
+            body.text,
+            here.settings,
+            source=source,
+            turn_id=turn_id,
+            hears=here.assistant.hears,
         )
+        metrics.count_dangers(receipt)
         return receipt, conversation.channel
 
 

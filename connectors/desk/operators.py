@@ -10,9 +10,10 @@ from pydantic import BaseModel, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot import conversations, database, desk, security_log
+from bot import alarms, conversations, database, desk, security_log
 from bot.clock import utcnow
 from bot.crypto import same
+from bot.danger import KINDS, NAMES
 from bot.errors import NotFound, Unauthorised
 from bot.masking import mask, mask_phone, mask_record
 from bot.models.conversations import Conversation, TurnEffect
@@ -175,17 +176,65 @@ def set_duty(body: Duty) -> None:
         desk.set_duty(session, body.agent, until)
 
 
+class AlarmView(BaseModel):
+    """A danger that was heard and that nobody has seen to yet."""
+
+    turn_id: str
+    conversation_id: str
+    kind: str
+    name: str
+    possible: bool
+    at: datetime
+    state: str
+    """The conversation's"""
+    lines: list[dict[str, str]]
+
+
+@router.get("/dangers")
+def list_dangers() -> list[AlarmView]:
+    """Dangers that nobody has seen to yet, in every state of a conversation: the certain ones first, the newest first."""
+    with database.read() as session:
+        return [
+            AlarmView(
+                turn_id=one.turn_id,
+                conversation_id=one.conversation_id,
+                kind=one.kind,
+                name=next((NAMES[kind] for kind in KINDS if kind == one.kind), one.kind),
+                possible=one.possible,
+                at=one.at,
+                state=session.get_one(Conversation, one.conversation_id).state,
+                lines=[mask_record(line) for line in conversations.transcript(session, one.conversation_id, last=6)],
+            )
+            for one in alarms.unseen(session)
+        ]
+
+
+@router.post("/dangers/{turn_id}/seen", status_code=204, responses=_CHANGES)
+def saw_danger(turn_id: str, body: ByAgent) -> None:
+    """Somebody has seen to it; it leaves the list and stands in the audit log."""
+    with database.write() as session:
+        alarms.seen(session, turn_id, body.agent, utcnow())
+
+
 @router.get("/conversations")
 def waiting_conversations() -> list[dict[str, Any]]:
-    """Conversations that wait for a human, the longest-waiting first, with their last lines."""
+    """Conversations that wait for a human, with their last lines: those in danger first, then the longest-waiting.
+
+    ``danger``: the kind of danger that was heard in it and that nobody has seen to yet, or null.
+    """
     with database.read() as session:
+        alarmed = {one.conversation_id: one.kind for one in reversed(alarms.unseen(session))}
         rows = session.scalars(
-            select(Conversation).where(Conversation.state == "waiting").order_by(Conversation.active_at).limit(100)
+            select(Conversation)
+            .where(Conversation.state == "waiting")
+            .order_by(Conversation.id.not_in(alarmed), Conversation.active_at)
+            .limit(100)
         )
         return [
             {
                 "id": row.id,
                 "active_at": row.active_at,
+                "danger": alarmed.get(row.id),
                 "lines": [mask_record(line) for line in conversations.transcript(session, row.id, last=10)],
             }
             for row in rows

@@ -21,7 +21,7 @@ from bot.private import keep_private
 from bot.retention import PurgeRefused
 from bot.settings import get_settings
 from connectors.citizens import conversations
-from connectors.desk import operators
+from connectors.desk import duty_phone, operators
 from connectors.gateway import errors, health, pages
 from connectors.gateway.disks import Disks
 from connectors.turns.dispatcher import Dispatcher
@@ -71,6 +71,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.retention_refused = None
     tasks = [loading, asyncio.create_task(_recover_forever(app, dispatcher, settings.retention_days))]
     tasks += [asyncio.create_task(one.deliver_forever()) for one in apps]
+    if settings.danger_webhook:
+        tasks.append(asyncio.create_task(duty_phone.tell_forever(settings.danger_webhook)))
     try:
         yield
     finally:

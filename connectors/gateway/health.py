@@ -8,11 +8,12 @@ import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from bot import crypto, disk
+from bot import alarms, crypto, database, disk
 from connectors import metrics
 from connectors.gateway.disks import measure
 from connectors.turns.dispatcher import depths
 from connectors.web.context import Gateway
+from index.danger.classifier import bundled
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +39,8 @@ async def readyz(request: Request) -> JSONResponse:
     checks |= {"reasons": reasons, "keys": crypto.get_cipher().fingerprints}
     if not checks["rasa"]:
         reasons.append("Rasa 没有应答，网关自己作答。")
+    if bundled() is None:
+        reasons.append("险情识别的模型读不出来，现在只靠词句规则。")
     if request.app.state.retention_refused:
         reasons.append(request.app.state.retention_refused)
     try:
@@ -62,9 +65,15 @@ async def prometheus(request: Request) -> Response:
         outbox, inbox = await asyncio.to_thread(depths)
         metrics.OUTBOX_DEPTH.set(outbox)
         metrics.INBOX_OPEN.set(inbox)
+        metrics.DANGERS_UNSEEN.set(await asyncio.to_thread(_dangers_unseen))
         await asyncio.to_thread(measure, here.settings)
         if here.loading.done():
             metrics.INDEX_LAG.set(await asyncio.to_thread(here.assistant.reader.lag))
     except Exception:
         log.exception("metrics.incomplete")
     return PlainTextResponse(metrics.render(), media_type="text/plain; version=0.0.4")
+
+
+def _dangers_unseen() -> int:
+    with database.read() as session:
+        return alarms.count_unseen(session)

@@ -131,7 +131,8 @@ def show(console: Console, reply: Reply) -> None:
                 lines.append(f"答复：{escape(reply.answer)}")
             console.print(Panel("\n".join(lines), title="工单进度", title_align="left", border_style="yellow"))
         case EmergencyReply():
-            console.print(Panel(escape(reply.text), border_style="bold red"))
+            calls = [f"[bold red]{phone}[/] {escape(reply.labels.get(phone, ''))}" for phone in reply.phones]
+            console.print(Panel("\n".join([*calls, "", escape(reply.text)]), border_style="bold red"))
         case TextReply() | HandoverReply():
             console.print(escape(reply.text))
         case _:
@@ -139,7 +140,7 @@ def show(console: Console, reply: Reply) -> None:
 
 
 def _answer(reply: AnswerReply) -> str:
-    parts = [escape(reply.text.strip())]
+    parts = [escape(f"{reply.opening or ''}{reply.text.strip()}")]
     parts += [f"[dim]依据：{escape(_source(source))}[/]" for source in reply.sources]
     for guide in reply.guides:
         parts.append(f"[bold]办事指南：{escape(guide.title)}[/]")

@@ -124,7 +124,7 @@ async def _answer(push: Push, account: Account, here: Gateway, until: float) -> 
         if card := render.card_of(guides):
             return render.news_body(card)
     loop = asyncio.get_running_loop()
-    received = await loop.run_in_executor(account.receivers, inbox.receive, push, meaning, OFFICIAL, here.settings)
+    received = await loop.run_in_executor(account.receivers, inbox.receive, push, meaning, OFFICIAL, here)
     here.notifier.wake(received.conversation_id)
     try:
         state = received.state if received.settled else await _settled(received, here, until)
@@ -134,7 +134,7 @@ async def _answer(push: Push, account: Account, here: Gateway, until: float) -> 
     if state is None:
         metrics.DEFERRED.inc()
         return ""  # the same
-    if here.settings.wechat_transfer and push.kind != "event" and state in ("waiting", "human"):
+    if here.settings.wechat_transfer and push.kind != "event" and state in ("waiting", "human") and not received.danger:
         return render.TRANSFER  # what the assistant says is pushed
     return render.text_body(await asyncio.to_thread(outbox.take, received.turn_id, again=received.late))
 

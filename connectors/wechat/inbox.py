@@ -21,6 +21,8 @@ from bot.ratings import rate
 from bot.replies import ClarifyReply, Guide, Option, Reply, TextReply
 from bot.settings import Settings
 from bot.turns import Outcome
+from connectors import metrics
+from connectors.web.context import Gateway
 from connectors.wechat import words
 from connectors.wechat.push import Push
 from connectors.wechat.words import Meaning
@@ -49,22 +51,24 @@ class Received:
     settled: bool
     late: bool
     """It was pushed again because our reply did not arrive"""
+    danger: bool
+    """Somebody is in danger: what we say goes back at once, whoever has the conversation"""
 
 
-def receive(push: Push, meaning: Meaning, channel: str, settings: Settings) -> Received:
+def receive(push: Push, meaning: Meaning, channel: str, here: Gateway) -> Received:
     """Store what was sent; a repeat gives the first one's turn."""
-    asked = _questions(meaning.scene, settings) if meaning.scene else ()
+    asked = _questions(meaning.scene, here.settings) if meaning.scene else ()
     try:
         with database.write() as session:
-            return _store(session, push, meaning, channel, settings, asked)
+            return _store(session, push, meaning, channel, here, asked)
     except (IntegrityError, NotFound):
         # The citizen's conversation was made, or erased, at the same moment: now it is there, or can be made.
         with database.write() as session:
-            return _store(session, push, meaning, channel, settings, asked)
+            return _store(session, push, meaning, channel, here, asked)
 
 
 def _store(
-    session: Session, push: Push, meaning: Meaning, channel: str, settings: Settings, asked: Sequence[Question]
+    session: Session, push: Push, meaning: Meaning, channel: str, here: Gateway, asked: Sequence[Question]
 ) -> Received:
     now = utcnow()
     user = citizen(session, channel, push.sender, now)
@@ -72,12 +76,23 @@ def _store(
     known = _known(session, user, conversation, meaning, asked)
     said = meaning.says or ""
     source = crypto.get_cipher().pseudonym(f"{channel} {push.sender}")
-    receipt = turns.receive(session, conversation, push.message_id, said, settings, source=source, now=now, known=known)
+    receipt = turns.receive(
+        session,
+        conversation,
+        push.message_id,
+        said,
+        here.settings,
+        source=source,
+        now=now,
+        known=known,
+        hears=here.assistant.hears if meaning.written else None,
+    )
+    danger = metrics.count_dangers(receipt)
     if receipt.new:
         _allow(user, meaning, now)
     message = session.get_one(InboxMessage, receipt.turn_id)
     late = not receipt.new and now - message.received_at >= RETRIED_AFTER
-    return Received(conversation.id, receipt.turn_id, receipt.state, receipt.replies is not None, late)
+    return Received(conversation.id, receipt.turn_id, receipt.state, receipt.replies is not None, late, danger)
 
 
 def citizen(session: Session, channel: str, openid: str, now: datetime) -> ChannelUser:

@@ -115,7 +115,7 @@ async def _take_in(push: Push, here: Gateway) -> None:
     meaning = words.read(push)
     if meaning.says is None:
         meaning = Meaning(says=UNREADABLE, reply=meaning.fixed, written=True)
-    received = await asyncio.to_thread(inbox.receive, push, meaning, DESK, here.settings)
+    received = await asyncio.to_thread(inbox.receive, push, meaning, DESK, here)
     here.notifier.wake(received.conversation_id)
     if not received.settled:
         here.dispatcher.enqueue(received.conversation_id)

@@ -157,6 +157,8 @@ def _text(reply: Reply, menu: bool) -> str:
             parts = [f"【{reply.question}】", reply.text.strip()]
             if reply.certainty == "likely":
                 parts.insert(0, phrases.LIKELY)
+            if reply.opening:
+                parts.insert(0, reply.opening)
             if reply.sources:
                 parts.append(_basis(reply.sources))
             parts += [_guide(guide) for guide in reply.guides[:1]]
@@ -192,7 +194,11 @@ def _text(reply: Reply, menu: bool) -> str:
         case TicketStatusReply():
             answer = f"答复：{reply.answer}" if reply.answer else ""
             return "\n".join(filter(None, [reply.text, answer, _tickets()]))
-        case TextReply() | HandoverReply() | EmergencyReply():
+        case EmergencyReply():
+            return "\n".join(
+                [*(f"{phone} {reply.labels.get(phone, '')}".strip() for phone in reply.phones), "", reply.text]
+            )
+        case TextReply() | HandoverReply():
             return reply.text
         case _:
             assert_never(reply)

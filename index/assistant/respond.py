@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -19,9 +19,10 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot import conversations, database, desk, guards, knowledge, regions, ticket_form, turns, working_days
+from bot import conversations, danger, database, desk, guards, knowledge, regions, ticket_form, turns, working_days
 from bot.clock import SHANGHAI, utcnow
-from bot.conversations import Context
+from bot.conversations import Context, OpenDanger
+from bot.danger import KINDS, Kind
 from bot.errors import NotFound, PhoneTailNeeded, TooMany
 from bot.expects import NOTHING, Calculation, Contact, Form, Offer, Options, Passages, Region, TicketNumber, question_of
 from bot.knowledge import Standing
@@ -50,6 +51,7 @@ from index import calculators
 from index.assistant import acts, phrases
 from index.calculators import RULES_AS_OF, Calculator, Result
 from index.calculators import dialogue as calculation
+from index.danger.hearing import hear
 from index.search import scope
 from index.search.find import LETTER, Finding, Place, find, naming, place_in
 from index.search.normalise import Query, canonical, normalise
@@ -127,6 +129,9 @@ _SAYS_SO = 0.3
 _ASKING = 4
 """So many sentences of it that ask are looked at"""
 
+_DANGER_OPEN = timedelta(minutes=30)
+"""So long what follows on a danger is read in its light"""
+
 _TERSE = 4
 """A message of up to so many characters is no question behind another act, unless it is surely one."""
 
@@ -174,6 +179,7 @@ class Assistant:
 
     def warm_up(self) -> None:
         """Load the index, and what a first question needs besides: seconds.  Raises: IndexUnavailable."""
+        hear("您好")
         self.reader.get().retriever.candidates(normalise("您好，公鸡金怎么取").text)
 
     def respond(self, turn: Turn) -> list[Reply]:
@@ -189,8 +195,14 @@ class Assistant:
         work = self._begin(turn)
         outcome = self._decide(work)
         outcome.explain = work.explain | outcome.explain
+        first = outcome.replies[0]
+        if not isinstance(first, EmergencyReply):
+            if kinds := guards.speaks_of_danger(work.text):
+                _add_note(first, danger.IF_NOW.format(phones=danger.named(danger.phones_of(kinds)[:2])))
+            if guards.tells_of_death(work.text):
+                _open_with(first, phrases.CONDOLENCE)
         if len(turn.text) > len(work.text):
-            _add_note(outcome.replies[0], phrases.TRUNCATED.format(limit=len(work.text)))
+            _add_note(first, phrases.TRUNCATED.format(limit=len(work.text)))
         return outcome
 
     def apologise(self, turn: Turn) -> Outcome:
@@ -211,11 +223,33 @@ class Assistant:
                 return outcome
         raise AssertionError("the last step settles every turn")
 
+    def hears(self, turn: Turn) -> Outcome | None:
+        """What a message in which somebody is in danger comes to, in every state and without Rasa or an index; else None."""
+        work = self._begin(turn)
+        outcome = self._danger(work)
+        if outcome is not None:
+            outcome.explain = work.explain | {"step": "danger"}
+        return outcome
+
     def _danger(self, work: _Work) -> Outcome | None:
-        emergency = guards.emergency(work.text)
-        if emergency is None:
+        memory = work.memory
+        before = memory.danger if memory.danger and work.now - memory.danger.at < _DANGER_OPEN else None
+        memory.danger = before
+        if before is not None and work.turn.state != "human" and not guards.dangers(work.text):
+            kinds = _kinds(before.kinds)
+            phones = danger.phones_of(kinds)
+            if guards.over(work.text):
+                memory.danger = None
+                return _say(work, TextReply(text=danger.IT_IS_OVER.format(phones=danger.named(phones[:2]))))
+            if guards.goes_on(work.text):
+                memory.danger = OpenDanger(kinds=kinds, at=work.now)
+                return _say(work, danger.card(kinds, words=danger.GO_ON.format(phones=danger.named(phones[:3]))))
+        heard = hear(work.text, open_=before is not None)
+        if heard is None:
             return None
-        return _say(work, EmergencyReply(text=emergency.text, phones=list(emergency.phones)))
+        work.explain["danger"] = {"by": heard.by, "probability": round(heard.probability, 4)}
+        memory.danger = OpenDanger(kinds=heard.kinds, at=work.now)
+        return _say(work, danger.card(heard.kinds, possible=heard.level == "question"))
 
     def _human_wanted(self, work: _Work) -> Outcome | None:
         return self._human(work) if guards.wants_human(work.text) else None
@@ -1048,6 +1082,18 @@ def _add_note(reply: Reply, note: str) -> None:
         reply.note = f"{reply.note} {note}" if reply.note else note
     else:
         reply.text += f"\n{note}"
+
+
+def _open_with(reply: Reply, words: str) -> None:
+    if isinstance(reply, AnswerReply):
+        reply.opening = words
+    else:
+        reply.text = f"{words}{reply.text}"
+
+
+def _kinds(stored: Sequence[str]) -> tuple[Kind, ...]:
+    """Kinds of danger as a memory keeps them; a newer version's are not known."""
+    return tuple(kind for kind in KINDS if kind in stored) or ("unknown",)
 
 
 def _no_longer(qa: QA, today: date) -> str:

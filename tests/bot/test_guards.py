@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot import guards
+from bot import danger, guards
 
 FIRE = """
 着火了快来人 我家着火了 厨房起火了怎么办 隔壁着火了，火很大 电动车在楼道里烧起来了 电表箱冒烟了 失火了！ 油锅着火啦
@@ -137,43 +137,63 @@ def texts(block: str) -> list[str]:
     ],
 )
 def test_danger_is_recognised_with_the_right_phone(phone: str, text: str) -> None:
-    found = guards.emergency(text)
-    assert found is not None and phone in found.phones
-    assert phone in found.text
+    kinds = guards.dangers(text)
+    assert kinds and phone in danger.card(kinds).phones
+    assert phone in danger.card(kinds).text
 
 
 @pytest.mark.parametrize("text", texts(MORE_DANGERS))
 def test_danger_is_recognised(text: str) -> None:
-    assert guards.emergency(text) is not None
+    assert guards.dangers(text)
 
 
 @pytest.mark.parametrize("text", texts(QUESTIONS))
 def test_a_question_about_danger_is_a_question(text: str) -> None:
-    assert guards.emergency(text) is None
-
-
-def test_gas_advice_says_leave_and_no_switches_first() -> None:
-    found = guards.emergency("煤气漏了")
-    assert found is not None
-    assert found.text.startswith("请先离开") and "不要开关任何电器" in found.text
-
-
-def test_words_for_the_desperate_are_gentle() -> None:
-    found = guards.emergency("我不想活了")
-    assert found is not None
-    assert found.text.startswith("听到您这样说，我们很担心您")
+    assert not guards.dangers(text)
 
 
 @pytest.mark.parametrize("text", texts("他割腕自杀了 我儿子说不想活了 我朋友想自杀怎么办"))
-def test_words_for_who_worries_about_another(text: str) -> None:
-    found = guards.emergency(text)
-    assert found is not None and "陪着对方" in found.text and "12356" in found.phones
+def test_who_worries_about_another(text: str) -> None:
+    assert guards.dangers(text) == ("suicide_other",)
 
 
 def test_two_dangers_give_both_phones() -> None:
-    found = guards.emergency("出车祸了，有人流血不止")
-    assert found is not None
-    assert {"120", "122"} <= set(found.phones)
+    assert {"120", "122"} <= set(danger.phones_of(guards.dangers("出车祸了，有人流血不止")))
+
+
+@pytest.mark.parametrize(
+    "text", ["没事了", "已经灭了", "人没事了，谢谢", "找到了", "误会", "虚惊一场", "我就是问问", "开玩笑的", "醒过来了"]
+)
+def test_it_is_over(text: str) -> None:
+    assert guards.over(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["怎么办", "打不通", "还没来", "不安全", "没有", "他没反应了", "我害怕", "好的", "救护车在路上"]
+)
+def test_it_goes_on(text: str) -> None:
+    assert guards.goes_on(text) and not guards.over(text)
+
+
+@pytest.mark.parametrize("text", ["身份证丢了怎么补办要带什么", "公积金怎么取", "养老金多少", "失业金怎么领呀请问一下"])
+def test_another_question_neither_goes_on_nor_ends_it(text: str) -> None:
+    assert not guards.goes_on(text) and not guards.over(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["我爸去世了丧葬费怎么领", "老伴走了以后养老金还有吗", "我妈上个月病故", "家里老人过世，户口怎么销", "俺爹没了，地归谁", "我女儿身故，学费能退吗"],
+)  # fmt: skip
+def test_somebody_has_died(text: str) -> None:
+    assert guards.tells_of_death(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["如果父母去世房子怎么分", "死亡证明怎么开", "老人走丢了", "工亡赔偿标准", "养老金断缴了", "我爸走路摔了", "热死了", "去世后多久销户口"],
+)  # fmt: skip
+def test_nobody_near_has_died(text: str) -> None:
+    assert not guards.tells_of_death(text)
 
 
 @pytest.mark.parametrize(
@@ -361,7 +381,11 @@ def test_the_end_of_a_phone_number(text: str, tail: str | None) -> None:
 
 @given(st.text(max_size=300))
 def test_any_text_is_read_without_an_error(text: str) -> None:
-    guards.emergency(text)
+    guards.dangers(text)
+    guards.speaks_of_danger(text)
+    guards.over(text)
+    guards.goes_on(text)
+    guards.tells_of_death(text)
     guards.wants_human(text)
     guards.leaves_form(text)
     guards.none_of_these(text)

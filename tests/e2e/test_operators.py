@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from processes import Citizen, Stack
 
 
@@ -80,3 +81,35 @@ def test_health_readiness_and_metrics(stack: Stack, citizen: Citizen) -> None:
         assert f"yihaoda_{name}" in text
     assert stack.metric("yihaoda_inbox_open") == 0
     assert stack.metric("yihaoda_index_lag") == 0
+
+
+@pytest.mark.parametrize("state", ["bot", "waiting", "human"])
+def test_a_danger_gets_the_card_at_once_whoever_has_the_conversation_and_the_desk_sees_it(
+    stack: Stack, citizen: Citizen, state: str
+) -> None:
+    with stack.http(headers=stack.operator) as http:
+        if state != "bot":
+            http.put("/api/operator/duty", json={"agent": "小王", "hours": 1})
+            citizen.say("转人工")
+        if state == "human":
+            assert http.post(f"/api/operator/conversations/{citizen.id}/claim", json={"agent": "小王"}).status_code == 204
+        try:
+            answered = citizen.post("我爸躺地上怎么喊都不应声").json()
+            assert answered["state"] == state and not answered["deferred"]
+            (reply,) = answered["replies"]
+            assert reply["type"] == "emergency" and reply["phones"][0] == "120" and reply["labels"]["120"] == "急救"
+            listed = http.get("/api/operator/dangers").json()
+            mine = [one for one in listed if one["conversation_id"] == citizen.id]
+            assert [(one["kind"], one["state"]) for one in mine] == [("medical", state)]
+            if state == "waiting":
+                waiting = http.get("/api/operator/conversations").json()
+                assert waiting[0]["id"] == citizen.id and waiting[0]["danger"] == "medical"
+            if state == "human":  # the machine says nothing else
+                assert citizen.post("身份证丢了咋补办").json()["replies"] == []
+            seen = f"/api/operator/dangers/{mine[0]['turn_id']}/seen"
+            assert http.post(seen, json={"agent": "小王"}).status_code == 204
+            assert citizen.id not in [one["conversation_id"] for one in http.get("/api/operator/dangers").json()]
+            metrics = http.get("/metrics").text
+            assert 'yihaoda_dangers_total{kind="medical"}' in metrics and "yihaoda_dangers_unseen" in metrics
+        finally:
+            http.put("/api/operator/duty", json={"agent": "小王", "hours": 0})

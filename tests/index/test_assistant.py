@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -22,6 +22,7 @@ from bot.models.tickets import Ticket
 from bot.replies import Reply
 from bot.settings import ROOT, Settings
 from bot.tickets import lookup, moves, numbers, register
+from bot.turns import Turn
 from index.assistant import phrases
 from index.assistant.respond import STEPS, Assistant
 from index.versions import build, store
@@ -629,3 +630,60 @@ def test_every_kind_of_validity_has_its_reply(talk: Talk, asked: str, answered: 
     """What holds is answered, what took something's place answers for it, and for anything else a ticket is offered."""
     reply = talk.say(next(item.question for item in KNOWLEDGE if item.id == asked))
     assert getattr(reply, "qa_id", None) == answered and (answered or reply.can_report)
+
+
+# --- danger ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_follows_on_a_danger_is_read_in_its_light_until_it_is_over(talk: Talk) -> None:
+    assert talk.say("我家厨房着火了").kind == "fire"
+    for said in ("打不通", "怎么办", "好的"):
+        reply = talk.say(said)
+        assert reply.type == "emergency" and reply.kind == "fire" and "119" in reply.lead
+    over = talk.say("已经灭了")
+    assert over.type == "text" and "那就好" in over.text and "119" in over.text
+    assert talk.say("好的", "affirm").type == "text" and talk.memory.danger is None
+
+
+def test_half_an_hour_later_a_word_is_a_word_again(talk: Talk) -> None:
+    talk.say("我家厨房着火了")
+    with database.write() as session:
+        conversation = conversations.lock(session, talk.id)
+        memory = conversations.context_of(conversation)
+        assert memory.danger is not None
+        memory.danger = memory.danger.model_copy(update={"at": utcnow() - timedelta(minutes=31)})
+        conversations.remember(conversation, memory)
+    assert talk.say("好的", "affirm").type == "text" and talk.memory.danger is None
+
+
+def test_a_question_after_a_danger_is_answered(talk: Talk) -> None:
+    talk.say("我家厨房着火了")
+    assert talk.say("图书馆借书证丢失如何补领").qa_id == "plain"
+
+
+def test_a_question_about_such_a_thing_is_answered_with_the_numbers_in_one_line(talk: Talk) -> None:
+    with database.write() as session:
+        knowledge.upsert(session, [qa("burnt", "家里着火了房产证烧了怎么补办", "带身份证补办。", matter="补证")])
+    settings = talk.assistant._settings
+    store.publish(settings, build.build(settings, calibration_for))
+    reply = talk.say("去年家里着火了房产证烧了怎么补办")
+    assert reply.type in ("answer", "clarify")
+    said = reply.note if reply.type == "answer" else reply.text
+    assert "如果现在有人有危险" in said and "119" in said
+
+
+def test_who_has_lost_somebody_hears_a_word_of_condolence_first(talk: Talk) -> None:
+    reply = talk.say("我妈去世了，图书馆借书证丢失如何补领")
+    opening = reply.opening if reply.type == "answer" else reply.text
+    assert opening.startswith("请节哀。")
+
+
+def test_an_agent_s_conversation_hears_the_card_and_nothing_else_of_the_machine(assistant: Assistant) -> None:
+    def turn(text: str, state: Any, memory: conversations.Context) -> Turn:
+        return Turn("t", "c", text, state, memory, utcnow())
+
+    heard = assistant.hears(turn("我家厨房着火了", "human", conversations.Context()))
+    assert heard is not None and heard.replies[0].type == "emergency"
+    for said in ("已经灭了", "打不通", "好的", "图书馆借书证丢失如何补领"):
+        assert assistant.hears(turn(said, "human", heard.context)) is None
+    assert assistant.hears(turn("打不通", "waiting", heard.context)) is not None

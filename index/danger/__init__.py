@@ -1,0 +1,1 @@
+"""Hears danger in a message, however it is said."""

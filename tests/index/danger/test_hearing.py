@@ -1,0 +1,105 @@
+"""Danger is heard, however it is said; what only looks like it is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot import guards
+from bot.danger import KINDS
+from bot.settings import ROOT
+from index.danger import classifier
+from index.danger.classifier import FILE, DangerClassifier, Limits, grams
+from index.danger.hearing import hear, level
+from training.danger.fit import SENTENCES, read_sentences
+
+FINAL = read_sentences(ROOT / "tests" / "data" / "danger_final.jsonl")
+DANGERS = [row for row in FINAL if row["label"] == "danger"]
+MODEL = DangerClassifier.load(FILE)
+CALM = [row for row in FINAL if row["label"] == "calm"]
+
+
+def test_most_of_what_nobody_tuned_on_is_heard() -> None:
+    heard = [hear(row["text"]) for row in DANGERS]
+    assert len(DANGERS) >= 300
+    assert sum(bool(one) for one in heard) >= 0.95 * len(DANGERS)
+    assert sum(bool(one and one.level == "card") for one in heard) >= 0.8 * len(DANGERS)
+    for kind in {row["kind"] for row in DANGERS}:
+        of_kind = [one for row, one in zip(DANGERS, heard, strict=True) if row["kind"] == kind]
+        assert len(of_kind) >= 20 and sum(bool(one) for one in of_kind) >= 0.9 * len(of_kind), kind
+
+
+def test_few_look_alikes_are_disturbed() -> None:
+    levels = [one.level if (one := hear(row["text"])) else None for row in CALM]
+    assert len(CALM) >= 600
+    assert levels.count("card") <= 0.01 * len(CALM)
+    assert levels.count("question") <= 0.03 * len(CALM)
+
+
+def test_the_final_set_is_not_fitted() -> None:
+    fitted = {row["text"] for row in read_sentences(SENTENCES)}
+    assert not fitted & {row["text"] for row in FINAL}
+    assert len({row["by"] for row in read_sentences(SENTENCES)} & {row["by"] for row in FINAL}) == 0
+
+
+@pytest.mark.parametrize("text", ["着火了", "我不想活了", "救命啊", "煤气漏了", "有人落水了", "我爸晕倒了"])
+def test_a_short_message_that_a_pattern_hits_always_gets_the_card(text: str) -> None:
+    found = hear(text)
+    assert found and found.level == "card" and found.by == "patterns"
+    assert level(text, guards.dangers(text), 0.0, MODEL.limits) == "card"
+
+
+def test_only_a_longer_message_is_doubted_and_no_cry_is_taken_away() -> None:
+    limits = Limits(0.8, 0.4, 0.1)
+    assert level("今天的晚霞像天空失火了真美拍了好多", ("fire",), 0.001, limits) is None
+    assert level("今天的晚霞像天空失火了真美拍了好多", ("fire",), 0.05, limits) == "question"
+    assert level("今天的晚霞像天空失火了真美拍了好多", ("fire",), 0.3, limits) == "card"
+    assert level("我也说不清楚就是觉得活着没意思了", ("suicide_self",), 0.0, limits) == "question"
+    assert level("隔壁那家人又在打孩子了快来人呀", ("violence",), 0.0, limits) == "question"
+
+
+def test_what_follows_on_a_danger_needs_less() -> None:
+    limits = Limits(0.8, 0.4, 0.1)
+    assert [level("嗯嗯", (), 0.5, limits, open_=now) for now in (False, True)] == ["question", "card"]
+    assert [level("嗯嗯", (), 0.2, limits, open_=now) for now in (False, True)] == [None, "question"]
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_heard_without_an_error(text: str) -> None:
+    found = hear(text)
+    assert found is None or (set(found.kinds) <= set(KINDS) and 0 <= found.probability <= 1)
+
+
+@pytest.mark.parametrize("text", ["", "　", "👍", "\u0000\u200b", "1" * 5000, "着火了" * 2000])
+def test_odd_texts(text: str) -> None:
+    hear(text)
+    grams(text)
+
+
+def test_a_classifier_is_the_same_after_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "classifier.npz"
+    MODEL.save(path)
+    again = DangerClassifier.load(path)
+    for row in FINAL[:50]:
+        assert again.probability(row["text"])[0] == pytest.approx(MODEL.probability(row["text"])[0], abs=1e-3)
+    assert again.limits == MODEL.limits
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 no archive", b"\0" * 100])
+def test_without_its_classifier_it_hears_what_the_patterns_hear(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
+) -> None:
+    path = tmp_path / "classifier.npz"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setattr(classifier, "FILE", path)
+    classifier.bundled.cache_clear()
+    try:
+        found = hear("我家着火了")
+        assert found and (found.level, found.by) == ("card", "patterns")
+        assert hear("他躺在地上怎么喊都不应声") is None and classifier.bundled() is None
+    finally:
+        classifier.bundled.cache_clear()

@@ -1,0 +1,1 @@
+"""Fits the classifier that hears danger."""
