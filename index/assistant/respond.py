@@ -244,7 +244,8 @@ class Assistant:
             if guards.goes_on(work.text):
                 memory.danger = OpenDanger(kinds=kinds, at=work.now)
                 return _say(work, danger.card(kinds, words=danger.GO_ON.format(phones=danger.named(phones[:3]))))
-        heard = hear(work.text, open_=before is not None)
+        reply = memory.expects != NOTHING and len(work.text) <= _FEW_WORDS
+        heard = hear(work.text, open_=before is not None, reply=reply)
         if heard is None:
             return None
         work.explain["danger"] = {"by": heard.by, "probability": round(heard.probability, 4)}

@@ -39,6 +39,8 @@ class Limits:
 
     card_at: float
     ask_at: float
+    care_at: float
+    """Like ``ask_at`` where somebody may think of suicide: when in doubt, care"""
     open_at: float
 
 
@@ -108,6 +110,6 @@ def bundled() -> DangerClassifier | None:
     """The project's own; None where it can't be read: then the patterns hear alone, and ``/readyz`` says so."""
     try:
         return DangerClassifier.load(FILE)
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         log.error("danger.patterns_alone", reason=f"{type(error).__name__}: {error}")
         return None

@@ -17,6 +17,7 @@ from index.danger.classifier import Limits, bundled
 
 Level = Literal["card", "question"]
 
+CARE: frozenset[Kind] = frozenset({"suicide_self", "suicide_other"})
 _TERSE, _LONG = 3, 60
 """In fewer than four characters only the patterns are heard; in a long letter, which has every word in it, the classifier asks at
 most, and only where it is surest"""
@@ -40,35 +41,46 @@ class Heard:
     by: Literal["patterns", "classifier"]
 
 
-def hear(text: str, *, open_: bool = False) -> Heard | None:
+def hear(text: str, *, open_: bool = False, reply: bool = False) -> Heard | None:
     """The danger that a message tells of, or None.
 
     Args:
         open_: a danger was just spoken of: then less is enough.
+        reply: it may be the reply to what was asked back (瘫床上的那种): then the classifier has to be surer.
     """
     said = guards.dangers(text)
     classifier = bundled()
     if classifier is None:
         return Heard(said, "card", 1.0, "patterns") if said else None
     probability, likeliest = classifier.probability(text)
-    found = level(text, said, probability, classifier.limits, open_=open_)
+    found = level(text, said, probability, likeliest[0], classifier.limits, open_=open_, reply=reply)
     if found is None:
         return None
     by: Literal["patterns", "classifier"] = "patterns" if said else "classifier"
     return Heard(said or (likeliest[0],), found, probability, by)
 
 
-def level(text: str, said: Sequence[Kind], probability: float, limits: Limits, *, open_: bool = False) -> Level | None:
-    """What a message gets of which the patterns say these kinds and the classifier this probability."""
+def level(
+    text: str,
+    said: Sequence[Kind],
+    probability: float,
+    likeliest: Kind,
+    limits: Limits,
+    *,
+    open_: bool = False,
+    reply: bool = False,
+) -> Level | None:
+    """What a message gets of which the patterns say these kinds, and the classifier this probability and kind."""
     if said and (len(guards.plain(text)) <= _SHORT or probability >= _SURE_AT):
         return "card"
-    if not said and len(text.strip()) <= _TERSE:
+    if not said and (len(text.strip()) <= _TERSE or guards.option_number(text) is not None):
         return None
-    if not said and len(text) > _LONG:
+    if not said and (len(text) > _LONG or (reply and not open_)):
         return "question" if probability >= limits.card_at else None
     if probability >= limits.card_at or (open_ and probability >= limits.ask_at):
         return "card"
     doubted = bool(said) and (probability >= _CALM_AT or "suicide_self" in said or guards.cries_for_help(text))
-    if doubted or probability >= limits.ask_at or (open_ and probability >= limits.open_at):
+    ask_at = limits.care_at if likeliest in CARE else limits.ask_at
+    if doubted or probability >= ask_at or (open_ and probability >= limits.open_at):
         return "question"
     return None

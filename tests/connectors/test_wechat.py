@@ -731,6 +731,24 @@ def test_a_human_may_sit_at_wechat_s_own_desk(run, monkeypatch) -> None:  # type
     run(scenario)
 
 
+@pytest.mark.parametrize("transfer", ["true", "false"])
+def test_in_danger_the_card_goes_back_at_once_whoever_has_the_conversation(run, monkeypatch, transfer: str) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("YIHAODA_WECHAT_TRANSFER", transfer)
+
+    async def scenario(one: Account) -> None:
+        await one.operate("duty", hours=1)
+        await one.say("o1", "转人工")
+        with database.read() as session:
+            conversation = session.scalars(select(ChannelUser)).one().conversation_id
+        for claimed in (False, True):
+            if claimed:
+                await one.operate(f"conversations/{conversation}/claim")
+            answered = await one.say("o1", "我爸躺地上怎么喊都不应声")
+            assert answered.startswith("120 急救") and "照调度员说的做" in answered
+
+    run(scenario)
+
+
 def test_by_default_a_human_sits_at_our_desk(run) -> None:  # type: ignore[no-untyped-def]
     async def scenario(one: Account) -> None:
         await one.operate("duty", hours=1)

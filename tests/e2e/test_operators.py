@@ -92,7 +92,9 @@ def test_a_danger_gets_the_card_at_once_whoever_has_the_conversation_and_the_des
             http.put("/api/operator/duty", json={"agent": "小王", "hours": 1})
             citizen.say("转人工")
         if state == "human":
-            assert http.post(f"/api/operator/conversations/{citizen.id}/claim", json={"agent": "小王"}).status_code == 204
+            assert (
+                http.post(f"/api/operator/conversations/{citizen.id}/claim", json={"agent": "小王"}).status_code == 204
+            )
         try:
             answered = citizen.post("我爸躺地上怎么喊都不应声").json()
             assert answered["state"] == state and not answered["deferred"]

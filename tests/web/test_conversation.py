@@ -276,3 +276,38 @@ def test_the_region_is_kept_and_belongs_to_the_conversation(visitor: Visitor) ->
     expect(page.get_by_role("status").filter(has_text="已保存：北京市")).to_be_visible()
     page.reload()
     expect(place).to_have_value("110000")
+
+
+def test_in_danger_the_number_is_on_the_first_screen_and_the_whole_box_dials(visit: Callable[..., Visitor]) -> None:
+    visitor = visit(width=320, height=640)
+    visitor.open()
+    visitor.elder()
+    card = visitor.ask("我爸躺地上怎么喊都不应声").locator(".emergency")
+    expect(card).to_have_attribute("role", "alert")
+    call = card.locator(".call").first
+    expect(call.get_by_role("link")).to_have_attribute("href", "tel:120")
+    expect(call).to_contain_text("急救")
+    expect(call).to_be_in_viewport(ratio=1)
+    box, whole, link = call.bounding_box(), card.bounding_box(), call.get_by_role("link").bounding_box()
+    assert box and whole and link
+    assert box["width"] >= 0.8 * whole["width"] and box["height"] >= 44
+    at = {"x": box["x"] + 6, "y": box["y"] + 6}
+    reached = visitor.page.evaluate(
+        "({x, y}) => document.elementFromPoint(x, y).closest('a')?.getAttribute('href')", at
+    )
+    assert reached == "tel:120"
+    # A long number is not broken.
+    longest = visitor.ask("我不想活了").locator(".call .link").first
+    assert longest.inner_text() == "12356" and longest.evaluate("link => link.getClientRects().length") == 1
+
+
+def test_what_follows_on_a_danger_and_its_end(visitor: Visitor) -> None:
+    visitor.open()
+    visitor.ask("家里厨房着火了")
+    expect(visitor.ask("打不通").locator(".emergency")).to_contain_text("119")
+    expect(visitor.ask("已经灭了")).to_contain_text("那就好")
+
+
+def test_who_lost_somebody_hears_condolence_before_the_guidance(visitor: Visitor) -> None:
+    visitor.open()
+    expect(visitor.ask("我爸去世了丧葬费怎么领")).to_contain_text("请节哀。")

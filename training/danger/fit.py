@@ -36,7 +36,9 @@ NLU = ROOT / "nlu_data" / "nlu"
 QUESTIONS = Path(__file__).parent.parent / "questions"
 
 CARD, CARD_OR_QUESTION, OPEN = 0.01, 0.04, 0.10
-"""Shares of the look-alikes that may get the card, that or the question, that or the question while a danger is open"""
+"""Shares of the look-alikes that may get the card, that or the question, that or the question while a danger is open;"""
+CARING = 0.01
+"""of the second so much may be questions to those who may think of suicide."""
 
 _ORDINARY = 4000
 """So many of the knowledge's wordings are look-alikes too,"""
@@ -101,7 +103,7 @@ def out_of_fold(rows: Sequence[dict[str, Any]], calm: Sequence[str]) -> tuple[ND
     writers = sorted({row["by"] for row in rows})
     for fold in range(_FOLDS):
         out = set(writers[fold::_FOLDS])
-        model = fit([row for row in rows if row["by"] not in out], calm, Limits(0, 0, 0))
+        model = fit([row for row in rows if row["by"] not in out], calm, Limits(0, 0, 0, 0))
         for at, row in enumerate(rows):
             if row["by"] in out:
                 probability, kinds = model.probability(row["text"])
@@ -109,32 +111,43 @@ def out_of_fold(rows: Sequence[dict[str, Any]], calm: Sequence[str]) -> tuple[ND
     return np.array([one for one, _ in found]), [kind for _, kind in found]
 
 
-def limits_of(rows: Sequence[dict[str, Any]], probabilities: NDArray[np.float64]) -> Limits:
+def limits_of(rows: Sequence[dict[str, Any]], probabilities: NDArray[np.float64], kinds: Sequence[Kind]) -> Limits:
     """The lowest limits with which both ears together keep the look-alikes' shares."""
-    calm = [(row["text"], guards.dangers(row["text"]), float(p)) for row, p in zip(rows, probabilities, strict=True)
-            if row["label"] == "calm"]  # fmt: skip
+    calm = [
+        (row["text"], guards.dangers(row["text"]), float(p), kind)
+        for row, p, kind in zip(rows, probabilities, kinds, strict=True)
+        if row["label"] == "calm"
+    ]
+    tried = sorted({round(p, 2) for _, _, p, _ in calm})
 
-    def lowest(share: float, limits: Callable[[float], Limits], counted: tuple[str, ...], *, open_: bool) -> float:
-        for at in sorted({round(p, 4) for _, _, p in calm}):
-            given = sum(level(text, said, p, limits(at), open_=open_) in counted for text, said, p in calm)
+    def lowest(
+        share: float, limits: Callable[[float], Limits], counted: tuple[str, ...], *, open_: bool = False
+    ) -> float:
+        for at in tried:
+            given = sum(level(*one, limits(at), open_=open_) in counted for one in calm)
             if given <= share * len(calm):
                 return at
         return 1.0
 
     both = ("card", "question")
-    ask_at = lowest(CARD_OR_QUESTION, lambda at: Limits(1.0, at, at), both, open_=False)
-    card_at = lowest(CARD, lambda at: Limits(at, ask_at, ask_at), ("card",), open_=False)
-    return Limits(card_at, ask_at, lowest(OPEN, lambda at: Limits(card_at, ask_at, at), both, open_=True))
+    # The patterns alone have their share: what caring adds comes on top of it.
+    patterns = np.mean([level(*one, Limits(1.0, 1.0, 1.0, 1.0)) in both for one in calm])
+    care_at = lowest(float(patterns) + CARING, lambda at: Limits(1.0, 1.0, at, at), both)
+    ask_at = lowest(CARD_OR_QUESTION, lambda at: Limits(1.0, at, care_at, at), both)
+    card_at = lowest(CARD, lambda at: Limits(at, ask_at, care_at, ask_at), ("card",))
+    open_at = lowest(OPEN, lambda at: Limits(card_at, ask_at, care_at, at), both, open_=True)
+    return Limits(card_at, ask_at, care_at, open_at)
 
 
 def main() -> None:
     """Fit, write, show."""
     rows, calm = read_sentences(SENTENCES), ordinary()
     probabilities, kinds = out_of_fold(rows, calm)
-    limits = limits_of(rows, probabilities)
+    limits = limits_of(rows, probabilities, kinds)
     fit(rows, calm, limits).save(FILE)
     given = [
-        level(r["text"], guards.dangers(r["text"]), float(p), limits) for r, p in zip(rows, probabilities, strict=True)
+        level(row["text"], guards.dangers(row["text"]), float(p), kind, limits)
+        for row, p, kind in zip(rows, probabilities, kinds, strict=True)
     ]
     table = Table("kind", "sentences", "card", "card or question", "kind right", title="writers left out")
 
