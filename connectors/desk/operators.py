@@ -20,6 +20,7 @@ from bot.models.conversations import Conversation, TurnEffect
 from bot.models.tickets import Ticket
 from bot.replies import TextReply
 from bot.tickets import board, citizen, moves
+from bot.unanswered import unanswered
 from connectors.web.context import Body, TheGateway
 from connectors.web.errors import answers
 
@@ -174,6 +175,26 @@ def set_duty(body: Duty) -> None:
     with database.write() as session:
         until = utcnow() + timedelta(hours=body.hours) if body.hours else None
         desk.set_duty(session, body.agent, until)
+
+
+class UnansweredView(BaseModel):
+    """A question that nothing came of; personal data masked."""
+
+    turn_id: str
+    conversation_id: str
+    at: datetime
+    question: str
+    came_of: str
+
+
+@router.get("/unanswered")
+def list_unanswered(
+    days: Annotated[int, Query(ge=1, le=366)] = 7, limit: Annotated[int, Query(ge=1, le=500)] = 100
+) -> list[UnansweredView]:
+    """Questions that ended neither in an answer nor in a ticket, the newest first."""
+    with database.read() as session:
+        found = unanswered(session, utcnow(), days=days, limit=limit)
+    return [UnansweredView(**(one.__dict__ | {"question": mask(one.question)})) for one in found]
 
 
 class AlarmView(BaseModel):

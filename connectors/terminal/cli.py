@@ -45,6 +45,9 @@ app.add_typer(keys_app, name="keys")
 retention_app = typer.Typer(help="到期会话的清除。", no_args_is_help=True)
 app.add_typer(retention_app, name="retention")
 
+unanswered_app = typer.Typer(help="没有结果的提问。", no_args_is_help=True)
+app.add_typer(unanswered_app, name="unanswered")
+
 out, err = Console(), Console(stderr=True)
 
 FAILED, NOT_RUNNING = 1, 3
@@ -133,6 +136,26 @@ def bench(
         print(json.dumps(report, ensure_ascii=False))
     else:
         print_table(report, out)
+
+
+@unanswered_app.command("list")
+def unanswered_list(
+    days: Annotated[int, typer.Option(min=1, max=366, help="看最近几天的")] = 7,
+    limit: Annotated[int, typer.Option(min=1, max=5000, help="最多看多少条")] = 100,
+) -> None:
+    """列出既没有答上、也没有登记的提问，新的在前，个人信息打码。"""
+    from bot.clock import SHANGHAI, utcnow
+    from bot.masking import mask
+    from bot.unanswered import unanswered
+
+    with database.read() as session:
+        found = unanswered(session, utcnow(), days=days, limit=limit)
+    if not found:
+        out.print(f"最近 {days} 天没有这样的提问。")
+        return
+    for one in found:
+        out.print(f"[dim]{one.at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}　{one.came_of}　会话 {one.conversation_id}[/]")
+        out.print(Text(f"  {mask(one.question)}"))
 
 
 @app.command("evaluate")

@@ -714,7 +714,9 @@ class Assistant:
         if finding.probability < limits.clarify_at and not self._ours(loaded, query, act):
             work.explain["reason"] = "not a public service"
             too_short = phrases.UNCLEAR if len(query.text) <= _UNCLEAR else phrases.NOT_OURS
-            return _say(work, TextReply(text=phrases.CHITCHAT if act == "chitchat" else too_short))
+            outcome = _say(work, TextReply(text=phrases.CHITCHAT if act == "chitchat" else too_short))
+            outcome.decision = "text" if act == "chitchat" else "not_ours"
+            return outcome
         unclear = len(query.text) <= _UNCLEAR and act != "report_problem"
         return self._offer(work, query.raw, phrases.OFFER_UNCLEAR if unclear else "")
 
@@ -906,6 +908,7 @@ class Assistant:
             complaint=work.act == "report_problem",
         )
         work.memory.clarified += 1
+        work.explain["open"] = question
         return _say(work, ClarifyReply(text=text, options=options))
 
     def _policy_texts(self, work: _Work, loaded: Loaded, query: Query) -> Outcome | None:
@@ -935,6 +938,7 @@ class Assistant:
         if not shown:
             return None
         memory.expects, memory.clarified = Passages(question=query.raw), 0
+        work.explain["open"] = query.raw
         return _say(work, PassagesReply(text=phrases.PASSAGES, passages=shown))
 
     def _offer(self, work: _Work, subject: str, text: str = "") -> Outcome:
@@ -943,7 +947,10 @@ class Assistant:
         memory = work.memory
         memory.expects, memory.clarified = Offer(question=subject, complaint=complaint), 0
         said = text or (phrases.OFFER_COMPLAINT if complaint else phrases.OFFER)
-        return _say(work, TextReply(text=said, can_report=True))
+        work.explain["open"] = subject
+        outcome = _say(work, TextReply(text=said, can_report=True))
+        outcome.decision = "offer"
+        return outcome
 
     def _offered(self, work: _Work) -> Outcome | None:
         """The reply to the offer of a ticket: a yes or a phone number takes it."""

@@ -1,0 +1,78 @@
+"""Questions that nothing came of: asked back and left there, an offered ticket not taken, nothing found.
+
+Nothing is stored for it: a turn says how it was decided, and the turn after it whether the citizen took it up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from bot.models.conversations import InboxMessage, TurnEffect
+
+CAME_OF = {
+    "clarify": "反问了，市民没有选",
+    "offer": "没有依据，市民没有登记",
+    "passages": "给了政策原文，没有审核过的答案",
+    "not_ours": "答了不在服务范围",
+}
+"""The decisions that leave a question open, and what the staff reads of each"""
+
+QUIET = timedelta(minutes=10)
+"""So long a citizen may still reply"""
+
+_REPLIES = ("option", "offer", "region", "contact")
+"""Steps that take what is said as the reply to what was open; whatever comes of it, the question goes on there"""
+
+
+@dataclass(frozen=True)
+class Unanswered:
+    """A question that nothing came of."""
+
+    turn_id: str
+    conversation_id: str
+    at: datetime
+    question: str
+    """Not masked"""
+    came_of: str
+    """See ``CAME_OF``"""
+
+
+def unanswered(session: Session, now: datetime, *, days: int = 7, limit: int = 100) -> list[Unanswered]:
+    """Questions of the last days that ended neither in an answer nor in a ticket, the newest first.
+
+    Args:
+        limit: so many of the turns that left something open are looked at.
+    """
+    after = func.lead(TurnEffect.turn_id).over(
+        partition_by=TurnEffect.conversation_id, order_by=(InboxMessage.received_at, InboxMessage.seq)
+    )
+    turns = (
+        select(TurnEffect.turn_id, TurnEffect.decision, TurnEffect.settled_at, after.label("next"))
+        .join(InboxMessage, InboxMessage.turn_id == TurnEffect.turn_id)
+        .where(TurnEffect.settled_at >= now - timedelta(days=days))
+        .subquery()
+    )
+    rows = session.execute(
+        select(turns.c.turn_id, turns.c.next)
+        .where(
+            turns.c.decision.in_(CAME_OF),
+            or_(turns.c.next.is_not(None), turns.c.settled_at < now - QUIET),
+        )
+        .order_by(turns.c.settled_at.desc())
+        .limit(limit)
+    ).all()
+    found = []
+    for turn_id, next_id in rows:
+        reply = session.get(TurnEffect, next_id) if next_id else None
+        if reply is not None and (reply.explain or {}).get("step") in _REPLIES and reply.decision != "text":
+            continue
+        effect, message = session.get_one(TurnEffect, turn_id), session.get_one(InboxMessage, turn_id)
+        question = str((effect.explain or {}).get("open") or message.text)
+        found.append(
+            Unanswered(turn_id, effect.conversation_id, message.received_at, question, CAME_OF[effect.decision])
+        )
+    return found
