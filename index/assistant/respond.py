@@ -818,6 +818,25 @@ class Assistant:
                     kept.setdefault(qa.question, qa.id)
         return [Option(number=n, qa_id=id_, question=q) for n, (q, id_) in enumerate(list(kept.items())[:most], 1)]
 
+    def _in_force(self, session: Session, work: _Work, qa_id: str, today: date) -> tuple[QA | None, str | None]:
+        """The item, or what took its place, if it may answer today, and a note on it; else None, and why in a citizen's words."""
+        production = self._settings.env == "production"
+        qa = session.get(QA, qa_id)
+        standing = knowledge.answerable(qa, today=today, production=production) if qa else Standing.NOT_APPROVED
+        if qa and standing in (Standing.EXPIRED, Standing.RETIRED):
+            since = _no_longer(qa, today)
+            replacement = session.get(QA, qa.replaced_by) if qa.replaced_by else None
+            if replacement and knowledge.answerable(replacement, today=today, production=production).answers:
+                return replacement, phrases.REPLACED.format(when=since)
+            work.explain["reason"] = f"{standing}"
+            return None, phrases.EXPIRED.format(when=since)
+        if qa and standing is Standing.NOT_YET and qa.valid_from:
+            return None, phrases.NOT_YET.format(when=f"{qa.valid_from:%Y年%-m月%-d日}")
+        if qa is None or not standing.answers:
+            work.explain["reason"] = f"{standing}"
+            return None, None
+        return qa, phrases.UNDER_REVIEW if standing is Standing.UNDER_REVIEW else None
+
     def _answer(
         self, work: _Work, qa_id: str, confidence: float, question: str | None, others: Sequence[str] | None = None
     ) -> Outcome:
@@ -829,24 +848,10 @@ class Assistant:
         today = work.now.astimezone(SHANGHAI).date()
         production = self._settings.env == "production"
         with database.read() as session:
-            qa = session.get(QA, qa_id)
-            standing = knowledge.answerable(qa, today=today, production=production) if qa else Standing.NOT_APPROVED
-            note: str | None = phrases.UNDER_REVIEW if standing is Standing.UNDER_REVIEW else None
-            if qa and standing in (Standing.EXPIRED, Standing.RETIRED):
-                since = _no_longer(qa, today)
-                replacement = session.get(QA, qa.replaced_by) if qa.replaced_by else None
-                if replacement and knowledge.answerable(replacement, today=today, production=production).answers:
-                    qa, note = replacement, phrases.REPLACED.format(when=since)
-                else:
-                    work.explain["reason"] = f"{standing}"
-                    opening = phrases.EXPIRED.format(when=since)
-                    return self._offer(work, question or work.text, phrases.OFFER_RULE.format(opening=opening))
-            elif qa and standing is Standing.NOT_YET and qa.valid_from:
-                opening = phrases.NOT_YET.format(when=f"{qa.valid_from:%Y年%-m月%-d日}")
-                return self._offer(work, question or work.text, phrases.OFFER_RULE.format(opening=opening))
-            elif qa is None or not standing.answers:
-                work.explain["reason"] = f"{standing}"
-                return self._offer(work, question or work.text)
+            qa, note = self._in_force(session, work, qa_id, today)
+            if qa is None:
+                opening = phrases.OFFER_RULE.format(opening=note) if note else ""
+                return self._offer(work, question or work.text, opening)
             sources, guides, related = knowledge.expand(session, qa, today=today, production=production)
         beside = self._options([id_ for id_ in others or () if id_ != qa.id], MAX_OTHERS, work)
         memory.last_question, memory.last_qa, memory.last_matter = question, qa.id, qa.matter
