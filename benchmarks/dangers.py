@@ -1,7 +1,7 @@
 """Who is heard: ``python -m benchmarks.dangers`` puts every sentence of ``tests/data/danger_final.jsonl`` to both ears.
 
-Written by two people who saw neither the patterns nor the fitted sentences; nothing was tuned on it.  ``--misses`` names what was
-missed and what gave a false alarm.
+Written by two writers who saw neither the patterns nor the fitted sentences; none of it was fitted, but rules were settled beside
+it (``docs/measurements.md``).  ``--misses`` names what was missed and what gave a false alarm.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.lived import _share as share
+from benchmarks.lived import share
 from bot import guards
 from bot.danger import KINDS
 from bot.settings import ROOT

@@ -114,7 +114,7 @@ def _came_of(reply: dict[str, Any], right: tuple[str, ...]) -> str:
             return str(other)
 
 
-def _share(count: int, total: int) -> str:
+def share(count: int, total: int) -> str:
     """A share with its two-sided 95 % interval (Clopper & Pearson 1934)."""
     if not total:
         return "–"
@@ -131,7 +131,7 @@ def _table(found: dict[str, list[Lived]]) -> Table:
         cells = []
         for lived in everything.values():
             chosen = [one for one in lived if bool(one.right) is (of == "answerable")]
-            cells.append(_share(sum(_is(one, counted) for one in chosen), len(chosen)))
+            cells.append(share(sum(_is(one, counted) for one in chosen), len(chosen)))
         table.add_row(title, *cells)
 
     table.add_row("with an answer", *(str(sum(bool(one.right) for one in lived)) for lived in everything.values()))

@@ -7,7 +7,7 @@ promise; first the call, then what to do until help is there.  As of November 20
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -31,7 +31,7 @@ Kind = Literal[
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-NAMES: dict[Kind, str] = {
+NAMES: Mapping[str, str] = {
     "suicide_self": "轻生自伤（本人）",
     "suicide_other": "轻生自伤（他人）",
     "fire": "火情",
@@ -47,7 +47,7 @@ NAMES: dict[Kind, str] = {
     "structure": "坍塌、坠落、漏电",
     "unknown": "求救",
 }
-"""What the staff reads"""
+"""What the staff reads of each kind"""
 
 PHONES = {
     "110": "报警",

@@ -190,8 +190,7 @@ def dangers(text: str) -> tuple[Kind, ...]:
 
     A question about such a thing (rights, procedures, prevention, something long past) is none.
     """
-    said = plain(text)
-    kinds = tuple(kind for kind, happens in _DANGERS.items() if happens.search(said))
+    said, kinds = plain(text), speaks_of_danger(text)
     # When in doubt, care: only a question about suicide itself is let through.
     if _SUICIDE.search(said) and (not _ABOUT_SUICIDE.search(said) or _SELF.search(said)):
         return ("suicide_other" if _ANOTHER.search(said) else "suicide_self",)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from bot.models.conversations import InboxMessage, TurnEffect
 
@@ -47,32 +47,39 @@ def unanswered(session: Session, now: datetime, *, days: int = 7, limit: int = 1
     Args:
         limit: so many of the turns that left something open are looked at.
     """
-    after = func.lead(TurnEffect.turn_id).over(
-        partition_by=TurnEffect.conversation_id, order_by=(InboxMessage.received_at, InboxMessage.seq)
-    )
+    after = func.lead(TurnEffect.turn_id).over(partition_by=TurnEffect.conversation_id, order_by=InboxMessage.seq)
     turns = (
-        select(TurnEffect.turn_id, TurnEffect.decision, TurnEffect.settled_at, after.label("next"))
+        select(TurnEffect.turn_id, after.label("next"))
         .join(InboxMessage, InboxMessage.turn_id == TurnEffect.turn_id)
         .where(TurnEffect.settled_at >= now - timedelta(days=days))
         .subquery()
     )
+    reply = aliased(TurnEffect)
     rows = session.execute(
-        select(turns.c.turn_id, turns.c.next)
-        .where(
-            turns.c.decision.in_(CAME_OF),
-            or_(turns.c.next.is_not(None), turns.c.settled_at < now - QUIET),
-        )
-        .order_by(turns.c.settled_at.desc())
+        select(TurnEffect, InboxMessage, reply)
+        .join(turns, turns.c.turn_id == TurnEffect.turn_id)
+        .join(InboxMessage, InboxMessage.turn_id == TurnEffect.turn_id)
+        .outerjoin(reply, reply.turn_id == turns.c.next)
+        .where(TurnEffect.decision.in_(CAME_OF), or_(turns.c.next.is_not(None), TurnEffect.settled_at < now - QUIET))
+        .order_by(TurnEffect.settled_at.desc())
         .limit(limit)
-    ).all()
-    found = []
-    for turn_id, next_id in rows:
-        reply = session.get(TurnEffect, next_id) if next_id else None
-        if reply is not None and (reply.explain or {}).get("step") in _REPLIES and reply.decision != "text":
-            continue
-        effect, message = session.get_one(TurnEffect, turn_id), session.get_one(InboxMessage, turn_id)
-        question = str((effect.explain or {}).get("open") or message.text)
-        found.append(
-            Unanswered(turn_id, effect.conversation_id, message.received_at, question, CAME_OF[effect.decision])
+    )
+    return [
+        Unanswered(
+            effect.turn_id,
+            effect.conversation_id,
+            message.received_at,
+            str((effect.explain or {}).get("open") or message.text),
+            CAME_OF[effect.decision],
         )
-    return found
+        for effect, message, then in rows
+        if then is None or not _takes_up(then)
+    ]
+
+
+def _takes_up(then: TurnEffect) -> bool:
+    """Whether the question before goes on in this turn: it was replied to, or handed to a person."""
+    step = (then.explain or {}).get("step")
+    if then.decision in ("ticket", "handover"):
+        return step in (*_REPLIES, "human", "act")
+    return step in _REPLIES and then.decision != "text"

@@ -13,7 +13,7 @@ import structlog
 
 from bot import alarms, database
 from bot.clock import SHANGHAI, utcnow
-from bot.danger import KINDS, NAMES
+from bot.danger import NAMES
 from bot.errors import StoreBusy
 from bot.models.conversations import Alarm
 
@@ -60,7 +60,7 @@ async def tell(http: httpx.AsyncClient, url: str) -> bool:
 
 def words(alarm: Alarm) -> str:
     """What the phone shows."""
-    kind = next((NAMES[kind] for kind in KINDS if kind == alarm.kind), alarm.kind)
+    kind = NAMES.get(alarm.kind, alarm.kind)
     how = "可能有险情" if alarm.possible else "险情"
     at = f"{alarm.at.astimezone(SHANGHAI):%-m月%-d日 %H:%M}"
     return f"【{how}】{kind}。会话 {alarm.conversation_id}，{at}。请马上在坐席接口查看。"

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from bot import alarms, conversations, database, desk, security_log
 from bot.clock import utcnow
 from bot.crypto import same
-from bot.danger import KINDS, NAMES
+from bot.danger import NAMES
 from bot.errors import NotFound, Unauthorised
 from bot.masking import mask, mask_phone, mask_record
 from bot.models.conversations import Conversation, TurnEffect
@@ -220,7 +220,7 @@ def list_dangers() -> list[AlarmView]:
                 turn_id=one.turn_id,
                 conversation_id=one.conversation_id,
                 kind=one.kind,
-                name=next((NAMES[kind] for kind in KINDS if kind == one.kind), one.kind),
+                name=NAMES.get(one.kind, one.kind),
                 possible=one.possible,
                 at=one.at,
                 state=session.get_one(Conversation, one.conversation_id).state,

@@ -79,7 +79,7 @@ def level(
         return "question" if probability >= limits.card_at else None
     if probability >= limits.card_at or (open_ and probability >= limits.ask_at):
         return "card"
-    doubted = bool(said) and (probability >= _CALM_AT or "suicide_self" in said or guards.cries_for_help(text))
+    doubted = bool(said) and (probability >= _CALM_AT or not CARE.isdisjoint(said) or guards.cries_for_help(text))
     ask_at = limits.care_at if likeliest in CARE else limits.ask_at
     if doubted or probability >= ask_at or (open_ and probability >= limits.open_at):
         return "question"

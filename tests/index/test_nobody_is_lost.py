@@ -82,6 +82,12 @@ def test_a_ticket_taken_is_not_listed_one_declined_is(sqlite_db: Settings) -> No
     assert "没有登记" in one.came_of and one.question == "养宠物乌龟的市民补贴在哪里申请领取"
 
 
+def test_a_question_that_went_to_a_person_is_not_listed(sqlite_db: Settings) -> None:
+    talk = Talk(make(sqlite_db))
+    talk.say("养宠物乌龟的市民补贴在哪里申请领取")
+    assert talk.say("转人工").type == "ticket" and listed(talk) == []
+
+
 def test_a_question_left_for_another_is_listed(sqlite_db: Settings) -> None:
     talk = Talk(make(sqlite_db))
     talk.say("养宠物乌龟的市民补贴在哪里申请领取")

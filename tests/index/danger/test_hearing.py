@@ -60,6 +60,7 @@ def test_only_a_longer_message_is_doubted_and_no_cry_is_taken_away() -> None:
     assert level("今天的晚霞像天空失火了真美拍了好多", ("fire",), 0.05, "fire", limits) == "question"
     assert level("今天的晚霞像天空失火了真美拍了好多", ("fire",), 0.3, "fire", limits) == "card"
     assert level("我也说不清楚就是觉得活着没意思了", ("suicide_self",), 0.0, "suicide_self", limits) == "question"
+    assert level("我朋友昨天夜里跟我说她想自杀", ("suicide_other",), 0.0, "suicide_other", limits) == "question"
     assert level("隔壁那家人又在打孩子了快来人呀", ("violence",), 0.0, "violence", limits) == "question"
 
 
