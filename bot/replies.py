@@ -74,6 +74,11 @@ class AnswerReply(_Model):
     certainty: Literal["sure", "likely"] = Field(
         default="sure", description="likely: say so above the question (您问的可能是：), and offer the others."
     )
+    condition: str | None = Field(
+        default=None,
+        description="Of a likely answer where a wrong one costs: what decides whether it is the citizen's case.  "
+        "Said before the answer (请先看是不是您的情况：).",
+    )
     others: list[Option] = Field(
         default=[], description="Of a likely answer: what else may be meant; a number chooses one."
     )

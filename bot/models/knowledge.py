@@ -94,6 +94,10 @@ class QA(Base):
     as_of: Mapped[date | None]
     review_by: Mapped[date | None]
     """The last day on which its figures may stand without another look."""
+    stakes: Mapped[str | None] = mapped_column(String(8))
+    """high: a wrong answer costs a deadline, a fine, health or a right"""
+    condition: Mapped[str | None] = mapped_column(Text)
+    """With high stakes: what decides whether the answer is for this citizen"""
     status: Mapped[str] = mapped_column(String(16))
     """draft, approved, paused or retired"""
     replaced_by: Mapped[str | None] = mapped_column(String(64))

@@ -140,7 +140,8 @@ def show(console: Console, reply: Reply) -> None:
 
 
 def _answer(reply: AnswerReply) -> str:
-    parts = [escape(f"{reply.opening or ''}{reply.text.strip()}")]
+    deciding = f"{phrases.CONDITION.format(condition=reply.condition)}\n" if reply.condition else ""
+    parts = [escape(f"{reply.opening or ''}{deciding}{reply.text.strip()}")]
     parts += [f"[dim]依据：{escape(_source(source))}[/]" for source in reply.sources]
     for guide in reply.guides:
         parts.append(f"[bold]办事指南：{escape(guide.title)}[/]")

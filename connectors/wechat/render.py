@@ -155,6 +155,8 @@ def _text(reply: Reply, menu: bool) -> str:
     match reply:
         case AnswerReply():
             parts = [f"【{reply.question}】", reply.text.strip()]
+            if reply.condition:
+                parts.insert(1, phrases.CONDITION.format(condition=reply.condition))
             if reply.certainty == "likely":
                 parts.insert(0, phrases.LIKELY)
             if reply.opening:

@@ -871,6 +871,7 @@ class Assistant:
             text=qa.answer,
             confidence=round(min(confidence, 1.0), 4),
             certainty="sure" if others is None else "likely",
+            condition=qa.condition if others is not None and qa.stakes == "high" else None,
             others=beside,
             sources=sources,
             guides=guides,

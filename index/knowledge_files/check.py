@@ -222,7 +222,10 @@ def _contents(bundle: Bundle) -> Iterator[Finding]:
             yield Finding("warning", _where(qa), f"相似问只有 {len(qa.similar)} 个，建议至少 {SIMILAR_QUESTIONS} 个")
         if "\ufffd" in f"{qa.question}{qa.answer}{''.join(qa.similar)}":
             yield Finding("warning", _where(qa), "有乱码字符（�）")
-        long = [part for part in map(str.strip, re.split(r"[。；！？;!?\n]", qa.answer)) if len(part) > LONGEST]
+        if qa.condition and not qa.stakes:
+            yield Finding("warning", _where(qa), "写了先看什么情况，却没有标后果重，市民看不到")
+        said = f"{qa.condition or ''}\n{qa.answer}"
+        long = [part for part in map(str.strip, re.split(r"[。；！？;!?\n]", said)) if len(part) > LONGEST]
         if long and not _made_of_guide(qa):
             yield Finding(
                 "warning",

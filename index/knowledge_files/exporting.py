@@ -26,6 +26,7 @@ from index.knowledge_files.rows import (
     MODELS,
     NO_CLAUSE,
     ROWS,
+    STAKES,
     AnyRow,
     Bundle,
     DocumentRow,
@@ -187,6 +188,7 @@ def _cells(bundle: Bundle, kind: Kind) -> Iterator[list[str]]:
             values["clauses"] = [source.clause or NO_CLAUSE for source in row.sources]
             values["unverified"] = ["待核" if source.unverified else NO_CLAUSE for source in row.sources]
             values["guides"] = [named("guide", id_) for id_ in row.guides]
+            values["stakes"] = STAKES if row.stakes else ""
             values["status"] = knowledge.STATUS_NAMES[row.status or "draft"]
         texts = [cell_text(values[name]) for name in COLUMNS[kind].values()]
         yield [f"'{text}" if _needs_quote(text) else text for text in texts]

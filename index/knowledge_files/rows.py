@@ -33,6 +33,8 @@ _CONTROL = re.compile(
 NEWLINE = re.compile("\r\n|[\r\x85\u2028\u2029]")
 MISSING = ("", "~", "null")
 NO_CLAUSE = "—"
+STAKES = "重"
+"""How tables write that a wrong answer costs much"""
 
 
 def clean(value: str) -> str:
@@ -117,6 +119,15 @@ def read_mark(value: Any) -> Any:
     if text in ("", NO_CLAUSE, "-", "已核", "false", "否"):
         return False
     raise ValueError(f"依据待核应当写“待核”或“{NO_CLAUSE}”，不是「{text[:20]}」")
+
+
+def _stakes(value: Any) -> Any:
+    text = clean(str(value or "")).lower()
+    if text in ("", NO_CLAUSE, "-"):
+        return None
+    if text in ("high", STAKES):
+        return "high"
+    raise ValueError(f"后果只能写“{STAKES}”（YAML 里写 high），或者不写，不是「{text[:20]}」")
 
 
 def _region(value: Any) -> Any:
@@ -210,6 +221,10 @@ class QARow(KnowledgeRow):
     as_of: Day = None
     review_by: Day = None
     """The last day on which its figures may stand without another look."""
+    stakes: Annotated[Literal["high"] | None, BeforeValidator(_stakes)] = None
+    """high: a wrong answer costs a deadline, a fine, health or a right"""
+    condition: MaybeLine = None
+    """With high stakes: what decides whether the answer is for this citizen"""
     status: Literal["draft", "approved", "paused", "retired"] | None = None
     replaced_by: MaybeSlug = None
     reviewed_by: MaybeLine = None
@@ -221,6 +236,8 @@ class QARow(KnowledgeRow):
             raise ValueError(f"失效日期 {self.valid_to} 早于生效日期 {self.valid_from}")
         if self.status == "approved" and not (self.reviewed_by and self.reviewed_at):
             raise ValueError("状态是已审核，却没有写明审核人和审核时间")
+        if self.stakes and not self.condition:
+            raise ValueError("后果重（stakes: high），却没有写先看什么情况（condition）")
         return self
 
 

@@ -47,6 +47,8 @@ COLUMNS: dict[Kind, dict[str, str]] = {
         "失效日期": "valid_to",
         "数据截至": "as_of",
         "复核日期": "review_by",
+        "后果（重的写“重”）": "stakes",
+        "先看什么情况": "condition",
         "部门": "department",
         "主题（每行一个）": "themes",
         "状态": "status",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import StringIO
+from typing import Any
 
 from rich.console import Console
 
@@ -10,13 +11,25 @@ from bot.replies import AnswerReply, Source
 from connectors.terminal.client import show
 
 
+def shown(**more: Any) -> str:
+    fields: dict[str, Any] = {
+        "qa_id": "q", "matter": "事", "question": "问", "text": "答。", "confidence": 1.0, "sources": [], "guides": [],
+        "valid_from": None, "valid_to": None, "as_of": None, "region": "100000", "related": [],
+    }  # fmt: skip
+    out = StringIO()
+    show(Console(file=out, width=100), AnswerReply(**(fields | more)))
+    return out.getvalue()
+
+
 def test_a_basis_to_be_checked_says_so() -> None:
     sources = [Source(title="甲法", clause="第三条", unverified=True), Source(title="乙办法", doc_no="〔2024〕1号")]
-    reply = AnswerReply(
-        qa_id="q", matter="事", question="问", text="答。", confidence=1.0, sources=sources, guides=[], valid_from=None,
-        valid_to=None, as_of=None, region="100000", related=[], more=[], note=None, can_report=False,
-    )  # fmt: skip
-    out = StringIO()
-    show(Console(file=out, width=100), reply)
-    assert "依据：《甲法》第三条（依据待核）" in out.getvalue()
-    assert "《乙办法》（〔2024〕1号） " in out.getvalue()
+    said = shown(sources=sources)
+    assert "依据：《甲法》第三条（依据待核）" in said
+    assert "《乙办法》（〔2024〕1号） " in said
+
+
+def test_what_decides_is_said_before_a_likely_answer() -> None:
+    likely = shown(opening="请节哀。", certainty="likely", condition="还没满1年")
+    assert "您问的可能是：问" in likely
+    assert likely.index("请节哀。") < likely.index("请先看是不是您的情况：还没满1年") < likely.index("答。")
+    assert "请先看" not in shown()

@@ -91,6 +91,13 @@ def test_a_basis_to_be_checked_says_so_also_where_it_is_not_among_those_shown() 
     assert basis(True, False, False, False) == "依据：《法0》第三条（待核）；《法1》第三条；《法2》第三条"
 
 
+def test_what_decides_is_said_before_a_likely_answer() -> None:
+    likely = answer(certainty="likely", condition="还没满1年")
+    begin = "您问的可能是：\n【问】\n请先看是不是您的情况：还没满1年\n答案。\n"
+    assert render.text_of([likely]).startswith(begin) and render.text_of([likely], menu=True).startswith(begin)
+    assert "请先看" not in render.text_of([answer()])
+
+
 @given(st.text(max_size=200))
 def test_a_passive_reply_is_sound_xml_whatever_it_says(text: str) -> None:
     for body in (render.text_body(text + "好"), render.news_body(render.Card(text, text, "https://www.gov.cn/"))):

@@ -506,6 +506,21 @@ def test_a_likely_answer_is_taken_refused_or_exchanged(sqlite_db: Settings) -> N
     assert talk.say("都不对，我是问粮油购买凭证现在还需要吗").qa_id == "new-2"
 
 
+def test_a_likely_answer_where_a_wrong_one_costs_says_first_what_decides_and_a_sure_one_does_not(
+    sqlite_db: Settings,
+) -> None:
+    talk = Talk(make(sqlite_db, answer_at=0.999, likely_at=0.02, clarify_at=0.001))
+    asked = "我的图书馆借书证丢失了该怎么弄呢"
+    assert (talk.say(asked).qa_id, talk.say(asked).condition) == ("plain", None)
+    with database.write() as session:
+        qa = session.get_one(QA, "plain")
+        qa.stakes, qa.condition = "high", "证是丢了，不是坏了"
+    reply = talk.say(asked)
+    assert (reply.certainty, reply.condition) == ("likely", "证是丢了，不是坏了")
+    sure = Talk(make(sqlite_db, answer_at=0.1)).say(qa.question)
+    assert (sure.qa_id, sure.certainty, sure.condition) == ("plain", "sure", None)
+
+
 @pytest.mark.parametrize("text", ["算了", "不用了", "先不办"])
 def test_an_open_choice_can_be_left(sqlite_db: Settings, text: str) -> None:
     talk = Talk(make(sqlite_db, answer_at=0.999, clarify_at=0.001))

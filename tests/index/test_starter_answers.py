@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from index.knowledge_files.figures import figures
 from index.knowledge_files.reading import read_folder
 from index.knowledge_files.starter import STARTER
 from index.knowledge_files.verify import REVIEWED, articles, read_settled
@@ -38,6 +39,24 @@ def test_figures_that_perish_carry_a_day_of_review() -> None:
     dated = {qa.id for qa in QAS if qa.review_by}
     assert dated >= {"gjj-001", "jmyb-002", "xsyb-004", "hz-005", "gat-004", "ydjy-006", "cydb-002", "dib-002"}
     assert all(qa.review_by > qa.as_of for qa in QAS if qa.review_by and qa.as_of)
+
+
+def test_where_a_wrong_answer_costs_the_condition_says_nothing_that_the_answer_does_not() -> None:
+    marked = {qa.id: qa for qa in QAS if qa.stakes}
+    assert marked.keys() >= {
+        "gsrd-002",
+        "ldzc-002",
+        "fuyi-001",
+        "lhdj-002",
+        "jzhz-002",
+        "zczb-002",
+        "syj-005",
+        "qis-001",
+        "gshs-005",
+    }
+    for id_, qa in marked.items():
+        assert qa.condition and len(qa.condition) <= 40 and not qa.condition.endswith("。"), id_
+        assert figures(qa.condition) <= figures(qa.answer), id_
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,8 @@ def test_good_knowledge_is_left_in_peace() -> None:
         ({"similar": [*WAYS, "收费吗？"]}, "warning", "「收费吗？」在本条里重复"),
         ({"review_by": date(2026, 11, 19)}, "warning", "复核日期 2026-11-19 已过"),
         ({"review_by": date(2026, 12, 20)}, "warning", "复核日期 2026-12-20 快到了"),
+        ({"condition": "还没满1年"}, "warning", "没有标后果重"),
+        ({"stakes": "high", "condition": "长" * 61}, "warning", "有 1 句超过 60 个字"),
         ({"answer": f"短的。\n{'字' * 61}；{'长' * 70}！"}, "warning", "有 2 句超过 60 个字"),
     ],
 )

@@ -111,6 +111,16 @@ def test_yaml_is_read_with_what_its_head_says(tmp_path: Path) -> None:
         ("    related: [sfz-002]\n", "    question: 又一个\n", "a.yaml 第 23 行：字段「question」写了两次"),
         ("related: [sfz-002]", "valid_from: 2026-2-1\n    valid_to: 2026-1-1", "早于生效日期"),
         ("sources: [{document: sfz-fa, clause: 第十二条}]", "status: approved", "没有写明审核人"),
+        (
+            "related: [sfz-002]",
+            "stakes: high",
+            "a.yaml 第 15 行：问答 sfz-001：后果重（stakes: high），却没有写先看什么情况",
+        ),
+        (
+            "related: [sfz-002]",
+            "stakes: 大\n    condition: 丢了",
+            "「stakes」后果只能写“重”（YAML 里写 high），或者不写，不是「大」",
+        ),
         ("- id: sfz-001", "- id: 身份证 一", "「id」只能用文字"),
         ("related: [sfz-002]", "region: 北京", "「region」应当是 6 位行政区划代码"),
         ("related: [sfz-002]", "region: 999999", "「region」应当是 6 位行政区划代码，没有「999999」"),
@@ -529,6 +539,20 @@ def test_a_table_without_the_column_takes_no_mark_away(sqlite_db: Settings, tmp_
     assert marks("m-1") == [(None, False)]
 
 
+def test_a_table_says_that_a_wrong_answer_costs_and_what_decides(sqlite_db: Settings, tmp_path: Path) -> None:
+    head = "编号,问题,答案,后果,先看什么情况\n"
+    bundle = read(write(tmp_path / "a.csv", f"{head}m-1,甲？,答。,重,还没满1年\nm-2,乙？,答。,—,\nm-3,丙？,答。,重,\n"))
+    assert [(qa.id, qa.stakes, qa.condition) for qa in bundle.qas] == [
+        ("m-1", "high", "还没满1年"),
+        ("m-2", None, None),
+    ]
+    (reason,) = reasons(bundle)
+    assert "a.csv 第 4 行" in reason and "没有写先看什么情况" in reason
+    put(bundle)
+    put(read(write(tmp_path / "b.csv", "编号,问题,答案\nm-1,甲？,新答。\n")))
+    assert next((qa.answer, qa.stakes, qa.condition) for qa in stored().qas) == ("新答。", "high", "还没满1年")
+
+
 def test_a_header_below_a_title_row_is_found_with_its_delimiter(settings: Settings, tmp_path: Path) -> None:
     bundle = read(write(tmp_path / "a.csv", "常见问题\n\n问题;答案\n甲？;答，好。\n"))
     assert [(qa.question, qa.answer) for qa in bundle.qas] == [("甲？", "答，好。")]
@@ -596,7 +620,8 @@ def test_what_an_older_version_loaded_is_still_known_as_untouched(sqlite_db: Set
     with database.write() as session:
         load_starter(session, tmp_path)
         for qa in knowledge.all_qas(session):  # as a version without the column reckoned it
-            content = {name: value for name, value in knowledge.content(qa).items() if name != "review_by"}
+            later = {"review_by", "stakes", "condition"}
+            content = {name: value for name, value in knowledge.content(qa).items() if name not in later}
             session.get_one(Counter, f"starter:qa:{qa.id}").value = starter._digest(content)
     write(path, YAML.replace("    related: [sfz-002]\n", "    related: [sfz-002]\n    review_by: 2027-01-31\n"))
     with database.write() as session:
@@ -709,6 +734,8 @@ def nasty_knowledge() -> list[Any]:
             valid_to=date(2030, 12, 31) if n % 2 else None,
             as_of=date(2026, 11, 1),
             review_by=date(2027, 6, 30) if n % 3 else None,
+            stakes="high" if n % 2 else None,
+            condition=text if n % 2 else None,
             status=["draft", "approved", "paused", "retired"][n % 4],
             replaced_by="q-0" if n % 4 == 3 else None,
             reviewed_by="王科长" if n % 4 else None,
