@@ -115,6 +115,9 @@ class Settings(BaseSettings):
         description="这个模板的各个字段填什么：编号、状态、时间、提示。",
     )
     wechat_transfer: bool = Field(default=False, description="转人工以后，把市民的话交给微信自带的客服系统。")
+    wechat_reminder_minutes: int = Field(
+        default=10, ge=0, description="反问了、问了要不要登记或答了“可能是”，市民几分钟不说话就提醒一次。0 表示不提醒。"
+    )
     miniprogram_app_id: str = Field(default="", description="小程序的 AppID。留空不接小程序。")
     miniprogram_app_secret: SecretStr = Field(
         default=SecretStr(""), description="小程序的 AppSecret，登录和推送都要用。"

@@ -121,7 +121,8 @@ class OutboxMessage(Base):
     channel: Mapped[str] = mapped_column(String(16))
     replies: Mapped[Any] = mapped_column(Secret)
     status: Mapped[str] = mapped_column(String(16))
-    """pending, sending, delivered, offered (waits for the citizen's next word), available (the citizen fetches it)"""
+    """pending, sending, delivered, offered (waits for the citizen's next word), available (the citizen fetches it), dropped
+    (a reminder that came too late)"""
     attempts: Mapped[int] = mapped_column(default=0)
     next_attempt_at: Mapped[datetime | None]
     error: Mapped[str | None] = mapped_column(Text)

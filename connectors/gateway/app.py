@@ -71,6 +71,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.retention_refused = None
     tasks = [loading, asyncio.create_task(_recover_forever(app, dispatcher, settings.retention_days))]
     tasks += [asyncio.create_task(one.deliver_forever()) for one in apps]
+    if app.state.wechat is not None and settings.wechat_reminder_minutes:
+        tasks.append(asyncio.create_task(account.remind_forever(settings.wechat_reminder_minutes)))
     if settings.danger_webhook:
         tasks.append(asyncio.create_task(duty_phone.tell_forever(settings.danger_webhook)))
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from bot import counters, database
+from bot import counters, database, reminders
 from bot.clock import utcnow
 from bot.conversations import MINIPROGRAM
 from bot.settings import Settings
@@ -32,6 +32,8 @@ _RECEIVERS = 2
 _FRESH = timedelta(seconds=2 * WINDOW_S)
 """An event may come again for so long"""
 _POLL_S = 1.0
+_REMIND_S = 30.0
+"""How often it is looked for citizens to be reminded"""
 
 
 class Account:
@@ -86,6 +88,16 @@ class Account:
             sent = await self.api.send(claimed.openid, *claimed.forms)
         metrics.WECHAT_PUSHES.labels(sent.value).inc()
         await asyncio.to_thread(outbox.settle, message_id, claimed, sent, now)
+
+
+async def remind_forever(minutes: int) -> None:
+    """Remind citizens of the official account who left a question open and have said nothing for so long."""
+    while True:
+        try:
+            await asyncio.to_thread(reminders.remind, OFFICIAL, timedelta(minutes=minutes), utcnow())
+        except Exception:
+            log.exception("wechat.reminding_failed")
+        await asyncio.sleep(_REMIND_S)
 
 
 def _first(event_id: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import CursorResult, select, update
 from sqlalchemy.orm import Session
 
-from bot import database
+from bot import database, reminders
 from bot.clock import utcnow
 from bot.conversations import MINIPROGRAM
 from bot.models.conversations import ChannelUser, OutboxMessage
@@ -129,6 +129,9 @@ def claim(message_id: str, now: datetime, template: Template | None) -> Claimed 
         user = _user(session, row.conversation_id) if row else None
         if row is None or user is None:
             return None  # erased
+        if reminders.is_reminder(row) and not reminders.still_fits(session, row, user, now):
+            _move(session, row.id, "pending", _kept(row))
+            return None
         refused = row.channel == MINIPROGRAM or row.error == Sent.REFUSED.value
         if not refused and now < user.push_until and user.pushes_left > 0:
             if not _move(session, row.id, "pending", "sending"):
@@ -182,20 +185,19 @@ def settle(message_id: str, claimed: Claimed, sent: Sent, now: datetime) -> None
 
 def take_back(channels: Sequence[str]) -> None:
     """What a process that ended was pushing may have gone out: it is kept instead."""
+    sending = select(OutboxMessage).where(OutboxMessage.channel.in_(channels), OutboxMessage.status == "sending")
     with database.write() as session:
-        for channel in channels:
-            session.execute(
-                update(OutboxMessage)
-                .where(OutboxMessage.channel == channel, OutboxMessage.status == "sending")
-                .values(status="available" if channel == MINIPROGRAM else "offered", error=Sent.UNKNOWN.value)
-            )
+        for row in session.scalars(sending):
+            _move(session, row.id, "sending", _kept(row), error=Sent.UNKNOWN.value)
 
 
 # --- one message -----------------------------------------------------------------------------------------------------
 
 
 def _kept(row: OutboxMessage) -> str:
-    """The status of what is not pushed any more: fetched by its citizen, or offered at their next word."""
+    """The status of what is not pushed any more: fetched by its citizen, or offered at their next word; a reminder is let go."""
+    if reminders.is_reminder(row):
+        return "dropped"
     return "available" if row.channel == MINIPROGRAM else "offered"
 
 

@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from bot import conversations, danger, database, desk, guards, knowledge, regions, ticket_form, turns, working_days
@@ -650,7 +650,10 @@ class Assistant:
         with database.read() as session:
             last = session.scalars(
                 select(OutboxMessage)
-                .where(OutboxMessage.conversation_id == work.turn.conversation_id)
+                .where(
+                    OutboxMessage.conversation_id == work.turn.conversation_id,
+                    or_(OutboxMessage.turn_id.is_not(None), OutboxMessage.sender == "agent"),  # no reminder
+                )
                 .order_by(OutboxMessage.seq.desc())
                 .limit(1)
             ).first()

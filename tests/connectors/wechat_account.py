@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 import xml.etree.ElementTree as ET
 from collections import Counter
@@ -25,6 +26,7 @@ from connectors.wechat import account as accounts
 from connectors.wechat.account import GRACE
 from connectors.wechat.account import Account as WeChat
 from connectors.wechat.push import signature
+from index.assistant.respond import get_assistant
 from tests.connectors.wechat_api import FakeWeChat
 from tests.index.test_assistant import make
 
@@ -52,7 +54,7 @@ class Account:
 
     async def push(self, body: str, token: str = TOKEN) -> httpx.Response:
         self._number += 1
-        timestamp, nonce = str(int(time.time())), f"n{self._number}"
+        timestamp, nonce = str(int(time.time())), secrets.token_hex(8)
         query = {"timestamp": timestamp, "nonce": nonce, "signature": signature(token, timestamp, nonce)}
         return await self.http.post(self.path, params=query, content=body.encode("utf-8", "surrogatepass"))
 
@@ -114,6 +116,7 @@ async def account(monkeypatch: pytest.MonkeyPatch, kind: str, **options: Any) ->
         # The log would go to a standard error that ends with the test.
         monkeypatch.setattr("connectors.gateway.app.logs.configure", lambda level: None)
         forget()
+        get_assistant.cache_clear()  # its limits are settings too
         app = create_app()
         async with app.router.lifespan_context(app):
             await app.state.gateway.loading
@@ -122,6 +125,7 @@ async def account(monkeypatch: pytest.MonkeyPatch, kind: str, **options: Any) ->
                 path = "/wechat" if kind == "wechat" else f"/wechat/{kind}"
                 yield Account(http, getattr(app.state, kind), fake, path)
     forget()
+    get_assistant.cache_clear()
 
 
 def runner(settings: Settings, monkeypatch: pytest.MonkeyPatch, kind: str) -> Callable[..., None]:
