@@ -42,6 +42,22 @@ def test_a_basis_to_be_checked_says_so_where_it_stands(visitor: Visitor) -> None
     assert "（待核）" in visitor.page.evaluate("navigator.clipboard.readText()")
 
 
+def test_where_a_wrong_answer_costs_a_likely_one_says_first_what_decides_also_aloud(visitor: Visitor) -> None:
+    visitor.page.add_init_script(
+        "const speak = SpeechSynthesis.prototype.speak;"
+        "SpeechSynthesis.prototype.speak = function (words) { window.overheard = words.text; speak.call(this, words) }"
+    )
+    visitor.open()
+    card = visitor.ask("注册资本")
+    expect(card.get_by_text("您问的可能是：")).to_be_visible()
+    decides = card.locator(".condition")
+    expect(decides).to_contain_text("请先看是不是您的情况：")
+    card.get_by_role("button", name="朗读").click()
+    title = card.get_by_role("heading").first.inner_text()
+    aloud = visitor.page.evaluate("window.overheard")
+    assert aloud.startswith(f"您问的可能是：{title}。{decides.inner_text()}。")
+
+
 def test_what_was_no_use_is_asked_why_and_can_be_taken_back(visitor: Visitor) -> None:
     visitor.open()
     card = visitor.ask("护照多少钱")
