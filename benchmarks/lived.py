@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.lived --half final`` starts gateway, Rasa and actions on free ports of 127.0.0.1, asks each question in a
 conversation of its own, and where it is asked back or shown a likely answer that is wrong, taps the right option if it is
-there.  ``--json FILE`` names every miss.  No limit was fitted on the final halves.
+there.  ``--json FILE`` names every miss.  No limit was fitted on the final halves.  ``final``: by writers who saw no item, then
+labelled; ``fresh``: by others who wrote with the list of items beside them, which is easier.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Lived:
 def main() -> None:
     """Ask, count, show."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--half", choices=("dev", "final"), default="final")
+    parser.add_argument("--half", choices=("dev", "final", "fresh"), default="final")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -70,8 +71,8 @@ def main() -> None:
 
 def _ask_all(url: str, name: str, half: str) -> Iterator[Lived]:
     rows = (
-        read_questions(FOLDER / f"{name}_final.jsonl")
-        if half == "final"
+        read_questions(FOLDER / f"{name}_{half}.jsonl")
+        if half != "dev"
         else [row for row in read_questions(FITTED) if row["register"] == name]
     )
     with httpx.Client(base_url=url, timeout=60, trust_env=False) as http, ThreadPoolExecutor(AT_ONCE) as pool:

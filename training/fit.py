@@ -34,7 +34,16 @@ from index.knowledge_files import reading, starter
 from index.search import scope
 from index.search.find import LETTER
 from index.search.normalise import clean, normalise
-from index.search.ranking import Calibration, Logistic, Ranked, evidence, rank
+from index.search.ranking import (
+    Calibration,
+    Logistic,
+    Ranked,
+    Spoken,
+    evidence,
+    follow,
+    follow_features,
+    rank,
+)
 from index.search.retriever import Candidate, Item, Retriever
 from index.versions.calibrations import FILE, shipped
 
@@ -100,16 +109,23 @@ def labelled(retriever: Retriever) -> list[Example]:
 
 
 def _ranker(examples: Sequence[Example]) -> Logistic:
-    """Listwise ranking: the softmax over a query's candidates puts its mass on the right ones (ListNet's top-one
-    cross entropy, Cao et al. 2007), with a little L2 on standardised features.
-    """
+    """The weights of a candidate's features."""
     useful = [e for e in examples if any(c.item.id in e.right for c in e.candidates)]
     features = np.array([c.features for e in useful for c in e.candidates])
+    right = np.array([c.item.id in e.right for e in useful for c in e.candidates])
+    return _listwise(features, right, [len(e.candidates) for e in useful])
+
+
+def _listwise(features: NDArray[np.float64], right: NDArray[np.bool_], sizes: Sequence[int]) -> Logistic:
+    """Listwise ranking: the softmax over a query's candidates puts its mass on the right ones (ListNet's top-one
+    cross entropy, Cao et al. 2007), with a little L2 on standardised features.
+
+    Args:
+        sizes: of the candidates, query after query, how many are one query's.
+    """
     scale = features.std(axis=0)
     scale[scale == 0] = 1.0
     scaled = (features - features.mean(axis=0)) / scale
-    right = np.array([c.item.id in e.right for e in useful for c in e.candidates])
-    sizes = [len(e.candidates) for e in useful]
     starts = np.cumsum([0, *sizes])[:-1]
     query = np.repeat(np.arange(len(sizes)), sizes)
 
@@ -163,6 +179,69 @@ def nlu_examples(act: str) -> list[str]:
     return texts
 
 
+@dataclass(frozen=True)
+class Following:
+    """A labelled message that follows on something, with what the ranker made of it."""
+
+    right: frozenset[str]
+    ranked: list[Ranked]
+    features: NDArray[np.float64]
+    """``ranking.follow_features``"""
+    text: str
+
+
+FOLLOW_UPS = ROOT / "training" / "followups.jsonl"
+"""Messages that follow on an answer: {prev, prev_qa, q, qa} a line"""
+
+
+def followings(retriever: Retriever, ranker: Logistic) -> list[Following]:
+    """The labelled follow-ups as ``find`` reads them."""
+    matters = {item.id: item.matter for item in retriever.items}
+    found = []
+    for row in read_questions(FOLLOW_UPS):
+        text, spoken = (
+            normalise(row["q"]).text,
+            Spoken(matters[row["prev_qa"]], normalise(row["prev"]).text, row["prev_qa"]),
+        )
+
+        readings = (text, f"{spoken.matter} {text}", f"{spoken.question} {text}")
+        if ranked := rank(retriever.candidates(*readings), ranker):
+            features = follow_features(ranked, rank(retriever.candidates(text), ranker), spoken)
+            found.append(Following(frozenset(row["qa"]), ranked, features, text))
+    return found
+
+
+def _follow(retriever: Retriever, ranker: Logistic) -> tuple[Logistic, Logistic, dict[str, Any]]:
+    """Ranker and confidence of what follows on something, and the figures: the confidence is fitted out of fold."""
+    examples = followings(retriever, ranker)
+
+    def ranker_of(chosen: Sequence[Following]) -> Logistic:
+        useful = [e for e in chosen if any(one.candidate.item.id in e.right for one in e.ranked)]
+        return _listwise(
+            np.concatenate([e.features for e in useful]),
+            np.array([one.candidate.item.id in e.right for e in useful for one in e.ranked]),
+            [len(e.ranked) for e in useful],
+        )
+
+    proofs, right = [], []
+    folds = np.arange(len(examples)) * 5 // max(1, len(examples))  # the file goes from matter to matter
+    for fold in range(5):
+        held = [e for e, its in zip(examples, folds, strict=True) if its == fold]
+        trained = ranker_of([e for e, its in zip(examples, folds, strict=True) if its != fold])
+        for example in held:
+            again, of_first = follow(example.ranked, example.features, trained)
+            proofs.append(np.concatenate([evidence(again, example.text, retriever), of_first]))
+            right.append(again[0].candidate.item.id in example.right)
+    labels = np.array(right, dtype=np.int64)
+    answerable = sum(bool(e.right) for e in examples)
+    figures = {
+        "follow_ups": len(examples),
+        "follow_ups_answerable": answerable,
+        "follow_ups_first_right": int(labels.sum()),
+    }
+    return ranker_of(examples), _logistic(np.array(proofs), labels), figures
+
+
 def _top(example: Example, ranker: Logistic) -> list[Ranked]:
     return rank(list(example.candidates), ranker)
 
@@ -189,10 +268,14 @@ def fit(encoder: Encoder | None) -> Calibration:
 
     answered = (held_out >= answer_at) & terse
     tested, likely = _on_other_matters(held_out, right, answerable, terse, folds)
+    ranker = _ranker(questions)
+    follow_ranker, follow_confidence, of_follow_ups = _follow(retriever, ranker)
     return Calibration(
         encoder=encoder.checksum if encoder else "",
-        ranker=_ranker(questions),
+        ranker=ranker,
         confidence=_logistic(proofs, right),
+        follow_ranker=follow_ranker,
+        follow_confidence=follow_confidence,
         scope=_scope(encoder, [text for item in retriever.items for text in item.texts]),
         answer_at=answer_at,
         likely_at=likely_at,
@@ -201,6 +284,7 @@ def fit(encoder: Encoder | None) -> Calibration:
             "questions": len(questions),
             "answerable": int(sum(bool(e.right) for e in questions)),
             "first_right": int(right.sum()),
+            **of_follow_ups,
             **_answered(answered, right),
             "other_matters": _answered(tested, right),
             "likely_on_other_matters": {

@@ -53,9 +53,9 @@ from index.calculators import RULES_AS_OF, Calculator, Result
 from index.calculators import dialogue as calculation
 from index.danger.hearing import hear
 from index.search import scope
-from index.search.find import LETTER, Finding, Place, find, naming, place_in
+from index.search.find import LETTER, Before, Finding, Place, find, naming, place_in
 from index.search.normalise import Query, canonical, normalise
-from index.search.ranking import VERBATIM
+from index.search.ranking import VERBATIM, Spoken
 from index.search.retriever import FEATURES
 from index.versions.store import IndexReader, IndexUnavailable, Loaded
 
@@ -730,10 +730,17 @@ class Assistant:
         limits = self._limits(loaded)
         may_leave_out = _hangs(work.act, query) or len(query.text) <= _SHORT
         may_leave_out = may_leave_out and canonical(query.text) != canonical(memory.last_question or "")
-        before = tuple(filter(None, (memory.last_matter, memory.last_question))) if may_leave_out else ()
-        if not before or alone.probability >= min(limits.answer_at, _CLEAR):
+        if not may_leave_out or alone.probability >= min(limits.answer_at, _CLEAR):
             return alone
-        both = self._find(loaded, query, work, before)
+        if memory.last_matter and memory.last_question:
+            spoken = Spoken(memory.last_matter, memory.last_question, memory.last_qa)
+            both = self._find(loaded, query, work, follows=Before(spoken, alone))
+            # Too few follow-ups are labelled to show that so few of the sure ones are wrong.
+            both = replace(both, probability=min(both.probability, limits.below_sure))
+        elif before := tuple(filter(None, (memory.last_matter, memory.last_question))):
+            both = self._find(loaded, query, work, before)
+        else:
+            return alone
         return replace(both, probability=max(both.probability, min(alone.probability, limits.clarify_at)))
 
     def _first_of_several(self, loaded: Loaded, query: Query, work: _Work, whole: Finding, answer_at: float) -> Finding:
@@ -765,7 +772,9 @@ class Assistant:
             return replace(best, probability=min(best.probability, limits.below_sure))
         return replace(whole, probability=min(unsure, limits.below_likely))
 
-    def _find(self, loaded: Loaded, query: Query, work: _Work, before: Sequence[str] = ()) -> Finding:
+    def _find(
+        self, loaded: Loaded, query: Query, work: _Work, before: Sequence[str] = (), follows: Before | None = None
+    ) -> Finding:
         memory = work.memory
         place = Place(
             self._settings.region,
@@ -773,7 +782,7 @@ class Assistant:
             anywhere=not memory.region_asked,
             without=work.refused,
         )
-        return find(loaded.retriever, loaded.calibration, query, place, before)
+        return find(loaded.retriever, loaded.calibration, query, place, before, follows)
 
     def _limits(self, loaded: Loaded) -> Limits:
         settings, calibration = self._settings, loaded.calibration
@@ -1146,16 +1155,22 @@ def _item_id(finding: Finding) -> str | None:
 
 
 def _named(loaded: Loaded, query: Query, finding: Finding, limits: Limits) -> Finding:
-    """A very short message is judged by what it names: one matter is likely meant, none or several are asked back."""
+    """A very short message is judged by what it names: one matter is likely meant, none or several are asked back.
+
+    Of a matter that is merely named, the items come as the knowledge lists them: what matters most to most stands first.
+    """
     first = finding.first
     if first is None or finding.before or finding.probability >= VERBATIM:
         return finding
     named = naming(loaded.retriever, query)
     if named is False:
         return replace(finding, probability=min(finding.probability, limits.below_likely))
-    if named == first.item.matter:
-        return replace(finding, probability=max(finding.probability, limits.likely_at))
-    return finding
+    if named != first.item.matter or finding.probability >= limits.likely_at:
+        return finding
+    own = [one for one in finding.ranked if one.candidate.item.matter == named]
+    own.sort(key=lambda one: loaded.retriever.place(one.candidate.item.id))
+    others = [one for one in finding.ranked if one.candidate.item.matter != named]
+    return replace(finding, ranked=[*own, *others], probability=limits.likely_at)
 
 
 def _explained(loaded: Loaded, finding: Finding, limits: Limits) -> dict[str, Any]:

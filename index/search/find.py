@@ -6,9 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import numpy as np
+
 from bot import regions
 from index.search.normalise import Query, canonical
-from index.search.ranking import VERBATIM, Calibration, Ranked, evidence, rank
+from index.search.ranking import (
+    VERBATIM,
+    Calibration,
+    Ranked,
+    Spoken,
+    evidence,
+    follow,
+    follow_features,
+    rank,
+)
 from index.search.retriever import Candidate, Retriever
 from index.search.terms import terms_in
 
@@ -47,34 +58,61 @@ class Place:
     """Items that the citizen has refused"""
 
 
+@dataclass(frozen=True)
+class Before:
+    """What a message may follow on."""
+
+    spoken: Spoken
+    alone: Finding
+    """What was found for the message by itself"""
+
+
 def find(
-    retriever: Retriever, calibration: Calibration, query: Query, place: Place, before: Sequence[str] = ()
+    retriever: Retriever,
+    calibration: Calibration,
+    query: Query,
+    place: Place,
+    before: Sequence[str] = (),
+    follows: Before | None = None,
 ) -> Finding:
     """Rank the items that hold where the citizen is, and how likely the first one is right.
 
     Args:
         before: what the message may leave out; it is then read alone and with each of them in front.
+        follows: what it follows on, where it does: then it is read with that, and an item of the same matter is likelier.
     """
     if place.served != regions.NATION:
         query = replace(query, text=regions.without(query.text, place.served))
-    here = place.said or place.served
-    above = set(regions.ancestors(here))
-    within = place.said is None and place.anywhere
-    fitting = [
-        candidate
-        for candidate in retriever.candidates(query.text, *(f"{topic} {query.text}" for topic in before))
-        if candidate.item.id not in place.without
-        and (candidate.item.region in above or (within and regions.is_within(candidate.item.region, here)))
-    ]
-    ranked = _own_region_first(rank(fitting, calibration.ranker))
+    if follows is not None:
+        before = (follows.spoken.matter, follows.spoken.question)
+    readings = (query.text, *(f"{topic} {query.text}" for topic in before))
+    ranked = _own_region_first(rank(_fitting(retriever.candidates(*readings), place), calibration.ranker))
     if not ranked or query.empty:
         return Finding(query, ranked, 0.0, tuple(before))
+    if follows is not None:
+        features = follow_features(ranked, follows.alone.ranked, follows.spoken)
+        ranked, of_first = follow(ranked, features, calibration.follow_ranker)
+        proof = np.concatenate([evidence(ranked, query.text, retriever), of_first])
+        return Finding(query, ranked, calibration.follow_confidence.probability(proof), tuple(before))
     verbatim = retriever.exact(query.text)
     same = [one for one in ranked if one.candidate.item.id in verbatim]
     if len(same) == 1:
         ranked = [*same, *(one for one in ranked if one is not same[0])]
     probability = calibration.confidence.probability(evidence(ranked, query.text, retriever))
     return Finding(query, ranked, max(probability, VERBATIM) if len(same) == 1 else probability, tuple(before))
+
+
+def _fitting(candidates: Sequence[Candidate], place: Place) -> list[Candidate]:
+    """Those that hold where the citizen is, and were not refused."""
+    here = place.said or place.served
+    above = set(regions.ancestors(here))
+    within = place.said is None and place.anywhere
+    return [
+        one
+        for one in candidates
+        if one.item.id not in place.without
+        and (one.item.region in above or (within and regions.is_within(one.item.region, here)))
+    ]
 
 
 @lru_cache(maxsize=1024)

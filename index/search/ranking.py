@@ -1,7 +1,7 @@
 """Ranking and confidence: a learned fusion of features, and the calibrated probability that the first one is right.
 
-Both are logistic regressions, small enough to read: ``score = w · features``, ``probability = σ(v · evidence)``.  They are
-fitted by ``training.fit`` and travel inside each index version.
+Both are logistic regressions, small enough to read: ``score = w · features``, ``probability = σ(v · evidence)``, with weights of
+their own for what follows on something.  They are fitted by ``training.fit`` and travel inside each index version.
 """
 
 from __future__ import annotations
@@ -35,6 +35,10 @@ EVIDENCE = (
 """What the probability rests on: the first one's score, its lead over the next item and over the next matter, five of its
 features, the share of the query's words that the knowledge never saw, the domain terms that the first one never mentions,
 and the query's length (log of characters)."""
+
+FOLLOWING = ("score", "alone", "same_matter", "same_item")
+"""What ranks the candidates for a message that follows on something: the score of the message read together with what was spoken
+of, that of the message alone, whether the candidate is of the matter spoken of, and whether it is what was just answered"""
 
 VERBATIM = 0.99
 """Probability for a query that is one item's reviewed wording itself: the calibration's questions hold none of these."""
@@ -75,6 +79,10 @@ class Calibration:
     """Checksum of the encoder whose cosines it was fitted on; empty: without vectors"""
     ranker: Logistic
     confidence: Logistic
+    follow_ranker: Logistic
+    """Of ``FOLLOWING``"""
+    follow_confidence: Logistic
+    """Of ``EVIDENCE`` and the first one's last three of ``FOLLOWING``"""
     scope: Logistic
     """Probability that a text is something a government hotline answers; see ``index.search.scope``"""
     answer_at: float
@@ -92,13 +100,24 @@ class Calibration:
         try:
             parts = {
                 name: Logistic(tuple(raw[name]["weights"]), raw[name]["bias"])
-                for name in ("ranker", "confidence", "scope")
+                for name in ("ranker", "confidence", "follow_ranker", "follow_confidence", "scope")
             }
             calibration = cls(**{**raw, **parts})
         except (KeyError, TypeError) as error:
             raise IndexFileError("标定文件的内容不完整。") from error
-        sizes = (len(calibration.ranker.weights), len(calibration.confidence.weights))
-        if sizes != (len(FEATURES), len(EVIDENCE)) or len(calibration.scope.weights) < scope.WIDTH:
+        sizes = [
+            len(one.weights)
+            for one in (
+                calibration.ranker,
+                calibration.confidence,
+                calibration.follow_ranker,
+                calibration.follow_confidence,
+            )
+        ]
+        if (
+            sizes != [len(FEATURES), len(EVIDENCE), len(FOLLOWING), len(EVIDENCE) + 3]
+            or len(calibration.scope.weights) < scope.WIDTH
+        ):
             raise IndexFileError("标定文件与当前程序的特征不一致，请重新标定。")
         return calibration
 
@@ -115,6 +134,43 @@ def rank(candidates: list[Candidate], ranker: Logistic) -> list[Ranked]:
     """Best first."""
     ranked = [Ranked(candidate, ranker.logit(candidate.features)) for candidate in candidates]
     return sorted(ranked, key=lambda one: (-one.score, one.candidate.item.id))
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """What a message follows on."""
+
+    matter: str
+    question: str
+    qa: str | None
+    """What was answered"""
+
+
+def follow_features(ranked: list[Ranked], alone: list[Ranked], spoken: Spoken) -> NDArray[np.float64]:
+    """Shape (candidates, len(FOLLOWING)).  ``alone``: the same candidates for the message alone."""
+    scores = {one.candidate.item.id: one.score for one in alone}
+    lowest = min(scores.values(), default=0.0)
+    return np.array(
+        [
+            [
+                one.score,
+                scores.get(one.candidate.item.id, lowest),
+                one.candidate.item.matter == spoken.matter,
+                one.candidate.item.id == spoken.qa,
+            ]
+            for one in ranked
+        ],
+        dtype=np.float64,
+    )
+
+
+def follow(
+    ranked: list[Ranked], features: NDArray[np.float64], ranker: Logistic
+) -> tuple[list[Ranked], NDArray[np.float64]]:
+    """Best first, as what follows on something, and the first one's last three features.  ``ranked`` is not empty."""
+    scores = features @ np.asarray(ranker.weights) + ranker.bias
+    order = np.argsort(-scores, kind="stable")
+    return [Ranked(ranked[row].candidate, float(scores[row])) for row in order], features[order[0], 1:]
 
 
 def evidence(ranked: list[Ranked], query: str, retriever: Retriever) -> NDArray[np.float64]:

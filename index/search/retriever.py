@@ -229,6 +229,10 @@ class Retriever:
             for id_ in ids
         )
 
+    def place(self, item_id: str) -> int:
+        """Where an item stands in the knowledge, from 0."""
+        return self._index[item_id]
+
     def unseen(self, query: str) -> float:
         """Share (by idf, 0…1) of the query's words that occur nowhere in the knowledge."""
         words = set(tokenize.words(query))
@@ -269,10 +273,15 @@ def _owners(items: Sequence[Item]) -> NDArray[np.int64]:
     return np.repeat(np.arange(len(items)), [len(item.texts) for item in items])
 
 
+def sentences_of(answer: str) -> list[str]:
+    """An answer's sentences, cleaned; what is too short to say something by itself left out."""
+    sentences = (clean(sentence) for sentence in _SENTENCE_END.split(answer))
+    return [sentence for sentence in sentences if len(sentence) >= _SHORTEST]
+
+
 def _passages(item: Item) -> list[str]:
     """The question, and the answer's sentences."""
-    sentences = (clean(sentence) for sentence in _SENTENCE_END.split(item.answer))
-    return [clean(item.texts[0]), *(sentence for sentence in sentences if len(sentence) >= _SHORTEST)]
+    return [clean(item.texts[0]), *sentences_of(item.answer)]
 
 
 def _ceiling(index: BM25Index, tokens: Sequence[str]) -> float:

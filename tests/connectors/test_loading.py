@@ -21,7 +21,18 @@ from index.versions import store
 from tests.connectors.test_citizens_api import ASKED, Citizen
 from tests.index.test_assistant import make
 
-HEAVY = {"torch", "sentence_transformers", "transformers", "faiss", "scipy", "sklearn", "bm25s", "pypinyin", "openpyxl"}
+HEAVY = {
+    "torch",
+    "onnxruntime",
+    "sentence_transformers",
+    "transformers",
+    "faiss",
+    "scipy",
+    "sklearn",
+    "bm25s",
+    "pypinyin",
+    "openpyxl",
+}
 
 
 @pytest.fixture

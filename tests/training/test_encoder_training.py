@@ -1,41 +1,30 @@
-"""Training the encoder in small: sets and batches, the network, every stage, interruption, the whole pipeline."""
+"""Training the encoder in small: the package's file, the network, contrast, interruption, the whole pipeline."""
 
+from __future__ import annotations
+
+import copy
 import json
-import shutil
-import subprocess
-from dataclasses import asdict, replace
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer
+from transformers import BertModel
 
 from index.encoder import load_encoder
-from training.encoder import contrastive, masked, table
-from training.encoder.batches import Set, draw, text_key, tokenise
-from training.encoder.contrastive import Contrast, batch_loss, pair_loss, train
-from training.encoder.evaluate import held_out_items
-from training.encoder.export import save_reader, save_table
-from training.encoder.masked import MaskedPlan, hide, pretrain
-from training.encoder.mining import with_mined_negatives
-from training.encoder.model import MAX_TOKENS, PAD, Reader, Shape, with_special_tokens
-from training.encoder.pairs import Item, Pair, Source, item_sources, read_items
-from training.encoder.table import TablePlan, new_table, table_loss, train_table
-from training.encoder.tokenizer import unigram_tokenizer
-from training.encoder.train import Plan, read_plan, run, with_own, without
+from training.encoder import contrast as training
+from training.encoder import e5
+from training.encoder.contrast import Own, Step, contrast, neighbours
+from training.encoder.export import save_encoder
+from training.encoder.network import Network, token_ids
+from training.encoder.pairs import Pair, _clean, key, read_items
+from training.encoder.train import Plan, held_out, read_plan, run
 
-PAIRS = [
-    Pair("丢了身份证", "补领居民证件", ("办理护照",)),
-    Pair("失业了", "保险金申领"),
-    Pair("租房子", "公积金提取"),
-    Pair("领证结婚", "婚姻登记"),
-    Pair("外地看病", "异地就医"),
-    Pair("出国", "办理护照"),
-]
-SHAPE = Shape(dim=16, layers=2, heads=2, inner=32)
-TABLE = TablePlan(batch=8, steps=120, learning_rate=0.02, seed=3)
-CONTRAST = Contrast(steps=60, batch=8, learning_rate=2e-3, table_rate=0.05, warm_up=5, token_dropout=0.0, seed=3)
+HIDDEN, LAYERS, HEADS, INNER, POSITIONS = 32, 4, 2, 64, 128
+WORDS = ["身份证", "公积金", "护照", "怎么", "补办", "提取", "办理", "丢了", "多少钱", "qu", "ery"]
+CHARACTERS = "身份证公积金护照怎么补办提取理丢了多少钱用要带什材料地方在哪领失业：:abc，"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -43,363 +32,265 @@ def one_thread() -> None:
     torch.set_num_threads(1)  # tiny steps: several threads only wait for each other
 
 
-@pytest.fixture(scope="module")
-def words() -> Tokenizer:
-    texts = "".join(text for pair in PAIRS for text in (pair.anchor, pair.positive, *pair.negatives))
-    return unigram_tokenizer(dict.fromkeys([*texts, "身份证", "公积金"], 1))
+def packed(weights: np.ndarray) -> bytes:
+    """Weights in 4 bits, as the package has them."""
+    blocks = weights.astype(np.float32).reshape(-1, e5.BLOCK)
+    scales = (np.abs(blocks).max(axis=1, keepdims=True) / 7).astype(np.float16)
+    found = np.clip(np.round(blocks / scales.astype(np.float32)) + 8, 0, 15).astype(np.uint8)
+    halves = found[:, : e5.BLOCK // 2] | (found[:, e5.BLOCK // 2 :] << 4)
+    return b"".join(scale.tobytes() + half.tobytes() for scale, half in zip(scales, halves, strict=True))
 
 
 @pytest.fixture(scope="module")
-def sets(words: Tokenizer) -> list[Set]:
-    return [tokenise(words, Source("small", 1.0, PAIRS))]
-
-
-def new_reader(words: Tokenizer, weight: torch.Tensor | None = None) -> Reader:
-    torch.manual_seed(5)
-    return Reader(with_special_tokens(words), SHAPE, weight)
-
-
-def table_of(words: Tokenizer) -> torch.Tensor:
-    return torch.randn(words.get_vocab_size(), SHAPE.dim, generator=torch.Generator().manual_seed(1))
-
-
-def test_kept_sets_are_read_back(sets: list[Set], tmp_path: Path) -> None:
-    sets[0].save(tmp_path / "small.npz")
-    back = Set.load(tmp_path / "small.npz", "small", 1.0)
-    assert np.array_equal(back.anchors.ids, sets[0].anchors.ids)
-    assert back.negatives_of.tolist() == [0, 1, 1, 1, 1, 1, 1]
-
-
-def test_a_batch_marks_equal_texts_and_brings_hard_negatives(words: Tokenizer) -> None:
-    pairs = [*PAIRS, Pair("身份证，丢了", "补领居民证件"), Pair("失业了！", "申领")]
-    batch = draw([tokenise(words, Source("small", 1.0, pairs))], 8, 0.0, np.random.default_rng(1))
-    place = {row: index for index, row in enumerate(batch.rows.tolist())}
-    assert sorted(place) == list(range(8))
-    assert batch.same[place[0], place[6]] and batch.same[place[1], place[7]]  # by the positive, by the anchor
-    assert batch.same.sum() == 4 and not batch.same.diagonal().any()
-    assert batch.hard.tolist() == [0]
-
-
-def test_plain_text_is_drawn_by_its_share_and_in_runs(words: Tokenizer) -> None:
-    many = [Pair(f"{a.anchor}{i}", a.positive) for i in range(40) for a in PAIRS]
-    both = [tokenise(words, Source(name, 1.0, many)) for name in ("labelled", "text:plain")]
-    rng = np.random.default_rng(2)
-    drawn = [draw(both, 16, 0.25, rng) for _ in range(400)]
-    plain = [batch for batch in drawn if batch.chosen.name == "text:plain"]
-    assert 0.17 < len(plain) / len(drawn) < 0.33
-    runs = [batch for batch in plain if (np.diff(batch.rows) == 1).sum() >= 12]
-    assert 0.3 < len(runs) / len(plain) < 0.7
-    assert {batch.chosen.name for batch in (draw(both[1:], 16, 0.0, rng) for _ in range(5))} == {"text:plain"}
-
-
-def test_equal_texts_are_no_negatives() -> None:
-    vectors = torch.eye(3)
-    twice = torch.stack([vectors[0], vectors[0], vectors[2]])
-    same = torch.zeros(3, 3, dtype=torch.bool)
-    assert pair_loss(vectors, vectors, None, same, 0.05) < 1e-6
-    assert pair_loss(twice, twice, None, same, 0.05) > 0.4
-    same[0, 1] = same[1, 0] = True
-    assert pair_loss(twice, twice, None, same, 0.05) < 1e-6
-    assert pair_loss(vectors, vectors, vectors[:1], torch.zeros_like(same), 0.05) > 0.1
-
-
-def test_mined_negatives_look_alike_but_are_others() -> None:
-    passages = [f"身份证补领要带户口簿和照片，第{i}种情形" for i in range(3)] + [
-        f"{what}应当在三十日内申请"
-        for what in ("身份证换领", "身份证办理", "护照换发", "出境通行", "租房提取", "婚姻登记")
-    ]
-    source = Source("small", 1.0, [Pair("身份证补领要带什么", passages[0]), Pair("护照换发", passages[5])])
-    mined = with_mined_negatives(source, passages, wanted=2, seed=1)
-    assert mined == with_mined_negatives(source, passages, wanted=2, seed=1)
-    assert 1 <= len(mined.pairs[0].negatives) <= 2
-    assert not set(mined.pairs[0].negatives) & set(passages[:3])  # nearly the same text
-    assert set(mined.pairs[0].negatives) <= set(passages)
-
-
-def test_the_table_brings_partners_together(words: Tokenizer, sets: list[Set], tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    still = replace(TABLE, token_dropout=0.0)
-    batch = draw(sets, 8, 0.0, rng)
-    before = table_loss(table_of(words), batch, still, rng)
-    after = table_loss(train_table(sets, new_table(words.get_vocab_size(), 16, 3), TABLE, tmp_path), batch, still, rng)
-    assert after < 0.3 < before
-
-
-def test_the_reader_starts_as_the_table_of_its_words(words: Tokenizer) -> None:
-    weight = table_of(words)
-    reader = new_reader(words, weight).eval()
-    ids = words.encode("丢了身份证").ids
-    with torch.no_grad():
-        vector = reader(torch.tensor(ids), torch.tensor([0, len(ids)]))[0]
-    centred = weight[ids] - weight[ids].mean(dim=1, keepdim=True)  # normalising a layer does that
-    mean = torch.nn.functional.normalize(centred.mean(0), dim=0)
-    assert float(vector @ mean) > 0.95
-
-
-def test_the_reader_sees_word_order_and_no_padding(words: Tokenizer, sets: list[Set], tmp_path: Path) -> None:
-    reader = new_reader(words)
-    train(reader, sets, replace(CONTRAST, steps=10), tmp_path, "short")
-    texts = [words.encode(text).ids for text in ("失业保险金", "金险保业失", "失业保险金申领外地看病")]
-    starts = torch.tensor(np.cumsum([0, *map(len, texts)]))
-    with torch.no_grad():
-        together = reader(torch.tensor([token for ids in texts for token in ids]), starts)
-        alone = torch.cat([reader(torch.tensor(ids), torch.tensor([0, len(ids)])) for ids in texts])
-    assert torch.allclose(together, alone, atol=1e-5)
-    assert not torch.allclose(together[0], together[1], atol=1e-4)
-
-
-def test_a_word_is_near_its_characters_once_they_are_trained(words: Tokenizer) -> None:
-    reader = new_reader(words)
-    with torch.no_grad():
-        reader.characters.normal_()
-        row = words.token_to_id("身份证")
-        assert row is not None
-        ids = torch.tensor([row])
-        spelt = reader.rows(ids)[0] - reader.words[row]
-        known = {words.id_to_token(i): i for i in range(words.get_vocab_size())}
-        single = [reader.rows(torch.tensor([known[c]]))[0] - reader.words[known[c]] for c in "身份证"]
-    assert torch.allclose(spelt, torch.stack(single).mean(0), atol=1e-5)
-
-
-def test_contrastive_training_brings_partners_together(words: Tokenizer, sets: list[Set], tmp_path: Path) -> None:
-    reader = new_reader(words)
-    rng = np.random.default_rng(0)
-    batch = draw(sets, 8, 0.0, rng)
-    before = batch_loss(reader, batch, CONTRAST, rng)
-    train(reader, sets, CONTRAST, tmp_path, "contrast")
-    assert batch_loss(reader, batch, CONTRAST, rng) < 0.3 < before
-
-
-class Cut(Exception):
-    """Stands for the power going off."""
-
-
-@pytest.mark.parametrize("stage", ["table", "contrast", "masked"])
-def test_an_interrupted_stage_goes_on_to_the_same_weights(
-    words: Tokenizer, sets: list[Set], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
-) -> None:
-    stream = np.concatenate([np.arange(1, words.get_vocab_size(), dtype=np.int32)] * 3)
-
-    def go(work: Path) -> torch.Tensor:
-        work.mkdir(exist_ok=True)
-        if stage == "table":
-            start = new_table(words.get_vocab_size(), 16, 3)
-            return train_table(sets, start, replace(TABLE, steps=30), work, save_every=20)
-        reader = new_reader(words)
-        if stage == "contrast":
-            train(reader, sets, replace(CONTRAST, steps=30), work, "contrast", save_every=20)
-        else:
-            pretrain(reader, stream, MaskedPlan(steps=30, batch=4, length=8, warm_up=5), work, save_every=20)
-        return reader.words.detach()
-
-    whole = go(tmp_path / "whole")
-    module, name = {"table": (table, "draw"), "contrast": (contrastive, "draw"), "masked": (masked, "hide")}[stage]
-    real, calls = getattr(module, name), iter(range(25))
-
-    def until_the_cut(*args: object) -> object:
-        if next(calls, None) is None:
-            raise Cut
-        return real(*args)
-
-    with monkeypatch.context() as patch, pytest.raises(Cut):
-        patch.setattr(module, name, until_the_cut)
-        go(tmp_path / "cut")
-    saved = torch.load(next((tmp_path / "cut").glob("*.pt")), weights_only=True)
-    assert saved["step"] == 20
-    assert torch.allclose(go(tmp_path / "cut"), whole, atol=1e-6)
-
-
-def test_hiding_follows_the_usual_shares() -> None:
-    ids = np.full((200, 200), 7, dtype=np.int64)
-    seen, chosen = hide(ids, 0.15, mask=99, words=50, rng=np.random.default_rng(1))
-    assert chosen.mean() == pytest.approx(0.15, abs=0.01)
-    assert (seen[~chosen] == 7).all()
-    assert (seen[chosen] == 99).mean() == pytest.approx(0.8, abs=0.02)
-    assert (seen[chosen] == 7).mean() == pytest.approx(0.1 + 0.1 / 49, abs=0.02)
-
-
-def test_pretraining_learns_to_guess(words: Tokenizer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    stream = np.tile(np.arange(1, 9, dtype=np.int32), 50)  # every word has the same neighbours
-    pretrain(
-        new_reader(words), stream, MaskedPlan(steps=600, batch=16, length=16, learning_rate=5e-3, warm_up=10), tmp_path
-    )
-    losses = [float(line.split("loss ")[1].split(",")[0]) for line in capsys.readouterr().out.splitlines()]
-    assert losses[-1] < losses[0] / 2
-
-
-def test_the_exported_model_gives_the_readers_vectors(words: Tokenizer, sets: list[Set], tmp_path: Path) -> None:
-    reader = new_reader(words)
-    train(reader, sets, replace(CONTRAST, steps=20), tmp_path, "contrast")
-    save_reader(tmp_path / "model", with_special_tokens(words), reader)
-    encoder = load_encoder(str(tmp_path / "model"))
-    for text in ("丢了身份证", "，公积金 提取！", "外地看病" * 200):
-        ids = words.encode(text).ids[: MAX_TOKENS - 1]
-        with torch.no_grad():
-            wanted = reader(torch.tensor(ids), torch.tensor([0, len(ids)]))[0]
-        assert np.allclose(encoder.encode([text])[0], wanted.numpy(), atol=5e-3)
-    names = {path.name for path in (tmp_path / "model").rglob("*") if path.is_file()}
-    assert "model.safetensors" in names and not any(name.endswith((".py", ".bin")) for name in names)
-    assert PAD in (tmp_path / "model" / "tokenizer.json").read_text(encoding="utf-8")
-
-
-def test_a_saved_table_is_half_precision_and_loads(words: Tokenizer, tmp_path: Path) -> None:
-    weight = table_of(words)
-    save_table(tmp_path / "model", words, weight)
-    assert (tmp_path / "model" / "model.safetensors").stat().st_size < weight.numel() * 2 + 1000
-    vector = load_encoder(str(tmp_path / "model")).encode(["身份证"])[0]
-    row = weight[words.encode("身份证").ids[0]].half().float()
-    assert np.allclose(vector, (row / row.norm()).numpy(), atol=1e-3)
-
-
-def test_held_out_items_are_never_trained_on(tmp_path: Path) -> None:
-    rows = [
-        {"id": f"sfz-{i:03}", "question": f"问题{i}", "similar": [f"说法{i}甲", f"说法{i}乙"], "answer": f"答案{i}\n"}
-        for i in range(60)
-    ]
-    # JSON is YAML.
-    (tmp_path / "a.yaml").write_text(
-        json.dumps({"matter": "身份证", "qas": rows}, ensure_ascii=False), encoding="utf-8"
-    )
-    items = read_items(tmp_path)
-    held = {item.id for item in items if item.held_out}
-    assert 3 <= len(held) <= 18
-    assert {item.id for item in reversed(items[20:]) if item.held_out} <= held
-    sources = item_sources(items, seed=1)
-    texts = {t for s in sources for p in s.pairs for t in (p.anchor, p.positive, *p.negatives)}
-    for item in items:
-        own = {item.question, item.answer, *item.similar}
-        assert own.isdisjoint(texts) if item.held_out else own <= texts
-    assert all(len(pair.negatives) == 4 and pair.positive not in pair.negatives for s in sources for pair in s.pairs)
-    everything = {
-        t for s in item_sources(items, seed=1, all_items=True) for p in s.pairs for t in (p.anchor, p.positive)
-    }
-    assert everything == {t for item in items for t in (item.question, item.answer, *item.similar)}
-
-
-def test_own_items_get_their_share(words: Tokenizer, sets: list[Set]) -> None:
-    own = [
-        tokenise(words, Source("own:questions", 1.0, PAIRS[:3])),
-        tokenise(words, Source("own:answers", 1.0, PAIRS[3:])),
-    ]
-    mixed = with_own([*sets, tokenise(words, Source("text:x", 9.0, PAIRS))], own, 0.3)
-    weight = {chosen.name: len(chosen) * chosen.weight for chosen in mixed if not chosen.name.startswith("text:")}
-    assert (weight["own:questions"] + weight["own:answers"]) / sum(weight.values()) == pytest.approx(0.3)
-
-
-def test_bench_questions_are_dropped() -> None:
-    kept = without([Source("small", 1.0, PAIRS)], frozenset({text_key("失业了？"), text_key("办理护照")}))
-    assert [pair.anchor for pair in kept[0].pairs] == ["丢了身份证", "租房子", "领证结婚", "外地看病"]
-
-
-def test_held_out_items_are_measured() -> None:
-    items = [
-        Item(f"a-{i}", "身份证", question, (question + "呢",), "答")
-        for i, question in enumerate(["户口", "护照", "社保", "公积金"])
-    ]
-    chosen = [
-        replace(item, id=next(f"b-{n}" for n in range(99) if Item(f"b-{n}", "", "", (), "").held_out)) for item in items
-    ]
-    assert held_out_items(load_encoder(), chosen) == {"hit1": 1.0, "hit10": 1.0, "mrr10": 1.0, "questions": 4}
-
-
-@pytest.mark.parametrize("name", ["small", "large"])
-def test_the_plans_can_be_read(name: str) -> None:
-    plan = read_plan(Path(contrastive.__file__).with_name(f"{name}.toml"))
-    assert plan.shape.dim % plan.shape.heads == 0
-    layer = 4 * plan.shape.dim**2 + 2 * plan.shape.dim * plan.shape.inner
-    assert 2 * (plan.vocabulary * plan.shape.dim + plan.shape.layers * layer) < 36 * 2**20  # beside it the tokenizer
-
-
-def test_a_plan_with_an_unknown_name_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "plan.toml").write_text("[contrast]\nspeed = 9\n", encoding="utf-8")
-    with pytest.raises(TypeError, match="speed"):
-        read_plan(tmp_path / "plan.toml")
-
-
-def small_data(folder: Path) -> Path:
-    """A data folder with every set, a few rows in each."""
-    questions = [
-        f"{what}{how}" for what in ("身份证", "护照", "社保卡", "公积金") for how in ("怎么办", "在哪里领", "要多久")
-    ]
-    passages = [
-        f"{question}：应当携带户口簿到窗口办理，{i}个工作日办结。费用全免。" for i, question in enumerate(questions)
-    ]
-    pairs = list(zip(questions, passages, strict=True))
-
-    def write(name: str, rows: list[dict[str, object]]) -> None:
-        path = folder / name.removesuffix(".zst")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-        if name.endswith(".zst"):
-            subprocess.run(["zstd", "-q", "--rm", str(path)], check=True)
-
-    same = [{"a": q, "b": q + "呀", "label": 1, "score": 1.0, "src": "BQ"} for q in questions]
-    asked = [{"q": q, "p": p, "detail": q + "啊", "src": "equals"} for q, p in pairs]
-    write("train/pairs_binary.jsonl", same)
-    write("train/pairs_scored.jsonl", same)
-    write("train/nli.jsonl", [row | {"label": "entailment"} for row in same])
-    write("train/triplets.jsonl", [{"a": q, "pos": p, "neg": passages[0]} for q, p in pairs[1:]])
-    write("train/q_passage.jsonl", [*asked, *({"q": "问" + q, "p": p, "src": "cmrc2018"} for q, p in pairs)])
-    for name in ("qbqtc_pairs.jsonl", "bustm_pairs.jsonl"):
-        write(f"train/pairs2/{name}", same)
-    for name in ("linyi_police_guides.jsonl", "medical_qa.jsonl"):
-        write(f"train/pairs2/{name}", asked)
-    for name in ("cjrc_question_context", "v2ex_title_body", "zhihu_title_detail"):
-        write(f"train/pairs2/{name}.jsonl.zst", asked)
-    texts = [{"text": "办理说明与有关规定\n" + p * 6, "src": "x"} for p in passages]
-    write("train/pretrain/local_policy_mirrorCN.jsonl.zst", texts)
-    laws = [{"id": str(i), "text": f"第{i}条 {p}"} for i, p in enumerate(passages)]
-    write("bench/stard/corpus.jsonl", laws)
-    write("bench/stard/queries.jsonl", [{"id": "q", "text": questions[0]}])
-    knowledge = [
-        {"id": f"sfz-{i:03}", "question": q + "办", "similar": [q + "咧", "请问" + q], "answer": p}
-        for i, (q, p) in enumerate(pairs)
-    ]
-    (folder / "knowledge").mkdir()
-    (folder / "knowledge" / "a.yaml").write_text(
-        json.dumps({"matter": "证件", "qas": knowledge}, ensure_ascii=False), encoding="utf-8"
-    )
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model file of the package's format, small and of random weights."""
+    rng = np.random.default_rng(3)
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", "▁", *WORDS, *dict.fromkeys(CHARACTERS)]
+    scores = [0.0] * 4 + [-2.0] + [-4.0] * len(WORDS) + [-8.0] * (len(pieces) - 5 - len(WORDS))
+    raw = [piece.encode() for piece in pieces]
+    ends = np.cumsum([0, *map(len, raw)])
+    head = e5.MAGIC + struct.pack("<I", 1)
+    head += struct.pack("<7i", HIDDEN, LAYERS, HEADS, INNER, len(pieces), POSITIONS, 1) + struct.pack("<fi", 1e-12, 32)
+    head += struct.pack("<5i", len(pieces), 0, 2, 1, 3) + struct.pack("<Q", len(b"".join(raw)))
+    head += ends.astype("<u4").tobytes() + np.array(scores, "<f4").tobytes() + b"".join(raw)
+    head += struct.pack("<iI", 0, 0)
+    plain = {"emb.pos": POSITIONS * HIDDEN, "emb.type": HIDDEN, "emb.ln.w": HIDDEN, "emb.ln.b": HIDDEN}
+    coarse = {"emb.word": len(pieces) * HIDDEN}
+    for layer in range(LAYERS):
+        for name, rows, columns in (
+            ("q", HIDDEN, HIDDEN),
+            ("k", HIDDEN, HIDDEN),
+            ("v", HIDDEN, HIDDEN),
+            ("ao", HIDDEN, HIDDEN),
+            ("fi", INNER, HIDDEN),
+            ("fo", HIDDEN, INNER),
+        ):
+            coarse[f"l{layer}.{name}.w"] = rows * columns
+            plain[f"l{layer}.{name}.b"] = rows
+        plain |= {f"l{layer}.{name}": HIDDEN for name in ("aln.w", "aln.b", "oln.w", "oln.b")}
+    stored = {name: packed(rng.normal(size=count) * 0.3) for name, count in coarse.items()}
+    for name, count in plain.items():
+        values = np.ones(count) if name.endswith("ln.w") else rng.normal(size=count) * 0.05
+        stored[name] = values.astype("<f4").tobytes()
+    sizes = coarse | plain
+    directory = sum(2 + len(name) + 1 + 4 + 8 + 8 for name in stored)
+    at = len(head) + 4 + directory
+    head += struct.pack("<i", len(stored))
+    for name, data in stored.items():
+        head += struct.pack("<H", len(name)) + name.encode() + struct.pack("<BIQQ", 0, sizes[name], at, len(data))
+        at += len(data)
+    folder = tmp_path_factory.mktemp("package")
+    (folder / "e5-small-q4.bin").write_bytes(head + b"".join(stored.values()))
     return folder
 
 
-def test_a_static_model_goes_on_from_another(tmp_path: Path) -> None:
-    if shutil.which("zstd") is None:
-        pytest.skip("the zstd program is not installed")
-    data = small_data(tmp_path / "data")
-    short = replace(CONTRAST, steps=4, warm_up=1)
-    plan = Plan(vocabulary=300, mined=0, shape=replace(SHAPE, layers=0), table=replace(TABLE, steps=5), own=short)
-    cpu = torch.device("cpu")
-    run(plan, data, data / "knowledge", tmp_path / "one", tmp_path / "model", cpu)
-    still = replace(plan, own=replace(short, steps=0))
-    run(still, data, data / "knowledge", tmp_path / "two", tmp_path / "same", cpu, start=tmp_path / "model")
-    texts = ["身份证怎么办", "公积金在哪里领"]
-    one, same = (load_encoder(str(tmp_path / name)).encode(texts) for name in ("model", "same"))
-    assert np.allclose(one, same, atol=1e-6)
-    run(plan, data, data / "knowledge", tmp_path / "three", tmp_path / "further", cpu, start=tmp_path / "model")
-    assert not np.allclose(load_encoder(str(tmp_path / "further")).encode(texts), one, atol=1e-3)
+@pytest.fixture(scope="module")
+def whole(package: Path) -> e5.Package:
+    return e5.read_package(package / "e5-small-q4.bin")
 
 
-def test_the_whole_pipeline_from_texts_to_a_model(tmp_path: Path) -> None:
-    if shutil.which("zstd") is None:
-        pytest.skip("the zstd program is not installed")
-    data = small_data(tmp_path / "data")
-    short = replace(CONTRAST, steps=4, warm_up=1)
-    plan = Plan(
-        vocabulary=300,
-        shape=SHAPE,
-        table=replace(TABLE, steps=5),
-        masked=MaskedPlan(steps=3, batch=2, length=16),
-        contrast=short,
-        own=short,
+@pytest.fixture(scope="module")
+def converted(whole: e5.Package) -> tuple[Tokenizer, BertModel]:
+    return e5.cut(whole, list(range(len(whole.pieces))))
+
+
+def network_of(converted: tuple[Tokenizer, BertModel]) -> Network:
+    tokenizer, bert = converted
+    return Network(copy.deepcopy(bert), tokenizer.token_to_id(e5.PAD))
+
+
+def vectors(network: Network, tokenizer: Tokenizer, texts: list[str]) -> torch.Tensor:
+    with torch.no_grad():
+        found: torch.Tensor = network.eval()(token_ids(tokenizer, texts))
+    return found
+
+
+def test_four_bits_are_a_scale_and_the_low_halves_first() -> None:
+    halves = bytes((row | ((15 - row) << 4)) for row in range(16))
+    found = e5.dequantised(np.float16(0.5).tobytes() + halves, e5.BLOCK)
+    assert found[:16].tolist() == [(row - 8) * 0.5 for row in range(16)]
+    assert found[16:].tolist() == [(7 - row) * 0.5 for row in range(16)]
+
+
+def test_the_package_is_read(whole: e5.Package) -> None:
+    assert (whole.hidden, whole.layers, whole.heads, whole.inner) == (HIDDEN, LAYERS, HEADS, INNER)
+    assert whole.special == {e5.BOS: 0, e5.EOS: 2, e5.PAD: 1, e5.UNK: 3}
+    assert whole.pieces[5] == ("身份证", -4.0)
+    assert whole.tensors["l3.fo.w"].shape == (HIDDEN * INNER,)
+
+
+def test_another_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "e5-small-q4.bin").write_bytes(b"something else altogether")
+    with pytest.raises(ValueError, match="no model file"):
+        e5.read_package(tmp_path / "e5-small-q4.bin")
+
+
+def test_the_tokenizer_takes_the_likeliest_pieces(converted: tuple[Tokenizer, BertModel]) -> None:
+    tokenizer, _ = converted
+    assert tokenizer.encode("身份证怎么补办").tokens == ["<s>", "▁", "身份证", "怎么", "补办", "</s>"]
+    assert tokenizer.encode("护照  多少钱").tokens == ["<s>", "▁", "护照", "▁", "多少钱", "</s>"]
+    assert tokenizer.encode("身份", "证").tokens == ["<s>", "▁", "身", "份", "</s>", "</s>", "▁", "证", "</s>"]
+
+
+def test_cutting_pieces_away_changes_no_vector_of_a_text_that_needs_none(
+    whole: e5.Package, converted: tuple[Tokenizer, BertModel]
+) -> None:
+    texts = ["身份证怎么补办", "公积金提取"]
+    kept = e5.kept_pieces(whole, texts)
+    tokenizer, bert = e5.cut(whole, kept)
+    assert tokenizer.token_to_id("护照") is None and tokenizer.token_to_id("护") is not None
+    fewer = vectors(Network(bert, tokenizer.token_to_id(e5.PAD)), tokenizer, texts)
+    assert torch.allclose(fewer, vectors(network_of(converted), converted[0], texts), atol=1e-5)
+
+
+def test_neither_order_nor_padding_matters(converted: tuple[Tokenizer, BertModel]) -> None:
+    tokenizer, _ = converted
+    network = network_of(converted)
+    texts = ["身份证怎么补办要带什么材料在哪", "护照", "公积金怎么提取", "护照" * 60]
+    together = vectors(network, tokenizer, texts)
+    alone = torch.cat([vectors(network, tokenizer, [text]) for text in texts])
+    assert torch.allclose(together, alone, atol=1e-5)
+    assert torch.allclose(together.norm(dim=1), torch.ones(4), atol=1e-5)
+
+
+def own(tokenizer: Tokenizer) -> Own:
+    wordings = [
+        ["身份证丢了怎么补办", "丢了身份证", "补办身份证", "身份证补办"],
+        ["公积金怎么提取", "提取公积金", "公积金用什么材料", "公积金提取要什么"],
+        ["护照怎么办理", "办理护照", "护照在哪办", "护照要带什么"],
+        ["失业怎么领", "失业金在哪领", "领失业金", "失业了领多少钱"],
+        ["护照多少钱", "办护照要多少钱", "护照用多少钱", "护照钱"],
+        ["身份证多少钱", "办身份证要多少钱", "身份证要钱", "补办身份证多少钱"],
+        ["公积金在哪", "公积金地方", "公积金在什么地方", "在哪提公积金"],
+        ["失业材料", "失业要带什么材料", "失业用什么材料", "领失业金带什么"],
+    ]
+    return Own(
+        [token_ids(tokenizer, texts) for texts in wordings],
+        [token_ids(tokenizer, [texts[0]]) for texts in wordings],
+        [0, 1, 2, 3, 2, 0, 1, 3],
     )
-    work, out = tmp_path / "work", tmp_path / "model"
-    figures = run(plan, data, data / "knowledge", work, out, torch.device("cpu"))
-    assert set(figures) == {"passages", "items"} and 0 <= figures["passages"]["hit1"] <= 1
-    assert json.loads((out / "plan.json").read_text()) == json.loads(json.dumps(asdict(plan)))
-    trained = np.load(work / "sets" / "BQ.npz")
-    assert len(trained["anchor_key"]) == 11  # the bench's question is not among them
-    encoder = load_encoder(str(out))
-    first = encoder.encode(["身份证怎么办"])
-    shutil.rmtree(out)
-    assert run(plan, data, data / "knowledge", work, out, torch.device("cpu")) == figures  # nothing is trained again
-    assert np.allclose(load_encoder(str(out)).encode(["身份证怎么办"]), first, atol=1e-6)
+
+
+CONTRAST = Step(60, 32, 2e-3, 0.0, 9)
+PAIRS: list[tuple[list[int], list[int], list[int] | None]] = [
+    ([0, 5 + row, 2], [0, 20 + row, 2], None) for row in range(24)
+]
+
+
+def test_training_brings_an_items_wordings_together(converted: tuple[Tokenizer, BertModel], tmp_path: Path) -> None:
+    tokenizer, _ = converted
+    network, items = network_of(converted), own(tokenizer)
+    found = neighbours(network, items)
+    assert all(item not in others and len(others) == 7 for item, others in enumerate(found))
+    texts = [text for wordings in items.wordings for text in wordings]
+    owners = torch.arange(8).repeat_interleave(4)
+
+    def right() -> float:
+        network.eval()
+        with torch.no_grad():
+            cosines = network(texts) @ network(texts).T
+        return float((owners[cosines.fill_diagonal_(-2).argmax(1)] == owners).float().mean())
+
+    before = right()
+    contrast(network, items, PAIRS, CONTRAST, tmp_path)
+    assert right() > max(0.9, before)
+
+
+def test_an_interrupted_stage_goes_on_to_the_same_weights(
+    converted: tuple[Tokenizer, BertModel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer, _ = converted
+    whole, parts = network_of(converted), network_of(converted)
+    how = Step(20, 32, 2e-3, 0.1, 9)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    often = training.optimised
+
+    def every_eighth(*arguments: object) -> None:
+        often(*arguments, often=8)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training, "optimised", every_eighth)
+    contrast(whole, own(tokenizer), PAIRS, how, tmp_path / "a")
+    really, saved = torch.save, []
+
+    def killed(state: object, path: Path) -> None:
+        really(state, path)
+        saved.append(path)
+        if len(saved) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", killed)
+    with pytest.raises(KeyboardInterrupt):
+        contrast(parts, own(tokenizer), PAIRS, how, tmp_path / "b")
+    again = network_of(converted)
+    contrast(again, own(tokenizer), PAIRS, how, tmp_path / "b")
+    for one, other in zip(whole.parameters(), again.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
+
+
+def test_the_exported_encoder_gives_the_networks_vectors(
+    converted: tuple[Tokenizer, BertModel], tmp_path: Path
+) -> None:
+    tokenizer, _ = converted
+    network = network_of(converted)
+    save_encoder(tmp_path / "model", network.bert, tokenizer)
+    encoder = load_encoder(str(tmp_path / "model"))
+    texts = ["身份证怎么补办", "护照多少钱", "公积金提取要带什么材料" * 12]
+    assert encoder.dim == HIDDEN
+    cosines = (encoder.encode(texts) * vectors(network, tokenizer, texts).numpy()).sum(axis=1)
+    assert cosines.min() > 0.95, "8 bits cost a network of 32 numbers more than one of 384 (.999)"
+    assert not encoder.encode(["", "\U0001f600", "：，", "\u5f41"]).any(), "nothing that it knows"
+
+
+def test_bench_questions_are_dropped() -> None:
+    kept = _clean(
+        [Pair("甲", "乙"), Pair("丙？", "丁"), Pair("戊", "戊。"), Pair("甲", "乙！")], frozenset({key("丙")})
+    )
+    assert kept == [Pair("甲", "乙")]
+
+
+def test_the_plan_can_be_read() -> None:
+    plan = read_plan(Path(__file__).parents[2] / "training" / "encoder" / "cpu.toml")
+    assert plan.contrast.steps > 0 and plan.shares == (0.7, 0.14)
+
+
+def test_a_plan_with_an_unknown_name_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "plan.toml").write_text("colour = 3\n", encoding="utf-8")
+    with pytest.raises(TypeError, match="colour"):
+        read_plan(tmp_path / "plan.toml")
+
+
+def test_the_whole_pipeline_from_the_package_to_a_model(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    knowledge = tmp_path / "knowledge"
+    knowledge.mkdir()
+    for matter, words in (("身份证换领补领", "身份证"), ("公积金提取", "公积金"), ("居住证办理", "护照")):
+        rows = "".join(
+            f"  - {{id: {words}-{n}, question: {words}{what}, similar: [{what}{words}, {words}要{what}, {words}{what}用], "
+            f"answer: {words}带材料{n}}}\n"
+            for n, what in enumerate(("怎么补办", "多少钱", "在哪", "什么材料", "丢了"))
+        )
+        (knowledge / f"{words}.yaml").write_text(f"matter: {matter}\nqas:\n{rows}", encoding="utf-8")
+    items = read_items(knowledge)
+    assert len(items) == 15 and items[0].wordings[1:] == ("怎么补办公积金", "公积金要怎么补办", "公积金怎么补办用")
+    assert held_out("居住证办理") and not held_out("公积金提取")
+    from training.encoder import train
+
+    monkeypatch.setattr(
+        train, "_pairs", lambda plan, data: [(f"身份证{n}", f"补办身份证{n}", "护照") for n in range(plan.pairs)]
+    )
+    monkeypatch.setattr(train, "_texts", lambda data: iter(["身份证怎么补办", "护照多少钱"]))
+    plan = Plan(
+        least=1,
+        contrast=Step(6, 16, 1e-3, 0.1, 9),
+        pairs=40,
+    )
+    figures = run(plan, package, tmp_path, knowledge, tmp_path / "work", tmp_path / "out")
+    assert figures["wordings"] == {"held_out_matters": 20, "trained_matters": 40}
+    assert json.loads((tmp_path / "out" / "figures.json").read_text()) == figures
+    assert json.loads((tmp_path / "out" / "plan.json").read_text())["pairs"] == 40
+    first = load_encoder(str(tmp_path / "out")).encode(["身份证怎么补办"])
+    # A second run finds every stage done, and makes the same model.
+    assert run(plan, package, tmp_path, knowledge, tmp_path / "work", tmp_path / "again") == figures
+    assert np.allclose(load_encoder(str(tmp_path / "again")).encode(["身份证怎么补办"]), first, atol=1e-6)

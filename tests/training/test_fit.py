@@ -62,7 +62,12 @@ def test_the_shipped_calibration_fits_the_shipped_encoder_and_meets_the_target()
         "questions_400.jsonl",
         "followups.jsonl",
         "followups_60.jsonl",
-        *(f"lived/{register}_final.jsonl" for register in ("questions", "spoken", "letters", "short")),
+        "followups_150.jsonl",
+        *(
+            f"lived/{register}_{half}.jsonl"
+            for register in ("questions", "spoken", "letters", "short")
+            for half in ("final", "fresh")
+        ),
     ],
 )
 def test_the_measuring_questions_are_not_in_what_is_fitted(name: str) -> None:

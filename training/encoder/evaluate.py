@@ -1,54 +1,40 @@
-"""Measure an encoder on what it was not trained on: held-out questions to passages, and the project's own Q&A."""
+"""Measure the encoder on the matters that it was not trained on."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from index.encoder import Encoder
+from index.encoder import load_encoder
+from index.search.normalise import clean
 
-from .batches import HELD_OUT, is_held_out
-from .pairs import Item, Source
-
-_DEPTH = 10
+from .pairs import Item
 
 
-def _ranks(scores: NDArray[np.float32], wanted: Sequence[set[int]]) -> NDArray[np.int64]:
-    """For each row the place, from 0, of its best wanted column."""
-    best = np.array([max(row[column] for column in columns) for row, columns in zip(scores, wanted, strict=True)])
-    return np.asarray((scores > best[:, None]).sum(axis=1))
+def leave_one_out(vectors: np.ndarray[Any, np.dtype[np.float32]], owners: np.ndarray[Any, np.dtype[np.int64]]) -> Any:
+    """Whether each wording's nearest other one is its own item's, shape (wordings,)."""
+    right = np.zeros(len(owners), dtype=bool)
+    for start in range(0, len(owners), 512):
+        cosines = vectors[start : start + 512] @ vectors.T
+        cosines[np.arange(len(cosines)), start + np.arange(len(cosines))] = -2
+        right[start : start + 512] = owners[cosines.argmax(axis=1)] == owners[start : start + 512]
+    return right
 
 
-def _measures(ranks: NDArray[np.int64]) -> dict[str, float]:
-    reciprocal = np.where(ranks < _DEPTH, 1 / (ranks + 1), 0)
+def figures(folder: Path, items: Sequence[Item], held_out: Callable[[str], bool]) -> dict[str, Any]:
+    """Of every wording: is the nearest of all other wordings one of the same item?  For held-out matters and the rest."""
+    encoder = load_encoder(str(folder))
+    texts = [clean(text) for item in items for text in item.wordings]
+    owners = np.repeat(np.arange(len(items)), [len(item.wordings) for item in items])
+    unseen = np.repeat([held_out(item.matter) for item in items], [len(item.wordings) for item in items])
+    right = leave_one_out(encoder.encode(texts), owners)
     return {
-        "hit1": round(float((ranks < 1).mean()), 4),
-        "hit10": round(float((ranks < _DEPTH).mean()), 4),
-        "mrr10": round(float(reciprocal.mean()), 4),
-        "questions": len(ranks),
+        "nearest_is_own": {
+            "held_out_matters": round(float(right[unseen].mean()), 4) if unseen.any() else None,
+            "trained_matters": round(float(right[~unseen].mean()), 4) if not unseen.all() else None,
+        },
+        "wordings": {"held_out_matters": int(unseen.sum()), "trained_matters": int((~unseen).sum())},
     }
-
-
-def held_out_passages(encoder: Encoder, sources: Sequence[Source]) -> dict[str, float]:
-    """Questions whose passage was held out, against all passages of the same sets.
-
-    ``hit1`` and ``hit10``: a right passage is the first or among the first ten; ``mrr10``: 1 ÷ the place of the best.
-    Titles of service matters are not asked: their passage begins with them.
-    """
-    passages: dict[str, int] = {}
-    questions: dict[str, set[int]] = {}
-    for source in sources:
-        if source.name in HELD_OUT:
-            for pair in source.pairs:
-                row = passages.setdefault(pair.positive, len(passages))
-                if is_held_out(source.name, pair) and source.name != "gd_matter_title":
-                    questions.setdefault(pair.anchor, set()).add(row)
-    scores = encoder.encode(list(questions)) @ encoder.encode(list(passages)).T
-    return _measures(_ranks(scores, list(questions.values())))
-
-
-def held_out_items(encoder: Encoder, items: Sequence[Item]) -> dict[str, float]:
-    """Similar questions of the held-out items, each to find its item by the questions of all items."""
-    asked = [(text, row) for row, item in enumerate(items) if item.held_out for text in item.similar]
-    scores = encoder.encode([text for text, _ in asked]) @ encoder.encode([item.question for item in items]).T
-    return _measures(_ranks(scores, [{row} for _, row in asked]))

@@ -1,53 +1,108 @@
-"""Write a model as a sentence-transformers folder: standard modules, half-precision weights, one tokenizer file."""
+"""Write a trained network as a folder in sentence-transformers' layout: one ONNX file of 8-bit weights, one tokenizer file.
 
+The matrices are quantised channel by channel, activations as they come (ONNX Runtime's dynamic quantisation); the table of
+pieces is one matrix more.  sentence-transformers opens such a folder with its ONNX backend, the assistant with ONNX Runtime alone.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
 import tempfile
+import warnings
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer, processors
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from transformers import BertModel
 
-from .model import MASK, MAX_TOKENS, PAD, START, Reader
+from index.encoder.onnx_model import LONGEST
+
+from .e5 import BOS, EOS, PAD, UNK
+
+_OPSET = 17
+_OUTPUT = "last_hidden_state"
 
 
-def save_reader(out: Path, tokenizer: Tokenizer, reader: Reader) -> None:
-    """Write ``reader`` as a `Transformer`, a mean `Pooling` and a `Normalize` module; the characters are folded in.
+class _Hidden(nn.Module):
+    """The last layer's vectors of padded ids."""
 
-    ``tokenizer`` knows the special tokens. The word nobody knows keeps the zero vector it was trained with.
-    """
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+    def __init__(self, bert: BertModel) -> None:
+        super().__init__()
+        self.bert = bert
 
-    table = reader.folded()
-    config = BertConfig(**reader.bert.config.to_dict() | {"vocab_size": len(table), "pad_token_id": reader.pad})
-    bert = BertModel(config, add_pooling_layer=False)
-    bert.load_state_dict(reader.bert.state_dict() | {"embeddings.word_embeddings.weight": table})
-    complete = Tokenizer.from_str(tokenizer.to_str())
-    complete.post_processor = processors.TemplateProcessing(
-        single=f"{START} $A", special_tokens=[(START, reader.start)]
-    )
-    wrapped = PreTrainedTokenizerFast(
-        tokenizer_object=complete,
-        model_max_length=MAX_TOKENS,
-        unk_token=tokenizer.id_to_token(0),
-        pad_token=PAD,
-        mask_token=MASK,
-        cls_token=START,
-        model_input_names=["input_ids", "attention_mask"],
-    )
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        hidden: Tensor = self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        return hidden
+
+
+def save_onnx(bert: BertModel, path: Path) -> None:
+    """Write the network of (input_ids, attention_mask) as ONNX, its attention and normalisations fused, in 8 bits."""
+    from onnx import TensorProto
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.transformers import optimizer
+
+    ids = torch.tensor([[0, 5, 6, 2], [0, 5, 2, 1]])
+    mask = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]])
+    logging.getLogger("onnxruntime").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as folder:
-        bert.to(torch.float16).save_pretrained(folder)
-        wrapped.save_pretrained(folder)
-        transformer = Transformer(folder, max_seq_length=MAX_TOKENS)
-    pooling = Pooling(reader.bert.config.hidden_size, pooling_mode="mean")
-    model = SentenceTransformer(modules=[transformer, pooling, Normalize()], device="cpu").half()
-    model.save(str(out), create_model_card=False)
+        plain, fused = Path(folder) / "plain.onnx", Path(folder) / "fused.onnx"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it is the old exporter whose graphs ONNX Runtime knows how to fuse
+            torch.onnx.export(
+                _Hidden(bert).eval(),
+                (ids, mask),
+                str(plain),
+                input_names=["input_ids", "attention_mask"],
+                output_names=[_OUTPUT],
+                dynamic_axes={name: {0: "texts", 1: "tokens"} for name in ("input_ids", "attention_mask", _OUTPUT)},
+                opset_version=_OPSET,
+                dynamo=False,
+            )
+        model = optimizer.optimize_model(
+            str(plain), "bert", num_heads=bert.config.num_attention_heads, hidden_size=bert.config.hidden_size
+        )
+        model.save_model_to_file(str(fused))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        quantize_dynamic(
+            str(fused),
+            str(path),
+            per_channel=True,
+            reduce_range=True,  # 7 bits: CPUs without VNNI add two products in 16 bits, and would overflow
+            weight_type=QuantType.QInt8,
+            extra_options={"DefaultTensorType": TensorProto.FLOAT},
+        )
 
 
-def save_table(out: Path, tokenizer: Tokenizer, weight: torch.Tensor) -> None:
-    """Write a table of word vectors as a `StaticEmbedding` and a `Normalize` module."""
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Normalize, StaticEmbedding
-
-    module = StaticEmbedding(tokenizer, embedding_weights=weight.half())
-    SentenceTransformer(modules=[module, Normalize()], device="cpu").save(str(out), create_model_card=False)
+def save_encoder(out: Path, bert: BertModel, tokenizer: Tokenizer) -> None:
+    """Write the encoder's folder."""
+    bert.set_attn_implementation("eager")
+    save_onnx(bert, out / "onnx" / "model.onnx")
+    tokenizer.save(str(out / "tokenizer.json"))
+    bert.config.save_pretrained(out)
+    files = {
+        "modules.json": [
+            {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+            {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+            {"idx": 2, "name": "2", "path": "2_Normalize", "type": "sentence_transformers.models.Normalize"},
+        ],
+        "sentence_bert_config.json": {"max_seq_length": LONGEST, "do_lower_case": False},
+        "1_Pooling/config.json": {
+            "word_embedding_dimension": bert.config.hidden_size,
+            "pooling_mode_mean_tokens": True,
+        },
+        "tokenizer_config.json": {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "model_max_length": LONGEST,
+            "bos_token": BOS,
+            "cls_token": BOS,
+            "eos_token": EOS,
+            "sep_token": EOS,
+            "pad_token": PAD,
+            "unk_token": UNK,
+        },
+    }
+    for name, content in files.items():
+        (out / name).parent.mkdir(exist_ok=True)
+        (out / name).write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

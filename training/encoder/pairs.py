@@ -1,4 +1,4 @@
-"""Read the training sets: pairs of texts that belong together, from labelled sets, plain text and the project's Q&A.
+"""Read the training sets: pairs of texts that belong together, from labelled sets and the project's Q&A.
 
 Every set becomes a list of ``Pair``. Only positives come out as pairs; a labelled negative is used where its anchor
 also has a positive (``Pair.negatives``), because a contrastive loss needs something to pull towards.
@@ -6,10 +6,8 @@ also has a positive (``Pair.negatives``), because a contrastive loss needs somet
 
 import itertools
 import json
-import random
 import re
 import subprocess
-import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,11 +16,6 @@ from typing import Any
 
 import yaml
 
-_HELD_OUT_ITEMS = 15
-"""Per cent of the project's own Q&A that are only evaluated on."""
-
-_SENTENCE_END = re.compile(r"(?<=[。！？!?；;\n])")
-_SPACE = re.compile(r"\s+")
 _NOT_WORD = re.compile(r"\W+")
 
 
@@ -55,11 +48,6 @@ def key(text: str) -> str:
     return _NOT_WORD.sub("", text).lower()
 
 
-def sentences(text: str) -> list[str]:
-    """A text cut after its sentence ends; white space trimmed, empty ones dropped."""
-    return [part for part in (part.strip() for part in _SENTENCE_END.split(text)) if part]
-
-
 def _with_negatives(rows: Iterable[tuple[str, str, bool]]) -> Iterator[Pair]:
     """Turn (a, b, same?) rows into pairs; a row that says "not the same" gives its anchor a hard negative."""
     positives: list[tuple[str, str]] = []
@@ -79,34 +67,6 @@ def _with_negatives(rows: Iterable[tuple[str, str, bool]]) -> Iterator[Pair]:
                 break
         else:
             yield Pair(a, b)
-
-
-def plain_text_pairs(text: str, rng: random.Random, size: int = 160) -> Iterator[Pair]:
-    """Pairs out of one plain document: a sentence and the text around it (the inverse cloze task).
-
-    The document is cut into windows of whole sentences of about ``size`` characters. One sentence of each window is
-    taken out and becomes the anchor, the rest its positive; a heading is tied to the window that follows it.
-    """
-    parts = sentences(text)
-    window: list[str] = []
-    heading = parts[0] if len(parts) > 1 and 6 <= len(parts[0]) <= 40 else ""
-    for index, part in enumerate(parts):
-        window.append(part)
-        if sum(map(len, window)) < size and index + 1 < len(parts):
-            continue
-        body = "".join(window[1:] if window[0] == heading else window)
-        if heading and index < 12 and len(body) >= 12 and rng.random() < 0.5:
-            yield Pair(heading, body)
-        if len(window) == 1:  # one long sentence: two halves at a comma
-            halves = re.split(r"(?<=[，,：:、])", window[0])
-            cut = len(halves) // 2
-            one, rest = "".join(halves[:cut]), "".join(halves[cut:])
-        else:
-            chosen = rng.randrange(len(window))
-            one, rest = window[chosen], "".join(window[:chosen] + window[chosen + 1 :])
-        if len(one) >= 6 and len(rest) >= 12:
-            yield Pair(one, rest)
-        window = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +90,7 @@ def _clean(pairs: Iterable[Pair], banned: frozenset[str]) -> list[Pair]:
     return list(kept.values())
 
 
-def read_sources(data: Path, seed: int, plain_text: bool = True) -> list[Source]:
+def read_sources(data: Path) -> list[Source]:
     """All training sets under ``data`` (the folder that holds ``train/`` and ``bench/``).
 
     A text that equals a question of one of the benches is dropped wherever it stands, so the benches stay unseen.
@@ -142,8 +102,6 @@ def read_sources(data: Path, seed: int, plain_text: bool = True) -> list[Source]
         key(row["text"]) for path in sorted(data.glob("bench/*/queries.jsonl")) for row in read_jsonl(path)
     )
     sets = [_labelled(data / "train"), _passages(data / "train"), _further(data / "train" / "pairs2")]
-    if plain_text:
-        sets.append(_plain_texts(data, random.Random(seed)))
     return [Source(name, weight, _clean(pairs, banned)) for name, weight, pairs in itertools.chain.from_iterable(sets)]
 
 
@@ -199,39 +157,15 @@ def _further(folder: Path) -> _Sets:
     yield "zhihu", 0.7, asked("zhihu_title_detail.jsonl.zst")
 
 
-_LOOSE = frozenset({"fewclue_mixed", "qbqtc_queries", "hot_titles", "task_dialogues", "goldminer_translations"})
-"""Loose lines or translated technology: neighbours say little about each other."""
-_TEXT_WEIGHTS = {"local_policy_mirrorCN": 2.0, "policy_texts_small": 2.0, "lctt_translations": 0.2}
-
-
-def _plain_texts(data: Path, rng: random.Random) -> _Sets:
-    """Sentences and the text around them."""
-
-    def around(path: Path) -> Iterator[Pair]:
-        return (pair for row in read_jsonl(path) for pair in plain_text_pairs(row["text"], rng))
-
-    for path in sorted((data / "train" / "pretrain").glob("*.jsonl.zst")):
-        name = path.name.partition(".")[0]
-        if name not in _LOOSE:
-            yield f"text:{name}", _TEXT_WEIGHTS.get(name, 0.5), around(path)
-    for path in sorted(data.glob("bench/*/corpus.jsonl")):
-        yield f"text:{path.parent.name}", 1.0, around(path)
-
-
 @dataclass(frozen=True, slots=True)
 class Item:
     """One of the project's own Q&A."""
 
     id: str
     matter: str
-    question: str
-    similar: tuple[str, ...]
+    wordings: tuple[str, ...]
+    """Its question, then the similar ones"""
     answer: str
-
-    @property
-    def held_out(self) -> bool:
-        """Whether the item is kept for evaluation; decided by its id alone, so it stays so when others come or go."""
-        return zlib.crc32(self.id.encode()) % 100 < _HELD_OUT_ITEMS
 
 
 def read_items(folder: Path) -> list[Item]:
@@ -244,32 +178,7 @@ def read_items(folder: Path) -> list[Item]:
     for path in sorted(folder.glob("*.yaml")):
         matter = yaml.safe_load(path.read_text(encoding="utf-8"))
         items.extend(
-            Item(row["id"], matter["matter"], row["question"], tuple(row.get("similar", ())), row["answer"].strip())
+            Item(row["id"], matter["matter"], (row["question"], *row.get("similar", ())), row["answer"].strip())
             for row in matter.get("qas", ())
         )
     return items
-
-
-def item_sources(items: list[Item], seed: int, wanted: int = 4, *, all_items: bool = False) -> list[Source]:
-    """Training sets of the items that are not held out (or of all).
-
-    A similar question belongs to the item's question and to its answer; the questions and answers of the same matter's
-    other items are the negatives.  Two sets, because in one batch an item's question and answer would be each other's
-    negatives.
-    """
-    rng = random.Random(seed)
-    trained = [item for item in items if all_items or not item.held_out]
-    siblings: dict[str, list[Item]] = defaultdict(list)
-    for item in trained:
-        siblings[item.matter].append(item)
-    questions: list[Pair] = []
-    answers: list[Pair] = []
-    for item in trained:
-        others = [other for other in siblings[item.matter] if other is not item]
-        for text in item.similar:
-            near = rng.sample(others, min(wanted, len(others)))
-            questions.append(Pair(text, item.question, tuple(other.question for other in near)))
-        for text in (item.question, *item.similar):
-            near = rng.sample(others, min(wanted, len(others)))
-            answers.append(Pair(text, item.answer, tuple(other.answer for other in near)))
-    return [Source("own:questions", 1.0, questions), Source("own:answers", 1.0, answers)]
