@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from playwright.sync_api import Route, expect
+from playwright.sync_api import APIResponse, Route, expect
 from processes import Stack
 
 from tests.web.visitor import Visitor
@@ -138,6 +138,36 @@ def test_offline_is_said_and_what_was_written_goes_out_once_when_back(visitor: V
     page.reload()
     expect(visitor.replies).to_have_count(2)
     expect(visitor.log.get_by_text("身份证丢了咋补办", exact=True)).to_have_count(1)
+    visitor.forgive("ERR_INTERNET_DISCONNECTED")
+
+
+def test_what_comes_through_from_before_the_network_was_lost_does_not_hide_that(visitor: Visitor) -> None:
+    page = visitor.open()
+    visitor.ask("护照多少钱")
+    held: list[tuple[Route, APIResponse]] = []
+
+    def hold(route: Route) -> None:
+        if route.request.method == "GET" and not held:
+            held.append((route, route.fetch()))
+        else:
+            route.continue_()
+
+    page.route("**/api/conversations/*/messages*", hold)
+    page.get_by_role("textbox", name="您想问的事").fill("身份证丢了咋补办")
+    page.get_by_role("button", name="发送", exact=True).click()
+    for _ in range(100):
+        if held:
+            break
+        page.wait_for_timeout(100)
+    visitor.context.set_offline(True)
+    notice = page.get_by_role("status").filter(has_text="网络断开了")
+    expect(notice).to_be_visible()
+    route, response = held[0]
+    route.fulfill(response=response)
+    expect(visitor.answered(1).get_by_role("heading", name="身份证丢了怎么补办")).to_be_visible()
+    expect(notice).to_be_visible()
+    visitor.context.set_offline(False)
+    expect(notice).to_have_count(0)
     visitor.forgive("ERR_INTERNET_DISCONNECTED")
 
 

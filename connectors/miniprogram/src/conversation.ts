@@ -47,6 +47,8 @@ let sending: Promise<void> = Promise.resolve()
 let catching: Promise<void> | null = null
 let timer: ReturnType<typeof setTimeout> | null = null
 let watching = false
+/** How often the device has said that the network is lost */
+let lost = 0
 
 /** Say something.  It is kept on the device until the gateway has it; sending it twice makes no second turn. */
 export function say(text: string): void {
@@ -82,11 +84,29 @@ export function unwatch(): void {
   timer = null
 }
 
+// #ifdef H5
+// uni listens to `navigator.connection` instead, which tells of another bandwidth and often nothing when the network goes.
+window.addEventListener('offline', () => network(false))
+window.addEventListener('online', () => network(true))
+// #endif
+// #ifndef H5
+uni.onNetworkStatusChange(({ isConnected }) => network(isConnected))
+// #endif
+
 /** The device's word on the network. */
-export function network(connected: boolean): void {
+function network(connected: boolean): void {
   talk.offline = !connected
-  if (!connected) return
+  if (!connected) {
+    lost += 1
+    schedule()
+    return
+  }
   void catchUp().then(retryAll)
+}
+
+/** A request came through that began when the network had been lost `since` times: what began before the last time says nothing. */
+function cameThrough(since: number): void {
+  if (since === lost) talk.offline = false
 }
 
 /** Rate a reply; a later word replaces an earlier one. */
@@ -133,6 +153,7 @@ async function send(id: string): Promise<void> {
   const line = find(id)
   if (!line || line.status === 'sent') return
   talk.problem = ''
+  const since = lost
   try {
     const turned = await authorised(({ id: conversation, token }) => {
       if (!find(id)) throw new ApiError(403, 'erased', '') // erased while it was on its way: it is not said again
@@ -144,7 +165,7 @@ async function send(id: string): Promise<void> {
       })
     })
     line.status = 'sent'
-    talk.offline = false
+    cameThrough(since)
     talk.awaiting = turned.deferred ? turned.turn_id : null
     talk.notice = turned.notice ?? ''
     talk.state = turned.state
@@ -174,13 +195,14 @@ async function fetchNew(): Promise<void> {
   }
   try {
     for (let more = true; more; ) {
+      const since = lost
       const history = await call('get', '/api/conversations/{conversation_id}/messages', {
         path: { conversation_id: session.id },
         query: { after: seen },
         token: session.token,
       })
       talk.state = history.state
-      talk.offline = false
+      cameThrough(since)
       for (const message of history.messages) take(message)
       more = history.messages.length > 0 // a long history comes in pieces
     }
