@@ -67,7 +67,9 @@ class Visitor:
         return self.page
 
     def go(self, name: str) -> None:
-        """Go to one of the main pages by the navigation."""
+        """Go to one of the main pages by the navigation.  On a phone one scrolls back a bit to have it."""
+        self.page.mouse.move(10, 100)
+        self.page.mouse.wheel(0, -100)
         self.page.get_by_role("navigation", name="主要页面").get_by_role("link", name=name, exact=True).click()
         expect(self.page.get_by_role("link", name=name, exact=True)).to_have_attribute("aria-current", "page")
 
@@ -97,6 +99,11 @@ class Visitor:
         """The reply that follows ``before`` others."""
         expect(self.replies).to_have_count(before + 1, timeout=REPLY_MS)
         return self.replies.nth(before)
+
+    def system_font(self, percent: int) -> None:
+        """As if the system's type were set to so much; until the page is left."""
+        size = "(percent) => document.documentElement.style.setProperty('font-size', `${percent}%`, 'important')"
+        self.page.evaluate(size, percent)
 
     def elder(self) -> None:
         """Switch to 长者模式."""
