@@ -6,6 +6,7 @@ import { authorised, current, forget } from './session'
 import { ensure } from './session'
 // #endif
 import { load, save } from './storage'
+import { remember } from './tickets'
 
 export interface Line {
   /** Stable for rendering; a citizen's own line keeps its message id */
@@ -228,6 +229,7 @@ function take(message: Message): void {
   if (message.seq <= seen) return
   seen = message.seq
   if (message.turn_id && message.sender !== 'citizen' && message.turn_id === talk.awaiting) talk.awaiting = null
+  for (const reply of message.replies) if (reply.type === 'ticket') remember({ number: reply.number, code: reply.query_code })
   const mine = message.sender === 'citizen' && message.message_id ? find(message.message_id) : undefined
   if (mine) {
     mine.status = 'sent'
