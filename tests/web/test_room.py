@@ -14,7 +14,7 @@ SEEN_LINES = """
 () => {
   const below = document.querySelector('.composer').getBoundingClientRect().top
   const range = document.createRange()
-  range.selectNodeContents([...document.querySelectorAll('.line:last-child .said')].pop())
+  range.selectNodeContents(document.querySelector('.line:last-child .told'))
   const lines = []
   for (const { top, bottom, width } of range.getClientRects())
     if (width && top >= 0 && bottom <= below && !lines.some((one) => Math.abs(one - bottom) < 12)) lines.push(bottom)
@@ -68,7 +68,7 @@ def test_with_the_keyboard_open_six_lines_of_the_answer_are_seen(visit: Callable
     page.evaluate("document.querySelector('.composer textarea').focus({ preventScroll: true })")
     page.set_viewport_size({"width": 320, "height": 340})  # what a keyboard leaves
     expect(page.get_by_role("textbox", name="您想问的事")).to_be_in_viewport(ratio=1)
-    page.wait_for_function("() => document.querySelector('.line:last-child .said').getBoundingClientRect().top < 60")
+    page.wait_for_function("() => document.querySelector('.line:last-child .told').getBoundingClientRect().top < 60")
     assert page.evaluate(SEEN_LINES) >= 6
 
 

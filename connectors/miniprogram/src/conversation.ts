@@ -124,6 +124,12 @@ export async function rate(line: Line, helpful: boolean, reason: string | null =
   line.helpful = helpful
 }
 
+/** Whether a notice on the knowledge as a whole (示范知识…) stands here for the first time in the conversation; others always do. */
+export function firstNoted(line: Line, note: string | null | undefined): boolean {
+  if (!note?.startsWith('示范知识')) return true
+  return talk.lines.find((one) => one.replies.some((reply) => reply.type === 'answer' && reply.note === note))?.key === line.key
+}
+
 /** Erase the conversation here and at the gateway. */
 export async function erase(): Promise<void> {
   const session = current()
