@@ -88,6 +88,7 @@ def test_where_a_wrong_answer_costs_a_likely_one_says_first_what_decides_also_al
     visitor.open()
     card = visitor.ask("注册资本")
     expect(card.get_by_text("您问的可能是：")).to_be_visible()
+    expect(card.locator(".asking .tag-mark")).to_have_text("?")  # not by colour alone
     decides = card.locator(".condition")
     expect(decides).to_contain_text("请先看是不是您的情况：")
     card.get_by_role("button", name="朗读").click()
@@ -109,6 +110,8 @@ def test_what_was_no_use_is_asked_why_and_can_be_taken_back(visitor: Visitor) ->
 def test_an_ambiguous_question_is_asked_back_and_a_choice_answers_it(visitor: Visitor) -> None:
     visitor.open()
     question = visitor.ask("身份证")
+    expect(question.get_by_text("请您选一个")).to_be_visible()
+    expect(question).not_to_contain_text("请回复")  # there are buttons
     option = question.get_by_role("button").nth(1)
     title = option.inner_text()
     option.click()
@@ -116,6 +119,8 @@ def test_an_ambiguous_question_is_asked_back_and_a_choice_answers_it(visitor: Vi
     expect(visitor.log.get_by_text(title, exact=True).first).to_be_visible()  # what was chosen stands there in words
     expect(answer.get_by_role("heading", name=title)).to_be_visible()
     expect(option).to_be_disabled()
+    expect(question.get_by_text("您选的")).to_have_count(1)
+    expect(option).to_contain_text("您选的")
 
 
 def test_a_reload_keeps_history_and_rating(visitor: Visitor) -> None:

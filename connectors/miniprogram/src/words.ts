@@ -19,6 +19,14 @@ export function conditionOf(answer: Answer): string {
   return answer.condition ? `请先看是不是您的情况：${answer.condition}` : ''
 }
 
+/** A question back without what is for those who have no buttons (请回复数字…), and the words that it asks to reply with. */
+export function withoutReplies(text: string): { asked: string; words: string[] } {
+  const found = /[^。！？，；\n]*请回复[^]*$/.exec(text)
+  if (!found || !found.index) return { asked: text, words: [] }
+  const words = found[0].match(/“[^”]+”/g) ?? []
+  return { asked: text.slice(0, found.index).replace(/[，；]$/, '。'), words: words.map((one) => one.slice(1, -1)) }
+}
+
 /** An answer read aloud. */
 export function spoken(answer: Answer): string {
   const question = answer.certainty === 'likely' ? `您问的可能是：${answer.question}` : answer.question
