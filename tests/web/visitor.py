@@ -10,6 +10,17 @@ from typing import Any
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Playwright, Request, expect
 
 CHROMIUMS = ("chromium", "google-chrome", "chromium-browser")
+# A rule that nothing else overrules, as soon as there is a page.
+SYSTEM_FONT = """
+{
+  const style = Object.assign(document.createElement('style'), { textContent: ':root:root { font-size: %d%% !important }' })
+  if (document.documentElement) document.documentElement.append(style)
+  else new MutationObserver((_, observer) => {
+    document.documentElement.append(style)
+    observer.disconnect()
+  }).observe(document, { childList: true })
+}
+"""
 REPLY_MS = 20_000
 """How long a reply may take on a busy machine."""
 
@@ -101,9 +112,9 @@ class Visitor:
         return self.replies.nth(before)
 
     def system_font(self, percent: int) -> None:
-        """As if the system's type were set to so much; until the page is left."""
-        size = "(percent) => document.documentElement.style.setProperty('font-size', `${percent}%`, 'important')"
-        self.page.evaluate(size, percent)
+        """As if the system's type were set to so much, now and on the pages opened from now on."""
+        self.page.add_init_script(SYSTEM_FONT % percent)
+        self.page.evaluate(SYSTEM_FONT % percent)
 
     def elder(self) -> None:
         """Switch to 长者模式."""
