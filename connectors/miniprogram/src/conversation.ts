@@ -139,6 +139,11 @@ export async function erase(): Promise<void> {
         if (!(error instanceof ApiError) || !error.lockedOut) throw error
       },
     )
+  forgetHere()
+}
+
+/** Forget the conversation on this device: at the gateway it stays until its time is over. */
+export function forgetHere(): void {
   forget()
   talk.lines = []
   keepUnsent()

@@ -13,8 +13,8 @@ export const room = reactive({
 })
 
 // #ifdef H5
-const STEP_PX = 8
 /** Less is a trembling thumb */
+const STEP_PX = 8
 let top = window.scrollY
 
 window.addEventListener(

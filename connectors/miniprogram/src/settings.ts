@@ -16,7 +16,13 @@ export interface Settings {
   privacy: string | null
 }
 
-export const settings = reactive<Settings>({ elder: false, aloud: false, offered: false, privacy: null, ...load<Partial<Settings>>('settings') })
+const USUAL: Settings = { elder: false, aloud: false, offered: false, privacy: null }
+export const settings = reactive<Settings>({ ...USUAL, ...load<Partial<Settings>>('settings') })
+
+/** As on a device where nobody has chosen anything. */
+export function resetSettings(): void {
+  Object.assign(settings, USUAL)
+}
 
 const LARGE = 1.25
 const WRITTEN_PX = 16
