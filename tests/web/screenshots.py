@@ -28,7 +28,7 @@ def answer(visitor: Visitor) -> None:
 
 def guide(visitor: Visitor) -> None:
     visitor.open()
-    fold = visitor.last.get_by_role("button", name="办事指南")
+    fold = visitor.last.get_by_role("button", name="材料")
     fold.click()
     fold.evaluate("(one) => one.scrollIntoView()")
 

@@ -21,15 +21,53 @@ def test_an_answer_with_its_sources_its_guide_and_a_rating(visitor: Visitor) -> 
     card.get_by_role("button", name="依据").click()
     expect(law.first).to_be_visible()
     expect(card).not_to_contain_text("待核")
-    guide = card.get_by_role("button", name="办事指南：居民身份证丢失补领")
-    expect(guide).to_have_attribute("aria-expanded", "false")
-    guide.click()
-    expect(guide).to_have_attribute("aria-expanded", "true")
+    materials = card.get_by_role("button", name="材料")
+    expect(materials).to_have_attribute("aria-expanded", "false")
+    materials.click()
+    expect(materials).to_have_attribute("aria-expanded", "true")
     expect(card.get_by_text("要带的材料")).to_be_visible()
     expect(card.get_by_role("listitem").filter(has_text="户口簿").first).to_be_visible()
     card.get_by_role("button", name="有用", exact=True).click()
     expect(card.get_by_role("status")).to_have_text("谢谢您的评价")
     expect(card.get_by_role("button", name="有用", exact=True)).to_have_attribute("aria-pressed", "true")
+
+
+def test_the_answers_words_are_unchanged_its_figures_bold_and_its_numbers_dial(visitor: Visitor) -> None:
+    visitor.open()
+    with visitor.page.expect_response("**/messages?after=*") as answered:
+        card = visitor.ask("高龄津贴几岁能领？")
+    text = answered.value.json()["messages"][-1]["replies"][0]["text"]
+    told = card.locator(".told")
+    assert "".join(told.all_text_contents()) == re.sub(r"\s", "", text)
+    assert told.locator(".conclusion").inner_text() == text[: text.index("。") + 1]
+    assert told.locator(".told-point").count() > 1
+    figure = told.get_by_text("80周岁", exact=True).first
+    assert figure.evaluate("(one) => Number(getComputedStyle(one).fontWeight)") >= 700
+    expect(told.get_by_role("link", name="12345")).to_have_attribute("href", "tel:12345")
+
+
+def test_the_sample_notice_is_seen_once_and_goes_with_every_copy(visitor: Visitor) -> None:
+    page = visitor.open()
+    page.evaluate("void (speechSynthesis.speak = (words) => (window.overheard = words.text))")
+    expect(visitor.ask("护照多少钱").get_by_text("示范知识")).to_be_visible()
+    second = visitor.ask("身份证丢了咋补办")
+    expect(second.get_by_text("示范知识")).to_be_hidden()
+    second.get_by_role("button", name="复制", exact=True).click()
+    expect(page.get_by_text("已复制")).to_be_visible()
+    assert "示范知识" in page.evaluate("navigator.clipboard.readText()")
+    second.get_by_role("button", name="朗读").click()
+    assert "示范知识" in page.evaluate("window.overheard")
+    page.emulate_media(media="print")
+    expect(second.get_by_text("示范知识")).to_be_visible()
+
+
+def test_the_time_is_there_when_one_taps(visitor: Visitor) -> None:
+    visitor.open()
+    card = visitor.ask("护照多少钱")
+    time = card.get_by_text(re.compile(r"^\d+月\d+日 \d\d:\d\d$"))
+    expect(time).to_have_count(0)
+    card.locator(".conclusion").click()
+    expect(time).to_be_visible()
 
 
 def test_a_basis_to_be_checked_says_so_where_it_stands(visitor: Visitor) -> None:
@@ -50,6 +88,7 @@ def test_where_a_wrong_answer_costs_a_likely_one_says_first_what_decides_also_al
     visitor.open()
     card = visitor.ask("注册资本")
     expect(card.get_by_text("您问的可能是：")).to_be_visible()
+    expect(card.locator(".asking .tag-mark")).to_have_text("?")  # not by colour alone
     decides = card.locator(".condition")
     expect(decides).to_contain_text("请先看是不是您的情况：")
     card.get_by_role("button", name="朗读").click()
@@ -71,6 +110,8 @@ def test_what_was_no_use_is_asked_why_and_can_be_taken_back(visitor: Visitor) ->
 def test_an_ambiguous_question_is_asked_back_and_a_choice_answers_it(visitor: Visitor) -> None:
     visitor.open()
     question = visitor.ask("身份证")
+    expect(question.get_by_text("请您选一个")).to_be_visible()
+    expect(question).not_to_contain_text("请回复")  # there are buttons
     option = question.get_by_role("button").nth(1)
     title = option.inner_text()
     option.click()
@@ -78,6 +119,8 @@ def test_an_ambiguous_question_is_asked_back_and_a_choice_answers_it(visitor: Vi
     expect(visitor.log.get_by_text(title, exact=True).first).to_be_visible()  # what was chosen stands there in words
     expect(answer.get_by_role("heading", name=title)).to_be_visible()
     expect(option).to_be_disabled()
+    expect(question.get_by_text("您选的")).to_have_count(1)
+    expect(option).to_contain_text("您选的")
 
 
 def test_a_reload_keeps_history_and_rating(visitor: Visitor) -> None:

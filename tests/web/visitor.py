@@ -10,6 +10,17 @@ from typing import Any
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Playwright, Request, expect
 
 CHROMIUMS = ("chromium", "google-chrome", "chromium-browser")
+# A rule that nothing else overrules, as soon as there is a page.
+SYSTEM_FONT = """
+{
+  const style = Object.assign(document.createElement('style'), { textContent: ':root:root { font-size: %d%% !important }' })
+  if (document.documentElement) document.documentElement.append(style)
+  else new MutationObserver((_, observer) => {
+    document.documentElement.append(style)
+    observer.disconnect()
+  }).observe(document, { childList: true })
+}
+"""
 REPLY_MS = 20_000
 """How long a reply may take on a busy machine."""
 
@@ -67,7 +78,9 @@ class Visitor:
         return self.page
 
     def go(self, name: str) -> None:
-        """Go to one of the main pages by the navigation."""
+        """Go to one of the main pages by the navigation.  On a phone one scrolls back a bit to have it."""
+        self.page.mouse.move(10, 100)
+        self.page.mouse.wheel(0, -100)
         self.page.get_by_role("navigation", name="主要页面").get_by_role("link", name=name, exact=True).click()
         expect(self.page.get_by_role("link", name=name, exact=True)).to_have_attribute("aria-current", "page")
 
@@ -97,6 +110,11 @@ class Visitor:
         """The reply that follows ``before`` others."""
         expect(self.replies).to_have_count(before + 1, timeout=REPLY_MS)
         return self.replies.nth(before)
+
+    def system_font(self, percent: int) -> None:
+        """As if the system's type were set to so much, now and on the pages opened from now on."""
+        self.page.add_init_script(SYSTEM_FONT % percent)
+        self.page.evaluate(SYSTEM_FONT % percent)
 
     def elder(self) -> None:
         """Switch to 长者模式."""

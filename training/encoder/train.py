@@ -34,7 +34,7 @@ from index.search.retriever import sentences_of
 
 from . import evaluate
 from .contrast import Own, Step, contrast
-from .e5 import PAD, cut, kept_pieces, read_package
+from .e5 import cut, kept_pieces, read_package
 from .export import save_encoder
 from .network import Network, token_ids
 from .pairs import Item, read_items, read_jsonl, read_sources

@@ -6,6 +6,7 @@ import { authorised, current, forget } from './session'
 import { ensure } from './session'
 // #endif
 import { load, save } from './storage'
+import { remember } from './tickets'
 
 export interface Line {
   /** Stable for rendering; a citizen's own line keeps its message id */
@@ -123,6 +124,12 @@ export async function rate(line: Line, helpful: boolean, reason: string | null =
   line.helpful = helpful
 }
 
+/** Whether a notice on the knowledge as a whole (示范知识…) stands here for the first time in the conversation; others always do. */
+export function firstNoted(line: Line, note: string | null | undefined): boolean {
+  if (!note?.startsWith('示范知识')) return true
+  return talk.lines.find((one) => one.replies.some((reply) => reply.type === 'answer' && reply.note === note))?.key === line.key
+}
+
 /** Erase the conversation here and at the gateway. */
 export async function erase(): Promise<void> {
   const session = current()
@@ -132,6 +139,11 @@ export async function erase(): Promise<void> {
         if (!(error instanceof ApiError) || !error.lockedOut) throw error
       },
     )
+  forgetHere()
+}
+
+/** Forget the conversation on this device: at the gateway it stays until its time is over. */
+export function forgetHere(): void {
   forget()
   talk.lines = []
   keepUnsent()
@@ -228,6 +240,7 @@ function take(message: Message): void {
   if (message.seq <= seen) return
   seen = message.seq
   if (message.turn_id && message.sender !== 'citizen' && message.turn_id === talk.awaiting) talk.awaiting = null
+  for (const reply of message.replies) if (reply.type === 'ticket') remember({ number: reply.number, code: reply.query_code })
   const mine = message.sender === 'citizen' && message.message_id ? find(message.message_id) : undefined
   if (mine) {
     mine.status = 'sent'

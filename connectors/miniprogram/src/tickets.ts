@@ -43,6 +43,7 @@ export function remember(...tickets: Known[]): void {
 /** Removes one ticket, or all of them, from this device.  The tickets themselves stay. */
 export function forgetTickets(number?: string): void {
   keep(number === undefined ? [] : known().filter((one) => one.number !== number))
+  if (number === undefined) tails.clear()
 }
 
 /** Whether the conversation made the ticket, and its query code, if this device or the conversation has it.  Throws ApiError. */

@@ -1,5 +1,5 @@
 // Dates and sources in the words that citizens read.
-import type { Source } from '@/api/client'
+import type { Answer, Source } from '@/api/client'
 
 /** 2026-11-01 → 2026年11月1日 */
 export function day(date: string): string {
@@ -12,6 +12,25 @@ export function moment(at: string): string {
   const when = new Date(at)
   const two = (n: number) => String(n).padStart(2, '0')
   return `${when.getMonth() + 1}月${when.getDate()}日 ${two(when.getHours())}:${two(when.getMinutes())}`
+}
+
+/** Of a likely answer where a wrong one costs: what decides whether it is the citizen's case. */
+export function conditionOf(answer: Answer): string {
+  return answer.condition ? `请先看是不是您的情况：${answer.condition}` : ''
+}
+
+/** A question back without what is for those who have no buttons (请回复数字…), and the words that it asks to reply with. */
+export function withoutReplies(text: string): { asked: string; words: string[] } {
+  const found = /[^。！？，；\n]*请回复[^]*$/.exec(text)
+  if (!found || !found.index) return { asked: text, words: [] }
+  const words = found[0].match(/“[^”]+”/g) ?? []
+  return { asked: text.slice(0, found.index).replace(/[，；]$/, '。'), words: words.map((one) => one.slice(1, -1)) }
+}
+
+/** An answer read aloud. */
+export function spoken(answer: Answer): string {
+  const question = answer.certainty === 'likely' ? `您问的可能是：${answer.question}` : answer.question
+  return [question, conditionOf(answer), answer.text.trim(), answer.note].filter(Boolean).join('。')
 }
 
 /** 《名称》（文号）第几条（待核） */
