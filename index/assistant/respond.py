@@ -53,10 +53,12 @@ from index.calculators import RULES_AS_OF, Calculator, Result
 from index.calculators import dialogue as calculation
 from index.danger.hearing import hear
 from index.search import scope
-from index.search.find import LETTER, Before, Finding, Place, find, naming, place_in
+from index.search.find import LETTER, SHORT, Before, Finding, Place, find, naming, place_in
+from index.search.lexicon import official_words
 from index.search.normalise import Query, canonical, normalise
 from index.search.ranking import VERBATIM, Spoken
 from index.search.retriever import FEATURES
+from index.search.terms import terms_in
 from index.versions.store import IndexReader, IndexUnavailable, Loaded
 
 log = structlog.get_logger(__name__)
@@ -1155,7 +1157,7 @@ def _item_id(finding: Finding) -> str | None:
 
 
 def _named(loaded: Loaded, query: Query, finding: Finding, limits: Limits) -> Finding:
-    """A very short message is judged by what it names: one matter is likely meant, none or several are asked back.
+    """A very short message is judged by what it names: one matter is likely meant; several, or a word of the domain, are asked back.
 
     Of a matter that is merely named, the items come as the knowledge lists them: what matters most to most stands first.
     """
@@ -1163,6 +1165,8 @@ def _named(loaded: Loaded, query: Query, finding: Finding, limits: Limits) -> Fi
     if first is None or finding.before or finding.probability >= VERBATIM:
         return finding
     named = naming(loaded.retriever, query)
+    if len(canonical(query.text)) <= SHORT and (terms_in(query.text) or official_words(query.text)):
+        finding = replace(finding, probability=max(finding.probability, limits.clarify_at))
     if named is False:
         return replace(finding, probability=min(finding.probability, limits.below_likely))
     if named != first.item.matter or finding.probability >= limits.likely_at:

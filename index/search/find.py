@@ -141,7 +141,7 @@ def _own_region_first(ranked: list[Ranked]) -> list[Ranked]:
 
 LETTER = 60
 """A text of more characters tells a story around its question, and is never sure as a whole."""
-_SHORT = 6
+SHORT = 6
 """Characters of a message that may be no more than a name"""
 _MOST, _LEADS = 0.55, 4.0
 """It names a matter if so large a share of the wordings that hold it is the matter's, so many times the next one's share;"""
@@ -156,7 +156,7 @@ def naming(retriever: Retriever, query: Query) -> str | bool | None:
     or of the matter's own name is one: 垃圾 stands in one matter's wordings too.
     """
     said = canonical(query.text)
-    if not said or len(said) > _SHORT:
+    if not said or len(said) > SHORT:
         return None
     holding = retriever.matters_worded(said)
     total = holding.total()
