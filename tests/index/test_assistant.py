@@ -32,7 +32,7 @@ from training.fit import calibration_for
 
 def qa(id_: str, question: str, answer: str = "", **more: Any) -> QA:
     fields: dict[str, Any] = {
-        "matter": "测试事项",
+        "matter": f"事项{id_}",
         "similar": [],
         "sources": [],
         "guides": [],
