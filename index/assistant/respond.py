@@ -737,6 +737,10 @@ class Assistant:
         if memory.last_matter and memory.last_question:
             spoken = Spoken(memory.last_matter, memory.last_question, memory.last_qa)
             both = self._find(loaded, query, work, follows=Before(spoken, alone))
+            if both.first and acts.asks_itself(query.text):
+                said = loaded.retriever.covers(acts.subject(query.text), both.first.item.id)
+                if said < _ASKED_OF:
+                    return alone  # a question of its own, about something else
             # Too few follow-ups are labelled to show that so few of the sure ones are wrong.
             both = replace(both, probability=min(both.probability, limits.below_sure))
         elif before := tuple(filter(None, (memory.last_matter, memory.last_question))):
