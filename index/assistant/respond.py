@@ -688,10 +688,10 @@ class Assistant:
         act = work.act
         finding = self._understand(loaded, query, work)
         hangs = bool(finding.before) and act in _QUESTIONS and _hangs(act, query)
-        hangs = hangs and finding.first is not None and finding.first.item.matter == memory.last_matter
         if hangs and finding.first and acts.asks_itself(query.text):
             # Rasa sees the rest of a question in 附近哪有公厕 too.
-            hangs = loaded.retriever.covers(acts.subject(query.text), finding.first.item.id) >= _ASKED_OF
+            covered = loaded.retriever.covers(acts.subject(query.text), finding.first.item.id)
+            hangs = covered >= _ASKED_OF and finding.first.item.matter == memory.last_matter
         finding = self._first_of_several(loaded, query, work, finding, limits.answer_at)
         if len(query.text) > LETTER:
             finding = self._letter(loaded, query, work, finding, limits)

@@ -133,12 +133,16 @@ export function firstNoted(line: Line, note: string | null | undefined): boolean
 /** Erase the conversation here and at the gateway. */
 export async function erase(): Promise<void> {
   const session = current()
-  if (session)
+  if (session) {
+    if (timer) clearTimeout(timer) // nobody asks for news of what is being erased
+    timer = null
+    await catching
     await call('delete', '/api/conversations/{conversation_id}', { path: { conversation_id: session.id }, token: session.token }).catch(
       (error: unknown) => {
         if (!(error instanceof ApiError) || !error.lockedOut) throw error
       },
-    )
+    ).finally(schedule)
+  }
   forgetHere()
 }
 
