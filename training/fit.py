@@ -199,11 +199,8 @@ def followings(retriever: Retriever, ranker: Logistic) -> list[Following]:
     matters = {item.id: item.matter for item in retriever.items}
     found = []
     for row in read_questions(FOLLOW_UPS):
-        text, spoken = (
-            normalise(row["q"]).text,
-            Spoken(matters[row["prev_qa"]], normalise(row["prev"]).text, row["prev_qa"]),
-        )
-
+        text = normalise(row["q"]).text
+        spoken = Spoken(matters[row["prev_qa"]], normalise(row["prev"]).text, row["prev_qa"])
         readings = (text, f"{spoken.matter} {text}", f"{spoken.question} {text}")
         if ranked := rank(retriever.candidates(*readings), ranker):
             features = follow_features(ranked, rank(retriever.candidates(text), ranker), spoken)

@@ -161,7 +161,7 @@ _NEAR = 12
 
 @torch.no_grad()
 def neighbours(network: Network, own: Own) -> list[list[int]]:
-    """Each item's nearest others by the mean of its wordings, half of them of the same matter where there are so many."""
+    """Each item's nearest others by the mean of its wordings, then others of its matter, up to half as many."""
     network.eval()
     flat = [text for texts in own.wordings for text in texts[:12]]
     vectors = torch.cat([network(flat[start : start + 512]) for start in range(0, len(flat), 512)]).cpu()

@@ -27,8 +27,6 @@ MAGIC = b"E5S1"
 BLOCK = 32
 """Weights that share a scale"""
 BOS, PAD, EOS, UNK = "<s>", "<pad>", "</s>", "<unk>"
-QUERY = "query: "
-"""What the model was trained to see in front of a question; in front of a text that answers one, ``passage: ``"""
 
 _KEPT = re.compile(r"[!-~\u3400-\u9fff\u3000-\u303f\uff00-\uffef]")
 _LAYER = {
@@ -110,15 +108,14 @@ def read_package(path: Path) -> Package:
     tensors = {}
     for _ in range(cursor.read("i")):
         name = cursor.take(cursor.read("H")).decode()
-        kind, number, start, stored = (cursor.read(form) for form in ("B", "I", "Q", "Q"))
+        _, number, start, stored = (cursor.read(form) for form in ("B", "I", "Q", "Q"))
         raw = cursor.data[start : start + stored]
         plain = len(raw) == number * 4
         tensors[name] = np.frombuffer(raw, "<f4").copy() if plain else dequantised(raw, number)
-        del kind
     return Package(hidden, layers, heads, inner, positions, epsilon, pieces, special, tensors)
 
 
-def tokenizer_of(pieces: list[tuple[str, float]], special: dict[str, int], *, cut: bool = False) -> Tokenizer:
+def tokenizer_of(pieces: list[tuple[str, float]], special: dict[str, int]) -> Tokenizer:
     """The Unigram tokenizer of those pieces: NFKC, one space for several, ``▁`` for a space and at the start."""
     tokenizer = Tokenizer(models.Unigram(pieces, unk_id=special[UNK], byte_fallback=False))
     tokenizer.normalizer = normalizers.Sequence(
