@@ -51,7 +51,6 @@ def prepare_data(folder: Path) -> Path:
     """
     settings = use(settings_env(folder))
     model = prepare(settings, lambda line: print(f"· {line}", file=sys.stderr))
-    crypto.operator_token(settings)
     crypto.get_cipher()
     database.reset_engine()
     return model

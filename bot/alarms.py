@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bot import audit
+from bot import audit, events
 from bot.errors import NotFound
 from bot.models.conversations import Alarm
 from bot.replies import EmergencyReply
@@ -25,6 +25,7 @@ def raise_(session: Session, conversation_id: str, turn_id: str, reply: Emergenc
     session.add(
         Alarm(turn_id=turn_id, conversation_id=conversation_id, kind=reply.kind, possible=reply.possible, at=now)
     )
+    events.publish(session, "danger", turn_id)
     log.warning("danger.heard", kind=reply.kind, possible=reply.possible, conversation=conversation_id, turn=turn_id)
 
 
@@ -47,6 +48,7 @@ def seen(session: Session, turn_id: str, agent: str, now: datetime) -> None:
         raise NotFound("没有这条险情。")
     if alarm.seen_at is None:
         alarm.seen_by, alarm.seen_at = agent, now
+        events.publish(session, "danger", turn_id)
         audit.record(session, agent, "danger.seen", alarm.conversation_id, kind=alarm.kind)
 
 

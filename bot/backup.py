@@ -41,7 +41,6 @@ from bot.settings import Settings
 FORMAT = 2
 """1: no digests, no schema, no keys' names; can still be restored."""
 _ABOUT = "database/backup.json"
-_TOKEN = "operator.token"
 _CACHE = "vectors.db*"
 """Of the index folder: only saves time, and changes while it is read."""
 _BATCH = 500
@@ -92,8 +91,6 @@ def backup(settings: Settings, target: Path) -> Contents:
         keys = tuple(dict.fromkeys((*_local_keys(settings), *keys)))
         if keys:
             crypto.write_keys(folder / crypto.KEY_FILE, keys)
-        if (settings.data_dir / _TOKEN).exists():
-            shutil.copy2(settings.data_dir / _TOKEN, folder / _TOKEN)
         _copy_index(settings.index_dir, folder / "index")
         about["files"] = {str(path.relative_to(folder)): _checksum(path) for path in _files(folder)} | about["files"]
         (folder / _ABOUT).write_text(json.dumps(about), encoding="ascii")
@@ -166,9 +163,6 @@ def restore(settings: Settings, source: Path, *, accept_missing_keys: bool = Fal
             with connection, connection.begin():
                 _refuse_where_there_is_data(connection)
                 counts, replaced = _fill(connection, rows)
-                if (folder / _TOKEN).exists():
-                    shutil.copy2(folder / _TOKEN, settings.data_dir / _TOKEN)
-                    (settings.data_dir / _TOKEN).chmod(0o600)
                 if (folder / "index").exists():
                     shutil.copytree(folder / "index", settings.index_dir, dirs_exist_ok=True)
         except SQLAlchemyError as error:  # its text would show the rows

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,12 +16,12 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot import audit, regions, retention
+from bot import audit, events, regions, retention
 from bot.clock import utcnow
 from bot.crypto import CannotDecrypt, digest, get_cipher, same
-from bot.errors import Forbidden, InvalidInput, NotFound, Unauthorised
+from bot.errors import Forbidden, IllegalMove, InvalidInput, NotFound, Unauthorised
 from bot.expects import NOTHING, SHOWN, Expects, from_earlier
-from bot.models.conversations import Conversation, InboxMessage, OutboxMessage, Rating
+from bot.models.conversations import Conversation, InboxMessage, OutboxMessage, Rating, State
 from bot.replies import REPLIES, Reply
 from bot.settings import Settings, get_settings
 
@@ -195,7 +196,50 @@ def agree_to_privacy(session: Session, conversation: Conversation, version: str,
 def erase(session: Session, conversation: Conversation) -> None:
     """Remove the conversation at the citizen's wish, whatever its state.  The caller holds its lock."""
     retention.erase(session, [conversation.id])
+    events.publish(session, "conversation", conversation.id, state="erased")
     audit.record(session, "市民", "conversation.erase", conversation.id, state=conversation.state)
+
+
+MOVES: Mapping[State, frozenset[State]] = {
+    "bot": frozenset({"waiting"}),
+    "waiting": frozenset({"bot", "human", "closed"}),
+    "human": frozenset({"waiting", "bot", "closed"}),
+    "closed": frozenset({"bot"}),
+}
+"""State → states it may go to"""
+
+
+def move(session: Session, conversation: Conversation, state: State, actor: str, action: str) -> None:
+    """Change who answers: the one place where that is done, with its audit entry and its event.
+
+    The caller holds the conversation's lock.
+
+    Args:
+        actor: an agent's number, 市民 or 系统.
+        action: what stands in the audit log, as ``conversation.verb``.
+
+    Raises:
+        IllegalMove: not from where it is.
+    """
+    before = conversation.state
+    if state not in MOVES[before]:
+        raise IllegalMove("会话现在的状态不能这样改，请刷新后再看。")
+    conversation.state = state
+    if state != "human":
+        conversation.agent = None
+    moved(session, conversation, before, actor, action)
+
+
+def moved(session: Session, conversation: Conversation, before: State, actor: str, action: str) -> None:
+    """Audit entry and event of a move that one statement made in the database (an agent's claim); else see ``move``."""
+    audit.record(session, actor, action, conversation.id, state=conversation.state, before=before)
+    events.publish(session, "conversation", conversation.id, state=conversation.state, before=before)
+
+
+def heard(session: Session, conversation: Conversation) -> None:
+    """Something was said: whoever follows the conversation at the desk hears of it."""
+    if conversation.state in ("waiting", "human"):
+        events.publish(session, "conversation", conversation.id, state=conversation.state)
 
 
 def next_seq(conversation: Conversation) -> int:
@@ -204,11 +248,11 @@ def next_seq(conversation: Conversation) -> int:
     return conversation.seq
 
 
-def renew_session(conversation: Conversation, settings: Settings, now: datetime) -> None:
+def renew_session(session: Session, conversation: Conversation, settings: Settings, now: datetime) -> None:
     """Start a new Rasa session where the old one is closed, idle or long (a turn slows down with the tracker's length)."""
     idle = now - conversation.active_at > timedelta(seconds=settings.session_idle_s)
     if conversation.state == "closed":
-        conversation.state = "bot"
+        move(session, conversation, "bot", "市民", "conversation.reopen")
         old = context_of(conversation)
         remember(conversation, Context(region=old.region, privacy=old.privacy))
     elif not idle and conversation.session_turns < settings.session_turns:
@@ -247,6 +291,7 @@ def say(
         created_at=at,
     )
     session.add(message)
+    heard(session, conversation)
     return message
 
 

@@ -159,12 +159,6 @@ def _stamp(path: Path) -> tuple[int, int]:
     return stat.st_mtime_ns, stat.st_ino
 
 
-def operator_token(settings: Settings) -> str:
-    """The token that opens the operators' routes."""
-    given = settings.operator_token.get_secret_value()
-    return given or secret_from_file(settings.data_dir / "operator.token", secrets.token_urlsafe(24))
-
-
 def digest(text: str) -> str:
     """SHA-256 of a random token, for storing it: high entropy needs no salt."""
     return hashlib.sha256(text.encode()).hexdigest()

@@ -17,7 +17,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -149,6 +149,19 @@ def write() -> Iterator[Session]:
         session.connection(execution_options={"immediate": True})
         yield session
         session.commit()
+
+
+_ORDER = 0x79696861
+"""Names the advisory lock of ``one_at_a_time``"""
+
+
+def one_at_a_time(session: Session) -> None:
+    """From here to its end, no other transaction that has come this far: what they write is in the order of their commits.
+
+    To be called last: whoever waits here holds its rows, and must not wait for others' afterwards.  SQLite has one writer anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(:order)"), {"order": _ORDER})
 
 
 @contextmanager

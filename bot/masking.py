@@ -155,7 +155,6 @@ _SECRET_KEYS = frozenset(
         "secret",
         "secret_keys",
         "token",
-        "operator_token",
         "authorization",
     )
 )

@@ -43,11 +43,6 @@ class Settings(BaseSettings):
         default=SecretStr(""),
         description="加密密钥（Fernet），多个用逗号分隔：第一个用来加密，其余只用来解密旧数据，便于轮换。开发环境留空会自动生成。",
     )
-    operator_token: SecretStr = Field(
-        default=SecretStr(""),
-        description="坐席接口的令牌，至少 16 个字符。开发环境留空会自动生成，保存在数据目录的 operator.token。",
-    )
-
     host: str = Field(default="127.0.0.1", description="网关监听的地址。")
     port: int = Field(default=8000, ge=1, le=65535, description="网关端口。")
     proxies: str = Field(
@@ -142,6 +137,10 @@ class Settings(BaseSettings):
         description="值班群机器人的地址（企业微信或钉钉）：听到险情时通知，只说种类、会话和时间，不带市民的话。留空不通知。",
     )
 
+    idle_lock_minutes: int = Field(
+        default=15, ge=1, le=720, description="坐席和管理页面多少分钟没有操作就锁上，要重新输入密码。"
+    )
+
     retention_days: int = Field(default=180, ge=1, description="会话原文保留天数，过期后清除。")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="日志级别。")
     log_dir: str = Field(default="", description="日志文件夹。留空用数据目录里的 logs。")
@@ -155,14 +154,10 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _secrets_in_production(self) -> Settings:
         if self.env == "production":
-            for name in ("secret_keys", "operator_token"):
-                if not getattr(self, name).get_secret_value():
-                    raise ValueError(f"生产环境必须设置 YIHAODA_{name.upper()}。")
+            if not self.secret_keys.get_secret_value():
+                raise ValueError("生产环境必须设置 YIHAODA_SECRET_KEYS。")
             if self.security_log_days < 180:
                 raise ValueError("生产环境的安全日志至少保留 180 天，请改 YIHAODA_SECURITY_LOG_DAYS。")
-        token = self.operator_token.get_secret_value()
-        if token and len(token) < 16:
-            raise ValueError("YIHAODA_OPERATOR_TOKEN 至少要 16 个字符")
         if self.wechat_app_id:
             for name in ("wechat_app_secret", "wechat_token"):
                 if not getattr(self, name).get_secret_value():

@@ -20,6 +20,7 @@ from bot import alarms, conversations, database
 from bot.clock import utcnow
 from bot.conversations import Context
 from bot.errors import NotFound
+from bot.masking import mask_record
 from bot.models.conversations import Conversation, InboxMessage, State, TurnEffect
 from bot.replies import REPLIES, EmergencyReply, Reply
 from bot.settings import Settings
@@ -110,7 +111,7 @@ def receive(
         if effect is None:
             return Receipt(stored.turn_id, False, conversation.state, None)
         return Receipt(stored.turn_id, False, effect.state, replies_of(effect))
-    conversations.renew_session(conversation, settings, at)
+    conversations.renew_session(session, conversation, settings, at)
     conversation.session_turns += 1
     conversation.active_at = at
     message = InboxMessage(
@@ -126,6 +127,7 @@ def receive(
     )
     session.add(message)
     session.flush()
+    conversations.heard(session, conversation)
     human = conversation.state == "human"
     context = conversations.context_of(conversation)
     if known:
@@ -185,7 +187,7 @@ def settle(turn: Turn, outcome: Outcome) -> Settled:
         outcome.context.keep_settings(turn.context, conversations.context_of(conversation))
         if outcome.state and conversation.state == turn.state:
             # An agent may have claimed the conversation in the meantime: that stands.
-            conversation.state = outcome.state
+            conversations.move(session, conversation, outcome.state, "市民", "conversation.ask_for_human")
         _write(session, conversation, message, turn.engine, turn.act, outcome, utcnow())
         return Settled(conversation.state, outcome.replies, outcome.context)
 
@@ -238,3 +240,16 @@ def unsettled(session: Session) -> list[tuple[str, str]]:
         .order_by(InboxMessage.received_at, InboxMessage.seq)
     )
     return [(row[0], row[1]) for row in rows]
+
+
+def explained(effect: TurnEffect) -> dict[str, Any]:
+    """How a turn was decided: act, limits, candidates with their features; what the citizen said is masked."""
+    return {
+        "turn_id": effect.turn_id,
+        "engine": effect.engine,
+        "act": effect.act,
+        "decision": effect.decision,
+        "qa_id": effect.qa_id,
+        "confidence": effect.confidence,
+        "explain": mask_record(effect.explain or {}),
+    }

@@ -16,10 +16,13 @@ import httpx
 import pytest
 
 from bot import crypto, database
+from bot.accounts import people, sign_in
+from bot.models.people import Person
 from bot.settings import ROOT, Settings, get_settings
 from connectors.run.background import Handle, free_ports, start_in_background
 from connectors.run.rasa_model import ensure_model
 from connectors.run.services import SECRET, prepare, services
+from connectors.web.access import SESSION
 from tests.connectors.wechat_api import FakeWeChat, serving
 
 
@@ -27,6 +30,16 @@ def forget() -> None:
     """Drop everything that a process keeps about its settings."""
     get_settings.cache_clear()
     database.reset_engine()
+
+
+def signed_in(number: str, name: str, *roles: str, department: str | None = None) -> dict[str, str]:
+    """The headers of a browser in which somebody is signed in, in the database of our settings; their account is made first."""
+    with database.write() as session:
+        if session.get(Person, number) is None:
+            person, _ = people.create(session, "测试", number, name, roles or ("agent",), department=department)
+            person.must_change = False
+        entered = sign_in.admit(session, number, source="tests", agent="tests", by="tests")
+    return {"Cookie": f"{SESSION}={entered.token}", "Sec-Fetch-Site": "same-origin"}
 
 
 @dataclass
@@ -38,6 +51,7 @@ class Stack:
     env: dict[str, str]
     secret: str = field(repr=False)
     """What Rasa and the action server ask for"""
+    _people: dict[str, dict[str, str]] = field(default_factory=dict, repr=False)
 
     @property
     def url(self) -> str:
@@ -45,7 +59,15 @@ class Stack:
 
     @property
     def operator(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {crypto.operator_token(self.settings)}"}
+        """The headers of an agent who is signed in."""
+        return self.person("xiaowang", "小王")
+
+    def person(self, number: str, name: str, *roles: str) -> dict[str, str]:
+        """The headers of somebody who is signed in; an agent unless told otherwise."""
+        if number not in self._people:
+            with self.database():
+                self._people[number] = signed_in(number, name, *roles)
+        return self._people[number]
 
     def http(self, **options: Any) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=60, trust_env=False, **options)
@@ -136,7 +158,6 @@ def prepared(shared: Path) -> Path:
                 patch.delenv("YIHAODA_DATABASE_URL", raising=False)
                 forget()
                 prepare(get_settings(), lambda line: None)
-                crypto.operator_token(get_settings())
                 crypto.get_cipher()
                 forget()
             draft.rename(folder)

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Float,
+    Integer,
     String,
     Text,
 )
@@ -56,7 +57,33 @@ class AuditEntry(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     at: Mapped[datetime]
-    actor: Mapped[str] = mapped_column(Text)
+    actor: Mapped[str] = mapped_column(Text, index=True)
+    """A person's number, or who else it was"""
+    name: Mapped[str | None] = mapped_column(Text)
+    """The person's name as it was then"""
     action: Mapped[str] = mapped_column(String(64))
-    subject: Mapped[str] = mapped_column(Text)
+    subject: Mapped[str] = mapped_column(Text, index=True)
     detail: Mapped[dict[str, Any]]
+
+
+class AuditLink(Base):
+    """A link of the chain that shows whether the audit log was changed: it depends on its entry and on the link before."""
+
+    __tablename__ = "audit_chain"
+
+    place: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    entry: Mapped[int] = mapped_column(unique=True)
+    link: Mapped[str] = mapped_column(String(64))
+    """SHA-256, 64 hex digits; see ``bot.audit``"""
+
+
+class Event(Base):
+    """That something changed."""
+
+    __tablename__ = "events"
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
+    at: Mapped[datetime] = mapped_column(index=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    subject: Mapped[str] = mapped_column(String(64))
+    about: Mapped[dict[str, Any]]

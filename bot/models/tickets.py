@@ -41,6 +41,8 @@ class Ticket(Base):
     due_estimated: Mapped[bool]
     """Whether the calendar of a year without a holiday notice was used (暂按周末推算)."""
     created_at: Mapped[datetime]
+    revision: Mapped[int] = mapped_column(default=0)
+    """Counts up with each change: whoever changes it says which one they saw"""
     events: Mapped[list[TicketEvent]] = relationship(order_by="TicketEvent.id", cascade="all, delete-orphan")
 
 

@@ -1,33 +1,138 @@
-"""The tickets that are open, their cards, and their days when the calendar changed."""
+"""Tickets as the desk finds them, their cards, and their days when the calendar changed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
 from typing import Literal
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Select, func, or_, select, union
 from sqlalchemy.orm import Session
 
 from bot import working_days
 from bot.clock import SHANGHAI
+from bot.errors import InvalidInput, NotFound
+from bot.models.people import Person
 from bot.models.tickets import Ticket
-from bot.tickets.moves import OPEN, SYSTEM, note_event
+from bot.tickets.moves import MOVES, OPEN, SYSTEM, note_event
 
 YELLOW_DAYS = 3
 """A yellow card shows from this many working days before the deadline on.  A default: places decide for themselves."""
 
 
-def list_open(
-    session: Session, *, department: str | None = None, claimed_by: str | None = None, limit: int = 100
-) -> list[Ticket]:
-    """Tickets that wait for an answer, the most urgent first; only this department's or this agent's if given."""
-    query = select(Ticket).where(Ticket.state.in_(OPEN))
-    if department is not None:
-        query = query.where(Ticket.department == department)
-    if claimed_by is not None:
-        query = query.where(Ticket.claimed_by == claimed_by)
-    return list(session.scalars(query.order_by(Ticket.due_at, Ticket.number).limit(limit)))
+@dataclass(frozen=True)
+class Wanted:
+    """Which tickets are looked for; what is not given does not matter."""
+
+    state: str = "open"
+    """open, done, all, or one state by its name"""
+    card: Literal["黄牌", "红牌"] | None = None
+    due: Literal["today", "overdue"] | None = None
+    """By the end of today, or past the deadline; answered ones are due no more"""
+    kind: str | None = None
+    department: str | None = None
+    claimed_by: str | None = None
+    unclaimed: bool = False
+    number: str = ""
+    """The beginning of a number"""
+
+
+def find(
+    session: Session, wanted: Wanted, now: datetime, *, within: str | None = None, offset: int = 0, limit: int = 20
+) -> tuple[Sequence[Ticket], int]:
+    """Some of the tickets, and how many there are: open ones the most urgent first, else the newest first.
+
+    Args:
+        within: only this department's: all that some may see.
+
+    Raises:
+        InvalidInput: there is no such state.
+    """
+    query = _of(within).where(*_conditions(wanted, now))
+    total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
+    urgent_first = wanted.state == "open" or wanted.state in OPEN
+    order = (Ticket.due_at, Ticket.number) if urgent_first else (Ticket.created_at.desc(), Ticket.number)
+    return session.scalars(query.order_by(*order).offset(offset).limit(limit)).all(), total
+
+
+def _of(within: str | None) -> Select[Ticket]:
+    query = select(Ticket)
+    return query if within is None else query.where(Ticket.department == within)
+
+
+def _conditions(wanted: Wanted, now: datetime) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if wanted.state == "open":
+        found.append(Ticket.state.in_(OPEN))
+    elif wanted.state == "done":
+        found.append(Ticket.state.not_in(OPEN))
+    elif wanted.state in MOVES:
+        found.append(Ticket.state == wanted.state)
+    elif wanted.state != "all":
+        raise InvalidInput(f"没有“{wanted.state}”这个状态。")
+    if wanted.card or wanted.due:
+        found.append(Ticket.state.in_(OPEN))
+    soon = working_days.due(now, YELLOW_DAYS, {}).at
+    if wanted.card == "黄牌":
+        found += [Ticket.due_at >= now, Ticket.due_at <= soon]
+    if wanted.card == "红牌" or wanted.due == "overdue":
+        found.append(Ticket.due_at < now)
+    if wanted.due == "today":
+        found += [Ticket.due_at >= now, Ticket.due_at < _midnight(now)]
+    if wanted.kind:
+        found.append(Ticket.kind == wanted.kind)
+    if wanted.department:
+        found.append(Ticket.department == wanted.department)
+    if wanted.claimed_by:
+        found.append(Ticket.claimed_by == wanted.claimed_by)
+    if wanted.unclaimed:
+        found.append(Ticket.claimed_by.is_(None))
+    if wanted.number:
+        found.append(Ticket.number.startswith(wanted.number, autoescape=True))
+    return found
+
+
+def _midnight(now: datetime) -> datetime:
+    """The end of today in China."""
+    day = now.astimezone(SHANGHAI).date() + timedelta(days=1)
+    return datetime.combine(day, time(), SHANGHAI)
+
+
+def visible(session: Session, number: str, within: str | None) -> Ticket:
+    """The ticket, if whoever sees ``within`` alone may see it.  Raises: NotFound."""
+    ticket = session.get(Ticket, number)
+    if ticket is None or (within is not None and ticket.department != within):
+        raise NotFound("没有这张工单。")
+    return ticket
+
+
+def counts(session: Session, now: datetime, agent: str, *, within: str | None = None) -> dict[str, int]:
+    """Of open tickets: due today, overdue, returned, in this agent's hands, and all."""
+    wanted = {
+        "today": Wanted(due="today"),
+        "overdue": Wanted(due="overdue"),
+        "returned": Wanted(state="退回"),
+        "mine": Wanted(claimed_by=agent),
+        "open": Wanted(),
+    }
+    return {
+        name: session.scalar(select(func.count()).select_from(_of(within).where(*_conditions(one, now)).subquery()))
+        or 0
+        for name, one in wanted.items()
+    }
+
+
+def to_start_with(session: Session, now: datetime, *, within: str | None = None, limit: int = 20) -> Sequence[Ticket]:
+    """What comes first this morning: overdue, due today, returned; the most overdue first."""
+    urgent = _of(within).where(Ticket.state.in_(OPEN), or_(Ticket.due_at < _midnight(now), Ticket.state == "退回"))
+    return session.scalars(urgent.order_by(Ticket.due_at, Ticket.number).limit(limit)).all()
+
+
+def departments(session: Session) -> list[str]:
+    """Those that tickets were dispatched to, or that people belong to, by name."""
+    known = union(select(Ticket.department), select(Person.department)).subquery()
+    return sorted(name for name in session.scalars(select(known.c[0])) if name)
 
 
 def card(ticket: Ticket, now: datetime, overrides: Mapping[date, bool] | None = None) -> Literal["黄牌", "红牌"] | None:

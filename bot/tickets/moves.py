@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from bot import audit, working_days
+from bot import audit, events, working_days
 from bot.clock import utcnow
 from bot.errors import Forbidden, IllegalMove, InvalidInput, NotFound
 from bot.models.tickets import Ticket, TicketEvent
@@ -68,15 +68,17 @@ def claim(session: Session, number: str, agent: str) -> Ticket:
     return ticket
 
 
-def reveal(session: Session, number: str, agent: str) -> Ticket:
+def reveal(session: Session, number: str, agent: str, reason: str) -> Ticket:
     """The ticket for the agent who handles it, who needs the personal data in it; that they looked stands in the audit log.
 
-    Raises: NotFound; Forbidden: it isn't theirs.
+    Raises: NotFound; Forbidden: it isn't theirs; InvalidInput: no reason.
     """
+    if not reason.strip():
+        raise InvalidInput("请写明查看个人信息的原因。")
     ticket = locked(session, number)
     if ticket.claimed_by != agent:
         raise Forbidden("先接单，才能查看这张工单里的个人信息。")
-    audit.record(session, agent, "ticket.查看", number, state=ticket.state)
+    audit.record(session, agent, "ticket.查看", number, state=ticket.state, reason=reason.strip())
     return ticket
 
 
@@ -184,5 +186,7 @@ def note_event(
     ticket.events.append(
         TicketEvent(at=now or utcnow(), actor=actor, action=action, state=ticket.state, note=note, public=public)
     )
+    ticket.revision += 1
     session.flush()
     audit.record(session, actor, f"ticket.{action}", ticket.number, state=ticket.state, **detail)
+    events.publish(session, "ticket", ticket.number, state=ticket.state, department=ticket.department)

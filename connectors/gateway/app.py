@@ -1,4 +1,4 @@
-"""The gateway: one FastAPI application for citizens and operators.  ``uvicorn connectors.gateway.app:app`` serves it."""
+"""The gateway: one FastAPI application for citizens, agents and operations.  ``uvicorn connectors.gateway.app:app`` serves it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from bot import crypto, database, logs, retention, security_log
+from bot import database, housekeeping, logs, retention, security_log
 from bot.errors import YihaodaError
 from bot.private import keep_private
 from bot.retention import PurgeRefused
 from bot.settings import get_settings
 from connectors.citizens import conversations
-from connectors.desk import duty_phone, operators
+from connectors.console import account as own_account
+from connectors.console import administration
+from connectors.desk import conversations as desk_conversations
+from connectors.desk import duty_phone, live, work
+from connectors.desk import tickets as desk_tickets
 from connectors.gateway import errors, health, pages
 from connectors.gateway.disks import Disks
 from connectors.turns.dispatcher import Dispatcher
@@ -30,6 +34,7 @@ from connectors.turns.rasa_client import RasaClient
 from connectors.web.context import Gateway
 from connectors.web.errors import answers, error_response
 from connectors.web.limits import PerMinute
+from connectors.web.same_origin import SameOrigin
 from connectors.wechat import account, channel, miniprogram
 from index.assistant.respond import Assistant, get_assistant
 
@@ -55,7 +60,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     loading = asyncio.create_task(_load(assistant))
     app.state.gateway = Gateway(
         settings,
-        crypto.operator_token(settings),
         assistant,
         rasa,
         notifier,
@@ -68,6 +72,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.wechat = account.official(settings)
     app.state.miniprogram = account.miniprogram(settings)
     apps = [one for one in (app.state.wechat, app.state.miniprogram) if one is not None]
+    app.state.feed = live.Feed()
     app.state.retention_refused = None
     tasks = [loading, asyncio.create_task(_recover_forever(app, dispatcher, settings.retention_days))]
     tasks += [asyncio.create_task(one.deliver_forever()) for one in apps]
@@ -83,6 +88,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
         for one in apps:
             await one.api.close()
+        await app.state.feed.close()
         await dispatcher.close()
         await rasa.close()
         await asyncio.to_thread(database.reset_engine)
@@ -108,6 +114,7 @@ async def _recover_forever(app: FastAPI, dispatcher: Dispatcher, retention_days:
             log.exception("inbox.recover_failed")
         try:
             removed = await asyncio.to_thread(retention.run, retention_days)
+            await asyncio.to_thread(housekeeping.tidy)
             app.state.retention_refused = None
             if removed:
                 log.info("retention.purged", conversations=removed)
@@ -143,7 +150,7 @@ class Source:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] == "http":
+        if scope["type"] in ("http", "websocket"):
             security_log.source.set(scope["client"][0] if scope.get("client") else "unknown")
         await self._app(scope, receive, send)
 
@@ -232,7 +239,8 @@ def create_app() -> FastAPI:
     )
     app.state.disks = Disks(settings)
     app.include_router(conversations.router)
-    app.include_router(operators.router)
+    for router in (desk_tickets, desk_conversations, work, live, own_account, administration):
+        app.include_router(router.router)
     app.include_router(channel.router)
     app.include_router(miniprogram.router)
     app.include_router(health.router)
@@ -240,6 +248,7 @@ def create_app() -> FastAPI:
     app.add_route("/api/docs", pages.documentation)
     for path, files in pages.mounts().items():
         app.mount(path, files)
+    app.add_middleware(SameOrigin, settings=settings)
     app.add_middleware(BodyLimit, limit=settings.body_bytes)
     app.add_middleware(Address)
     app.add_middleware(Source)

@@ -15,8 +15,10 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
+from bot import audit, crypto, database, disk, keys, logs, retention, security_log
 from bot import backup as backups
-from bot import crypto, database, disk, keys, logs, retention, security_log
+from bot.accounts import people
+from bot.accounts.roles import ROLES
 from bot.errors import StoreBusy, YihaodaError
 from bot.models.tickets import Ticket
 from bot.private import keep_private
@@ -45,6 +47,10 @@ app.add_typer(keys_app, name="keys")
 retention_app = typer.Typer(help="到期会话的清除。", no_args_is_help=True)
 app.add_typer(retention_app, name="retention")
 
+user_app = typer.Typer(help="坐席和管理页面的账号。", no_args_is_help=True)
+app.add_typer(user_app, name="user")
+audit_app = typer.Typer(help="审计日志。", no_args_is_help=True)
+app.add_typer(audit_app, name="audit")
 unanswered_app = typer.Typer(help="没有结果的提问。", no_args_is_help=True)
 app.add_typer(unanswered_app, name="unanswered")
 
@@ -66,10 +72,16 @@ def run() -> None:
         out.print(f"[dim]·[/] {line}")
 
     model = prepare(settings, say)
+    with database.read() as session:
+        first_account = people.anybody(session)
     database.reset_engine()  # this process only watches over the others from here on
 
     def ready() -> None:
         out.print(f"\n[bold green]一号答已就绪[/]：{settings.gateway_url}")
+        if not first_account:
+            out.print(
+                "坐席和管理页面还没有账号，第一个这样开：[bold]./yihaoda user create 工号 --name 姓名 --role admin[/]"
+            )
         out.print("试一试（另开一个终端）：[bold]./yihaoda ask 身份证丢了咋补办[/]，或者 [bold]./yihaoda chat[/]\n")
 
     code = run_services(
@@ -332,6 +344,89 @@ def rotate_keys(actor: Annotated[str, typer.Option(help="操作人，记入审�
     else:
         out.print(f"现在可以从 YIHAODA_SECRET_KEYS 里去掉旧密钥 {old}，再重启全部服务。", highlight=False)
         out.print(f"以前做的备份恢复时还要用 {old}，请和那些备份一样长久地另存一份。", highlight=False)
+
+
+@user_app.command("create")
+def create_user(
+    number: Annotated[str, typer.Argument(help="工号")],
+    name: Annotated[str, typer.Option(help="姓名")],
+    role: Annotated[
+        list[str],
+        typer.Option(
+            help="角色，可以写几个：agent 坐席，supervisor 班长，editor 知识编辑，approver 知识审核，officer 承办单位人员，admin 管理员"
+        ),
+    ],
+    department: Annotated[str | None, typer.Option(help="单位；承办单位人员必填")] = None,
+    region: Annotated[str | None, typer.Option(help="区划代码")] = None,
+) -> None:
+    """开一个账号，给出第一次登录用的密码。第一个管理员账号就这样开。"""
+    database.migrate()
+    with database.write() as session:
+        person, password = people.create(session, _SHELL, number, name, role, department=department, region=region)
+    roles_ = "、".join(ROLES[one] for one in person.roles)
+    out.print(f"已开通：{person.name}（{person.number}），{roles_}。", highlight=False)
+    _hand_over(password)
+
+
+@user_app.command("reset")
+def reset_user(
+    number: Annotated[str, typer.Argument(help="工号")],
+    second_factor: Annotated[bool, typer.Option("--second-factor", help="只解绑动态口令，密码不变")] = False,
+) -> None:
+    """忘了密码或换了手机：给一个新密码，或解绑动态口令。这个人在各处的登录都会退出。"""
+    database.migrate()
+    with database.write() as session:
+        if second_factor:
+            people.reset_second_factor(session, _SHELL, number)
+            out.print("已解绑，下次登录时重新绑定。")
+            return
+        password = people.reset_password(session, _SHELL, number)
+    _hand_over(password)
+
+
+@user_app.command("list")
+def list_users() -> None:
+    """列出全部账号。"""
+    from rich.table import Table
+
+    database.migrate()
+    with database.read() as session:
+        found = people.listed(session)
+    if not found:
+        out.print("还没有账号。第一个这样开：./yihaoda user create 工号 --name 姓名 --role admin")
+        return
+    table = Table("工号", "姓名", "角色", "单位", "状态")
+    for one in found:
+        state = "停用" if not one.active else "在用" if one.password else "没有密码"
+        table.add_row(
+            one.number, one.name, "、".join(ROLES.get(role, role) for role in one.roles), one.department, state
+        )
+    out.print(table)
+
+
+_SHELL = "命令行"
+"""Who, in the audit log: whoever may use this machine's shell"""
+
+
+def _hand_over(password: str) -> None:
+    out.print(f"第一次登录的密码：[bold]{password}[/]", highlight=False)
+    out.print("只显示这一次，请当面交给本人；登录后要马上改成自己的。")
+
+
+@audit_app.command("verify")
+def verify_audit() -> None:
+    """核对审计日志：每一条是不是原样，有没有少、有没有多。"""
+    database.migrate()
+    with database.read() as session:
+        found = audit.verify(session)
+    if found.broken is not None:
+        raise _Failure(
+            f"审计日志从第 {found.broken} 条起对不上：它被改过、删过，或者是插进去的。前面 {found.checked} 条完好。"
+        )
+    out.print(
+        f"{found.checked} 条全部完好。最后一环是 {found.end[:16]}，可以和安全日志里最后一条的 chain 对照。",
+        highlight=False,
+    )
 
 
 @retention_app.command("run")

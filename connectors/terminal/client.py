@@ -11,8 +11,9 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from bot import crypto
+from bot import database, turns
 from bot.errors import YihaodaError
+from bot.models.conversations import TurnEffect
 from bot.replies import (
     REPLIES,
     AnswerReply,
@@ -63,9 +64,12 @@ class Client:
         return turn
 
     def explain(self, turn_id: str) -> dict[str, Any]:
-        """How a turn was decided."""
-        token = crypto.operator_token(self._settings)
-        return self._call("GET", f"/api/operator/turns/{turn_id}", headers={"Authorization": f"Bearer {token}"})
+        """How a turn was decided: read from this machine's database.  Raises: YihaodaError: the gateway has another one."""
+        with database.read() as session:
+            effect = session.get(TurnEffect, turn_id)
+        if effect is None:
+            raise YihaodaError("这一轮不在本机的数据库里，看不到是怎么得出的。请在网关所在的机器上运行。")
+        return turns.explained(effect)
 
     def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         try:

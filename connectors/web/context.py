@@ -27,7 +27,6 @@ class Gateway:
     """The running gateway's parts."""
 
     settings: Settings
-    operator_token: str
     assistant: Assistant
     rasa: RasaClient
     notifier: Notifier

@@ -233,4 +233,4 @@ def leave_desk(channel: str, openid: str) -> None:
             return
         conversation = conversations.lock(session, user.conversation_id)
         if conversation.state in ("waiting", "human"):
-            conversation.state, conversation.agent = "closed", None
+            conversations.move(session, conversation, "closed", "微信客服", "conversation.close")

@@ -171,7 +171,7 @@ def test_no_leap_of_the_clock_removes_what_must_be_kept(
 
 
 def test_half_a_year_is_the_least_in_production(monkeypatch: pytest.MonkeyPatch) -> None:
-    given_ = {"env": "production", "secret_keys": "k" * 44, "operator_token": "t" * 20}
+    given_ = {"env": "production", "secret_keys": "k" * 44}
     assert Settings(**given_).security_log_days == 180
     with pytest.raises(ValidationError, match="至少保留 180 天"):
         Settings(**given_, security_log_days=179)
@@ -180,5 +180,5 @@ def test_half_a_year_is_the_least_in_production(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_malformed_secret_is_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValidationError) as raised:
-        Settings(operator_token="short-secret")
+        Settings(port="short-secret")
     assert "short-secret" not in str(raised.value)

@@ -57,6 +57,10 @@ def do(move: Any, *args: Any, **kwargs: Any) -> Ticket:
         return move(session, *args, **kwargs)  # type: ignore[no-any-return]
 
 
+def open_ones(session: Session, **wanted: Any) -> list[str]:
+    return [one.number for one in board.find(session, board.Wanted(**wanted), NOW)[0]]
+
+
 def load(number: str) -> Ticket:
     with database.read() as session:
         ticket = session.get_one(Ticket, number)
@@ -410,9 +414,45 @@ def test_open_tickets_come_the_most_urgent_first(db: Settings) -> None:
     do(citizen.withdraw, done)
     do(moves.claim, late, "小李")
     with database.read() as session:
-        assert [ticket.number for ticket in board.list_open(session)] == [soon, late]
-        assert [ticket.number for ticket in board.list_open(session, department="医保局")] == [soon]
-        assert [ticket.number for ticket in board.list_open(session, claimed_by="小李")] == [late]
+        assert open_ones(session) == [soon, late]
+        assert open_ones(session, department="医保局") == [soon]
+        assert open_ones(session, claimed_by="小李") == [late]
+
+
+def test_tickets_are_found_by_what_the_desk_looks_for(db: Settings) -> None:
+    overdue, today = stored(days=3), stored(days=20, department="医保局", kind="投诉")
+    do(moves.assign, overdue, "民政局", "小李")
+    now = load(today).due_at - timedelta(hours=1)
+
+    def found(within: str | None = None, **wanted: Any) -> list[str]:
+        with database.read() as session:
+            tickets, total = board.find(session, board.Wanted(**wanted), now, within=within)
+            assert total == len(tickets)
+            return [one.number for one in tickets]
+
+    assert found(due="overdue") == found(card="红牌") == found(state="已派单") == found(within="民政局") == [overdue]
+    assert found(due="today") == found(card="黄牌") == found(kind="投诉") == found(within="医保局") == [today]
+    assert found(unclaimed=True) == found(number=today[:8]) == found(state="all")[::-1] == [overdue, today]
+    assert found(state="done") == found(within="税务局") == found(number="%") == found(claimed_by="小李") == []
+    with pytest.raises(InvalidInput, match="没有“丢了”这个状态"):
+        found(state="丢了")
+    with database.read() as session:
+        assert board.counts(session, now, "小李") == {"today": 1, "overdue": 1, "returned": 0, "mine": 0, "open": 2}
+        assert board.counts(session, now, "小李", within="民政局")["open"] == 1
+        assert [one.number for one in board.to_start_with(session, now)] == [overdue, today]
+        assert board.visible(session, today, "医保局").number == today
+        assert board.departments(session) == ["医保局", "民政局"] or board.departments(session) == ["民政局", "医保局"]
+        with pytest.raises(NotFound):
+            board.visible(session, today, "民政局")
+
+
+def test_each_change_counts_the_revision_up(db: Settings) -> None:
+    number = stored()
+    seen = [load(number).revision]
+    for move in ((moves.claim, "小李"), (moves.reply, "小李", "好。"), (moves.close, "小李")):
+        do(move[0], number, *move[1:])
+        seen.append(load(number).revision)
+    assert seen == sorted(set(seen))
 
 
 # --- moves -----------------------------------------------------------------------------------------------------------
@@ -478,7 +518,7 @@ def test_a_bad_grade_is_verified_once_and_with_a_new_deadline(db: Settings, grad
         if ticket.state != "重办":
             break
         assert (ticket.claimed_by, ticket.due_at) == (None, working_days.due(now, 15, {}).at)
-        assert number in do(lambda session: [one.number for one in board.list_open(session)])
+        assert number in do(open_ones)
         due = f"{ticket.due_at.astimezone(SHANGHAI):%Y年%-m月%-d日}"
         assert ticket.events[-1].note == f"已安排专人核实您的评价，重新办理，预计{due}前答复您。"
         assert due in citizen.status_reply(ticket).text

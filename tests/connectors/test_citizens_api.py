@@ -15,9 +15,10 @@ import httpx
 import pytest
 from conftest import forget
 from fastapi.testclient import TestClient
+from processes import signed_in
 from sqlalchemy import func, select
 
-from bot import conversations, crypto, database, desk, knowledge
+from bot import conversations, database, desk, knowledge
 from bot.clock import utcnow
 from bot.models.conversations import ChannelUser, Conversation, InboxMessage, OutboxMessage, Rating, TurnEffect
 from bot.models.housekeeping import AuditEntry
@@ -398,10 +399,10 @@ def test_erasing_leaves_nothing_but_tickets_without_their_link(citizen: Citizen)
 
 def test_a_ticket_whose_conversation_was_erased_can_be_answered(citizen: Citizen, ticket: Opened) -> None:
     citizen.call("DELETE")
-    operator = {"Authorization": f"Bearer {crypto.operator_token(get_settings())}"}
-    path = f"/api/operator/tickets/{ticket.number}"
-    assert citizen.http.post(f"{path}/claim", json={"agent": "小李"}, headers=operator).status_code == 200
-    answered = citizen.http.post(f"{path}/reply", json={"agent": "小李", "text": "没有。"}, headers=operator)
+    operator = signed_in("xiaoli", "小李")
+    path = f"/api/desk/tickets/{ticket.number}"
+    assert citizen.http.post(f"{path}/claim", headers=operator).status_code == 200
+    answered = citizen.http.post(f"{path}/reply", json={"text": "没有。"}, headers=operator)
     assert answered.status_code == 200, answered.text
     assert ticket.read()["answer"] == "没有。"
 
@@ -410,12 +411,12 @@ def test_erasing_ends_an_agents_claim(citizen: Citizen) -> None:
     with database.write() as session:
         conversations.lock(session, citizen.id).state = "waiting"
     with database.write() as session:
-        desk.claim(session, citizen.id, "小王")
+        desk.claim(session, citizen.id, "xiaoli")
     assert citizen.call("DELETE").status_code == 204
-    operator = {"Authorization": f"Bearer {crypto.operator_token(get_settings())}"}
+    operator = signed_in("xiaoli", "小李")
     spoken = citizen.http.post(
-        f"/api/operator{citizen.path.removeprefix('/api')}/messages",
-        json={"agent": "小王", "text": "您好"},
+        f"/api/desk{citizen.path.removeprefix('/api')}/messages",
+        json={"text": "您好"},
         headers=operator,
     )
     assert code(spoken, 404) == "not_found"
@@ -530,13 +531,11 @@ def test_a_bad_grade_is_verified_once_and_the_second_is_kept_for_the_supervisor(
     day = f"{board.day_shown(utcnow() + timedelta(days=15))[:4]}年"
     assert "核实您的评价" in again["events"][-1]["text"] and day in again["events"][-1]["text"]
     assert "核实您的评价" in again["text"] and again["due_at"]
-    operator = {"Authorization": f"Bearer {crypto.operator_token(get_settings())}"}
-    claimed = ticket.http.post(
-        f"/api/operator/tickets/{ticket.number}/claim", json={"agent": "小赵"}, headers=operator
-    ).json()
+    operator = signed_in("xiaoli", "小李")
+    claimed = ticket.http.post(f"/api/desk/tickets/{ticket.number}/claim", headers=operator).json()
     assert "评价：不满意。没有回答我问的问题" in [event["note"] for event in claimed["events"]]
     with database.write() as session:
-        moves.reply(session, ticket.number, "小赵", "已经当面核实。")
+        moves.reply(session, ticket.number, "xiaoli", "已经当面核实。")
     last = ticket.rate("非常不满意", "还是没有解决问题").json()
     assert (last["state"], last["can"], last["due_at"]) == ("已评价", [], None)
     assert "督办" in last["text"]
@@ -685,25 +684,25 @@ def test_operators_see_what_is_personal_only_where_they_ask_for_it_on_record(cit
     turn = citizen.say(said + "呢").json()["turn_id"]
     with database.write() as session:
         session.get_one(Conversation, citizen.id).state = "waiting"
-    http, headers = citizen.http, {"Authorization": f"Bearer {crypto.operator_token(get_settings())}"}
-    path, agent = f"/api/operator/tickets/{number}", {"agent": "小李"}
+    http, headers = citizen.http, signed_in("xiaoli", "小李")
+    path, why = f"/api/desk/tickets/{number}", {"reason": "要给市民回电话"}
 
     def seen(method: str, path: str, body: dict[str, str] | None = None) -> str:
         answered = http.request(method, path, json=body, headers=headers)
         assert answered.is_success, answered.text
         return answered.text
 
-    assert code(http.post(f"{path}/reveal", json=agent, headers=headers), 403) == "forbidden"  # not theirs yet
+    assert code(http.post(f"{path}/reveal", json=why, headers=headers), 403) == "forbidden"  # not theirs yet
     views = [
-        seen("GET", "/api/operator/tickets"),
-        seen("POST", f"{path}/claim", agent),
-        seen("GET", "/api/operator/conversations"),
-        seen("GET", f"/api/operator/turns/{turn}"),
+        seen("GET", "/api/desk/tickets"),
+        seen("POST", f"{path}/claim"),
+        seen("GET", "/api/desk/conversations"),
+        seen("GET", f"/api/desk/turns/{turn}"),
     ]
-    whole = json.loads(seen("POST", f"{path}/reveal", agent))
+    whole = json.loads(seen("POST", f"{path}/reveal", why))
     views += [
-        seen("POST", f"{path}/reply", agent | {"text": "已联系13812345678。"}),
-        seen("POST", f"{path}/close", agent),
+        seen("POST", f"{path}/reply", {"text": "已联系13812345678。"}),
+        seen("POST", f"{path}/close"),
     ]
     for view in views:
         assert made["query_code"] not in view and not any(secret in view for secret in secrets), view
@@ -712,7 +711,7 @@ def test_operators_see_what_is_personal_only_where_they_ask_for_it_on_record(cit
     assert any("13812345678" in event["note"] for event in whole["events"])
     with database.read() as session:
         looked = session.scalars(select(AuditEntry).where(AuditEntry.action == "ticket.查看")).all()
-    assert [(entry.actor, entry.subject) for entry in looked] == [("小李", number)]
+    assert [(entry.actor, entry.subject) for entry in looked] == [("xiaoli", number)]
 
 
 def test_nothing_of_the_api_is_kept_or_guessed_at_on_the_way(http: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -726,7 +725,7 @@ def test_nothing_of_the_api_is_kept_or_guessed_at_on_the_way(http: TestClient, m
         "/metrics",
         "/openapi.json",
         "/api/nothing",
-        "/api/operator/tickets",
+        "/api/desk/tickets",
     ):
         headers = http.get(path).headers
         assert (headers["Cache-Control"], headers["X-Content-Type-Options"]) == ("no-store", "nosniff"), path

@@ -16,7 +16,8 @@ import pytest
 from conftest import forget
 from fastapi.testclient import TestClient
 
-from bot import crypto, disk, logs, security_log
+from bot import database, disk, logs, security_log
+from bot.accounts import service_accounts
 from bot.settings import ROOT, Settings, get_settings
 from connectors.gateway import disks
 from connectors.gateway.app import create_app
@@ -147,8 +148,8 @@ def test_what_was_refused_is_in_the_security_log(http: TestClient) -> None:
         "event": "request.refused", "subject": read, "reason": "unauthorised", "status": 401,
     }  # fmt: skip
     assert refused(http, lambda: http.get(path, headers=bearer))["reason"] == "forbidden"
-    wrong = refused(http, lambda: http.get("/api/operator/tickets", headers=bearer))
-    assert (wrong["subject"], wrong["status"]) == ("GET /api/operator/tickets", 401)
+    wrong = refused(http, lambda: http.get("/api/desk/tickets", headers=bearer))
+    assert (wrong["subject"], wrong["status"]) == ("GET /api/desk/tickets", 401)
     assert refused(http, lambda: http.get("/wechat?signature=x&timestamp=1&nonce=1"))["event"] == "push.refused"
     right = {"Authorization": f"Bearer {opened['token']}"}
 
@@ -164,11 +165,13 @@ def test_what_was_refused_is_in_the_security_log(http: TestClient) -> None:
 
 
 def test_a_sign_in_is_in_it_once_a_day(http: TestClient) -> None:
-    right = {"Authorization": f"Bearer {crypto.operator_token(get_settings())}"}
-    first = refused(http, lambda: http.get("/api/operator/tickets", headers=right))
-    assert first == {"event": "signed_in", "subject": "坐席令牌"}
+    with database.write() as session:
+        key = service_accounts.create(session, "测试", "crm", ["tickets.read"])
+    right = {"Authorization": f"Bearer {key}"}
+    first = refused(http, lambda: http.get("/api/desk/tickets", headers=right))
+    assert first == {"event": "signed_in", "subject": "程序 crm"}
     with pytest.raises(ValueError, match="not enough"):
-        refused(http, lambda: http.get("/api/operator/tickets", headers=right))
+        refused(http, lambda: http.get("/api/desk/tickets", headers=right))
 
 
 GATEWAY = """

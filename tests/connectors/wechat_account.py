@@ -15,12 +15,13 @@ from typing import Any
 import httpx
 import pytest
 from conftest import forget
+from processes import signed_in
 from sqlalchemy import select
 
-from bot import crypto, database
+from bot import database
 from bot.clock import utcnow
 from bot.models.conversations import OutboxMessage
-from bot.settings import Settings, get_settings
+from bot.settings import Settings
 from connectors.gateway.app import create_app
 from connectors.wechat import account as accounts
 from connectors.wechat.account import GRACE
@@ -88,11 +89,10 @@ class Account:
 
     async def operate(self, what: str, **body: object) -> httpx.Response:
         """An operator's call."""
-        token = crypto.operator_token(get_settings())
-        headers = {"Authorization": f"Bearer {token}"}
+        headers = signed_in("xiaoli", "小李")
         put = what == "duty"
         call = self.http.put if put else self.http.post
-        answered = await call(f"/api/operator/{what}", json={"agent": "小李", **body}, headers=headers)
+        answered = await call(f"/api/desk/{what}", json=body, headers=headers)
         assert answered.is_success, answered.text
         return answered
 

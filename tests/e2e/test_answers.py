@@ -21,7 +21,7 @@ def test_a_lost_identity_card(citizen: Citizen) -> None:
 def test_it_went_through_rasa(stack: Stack, citizen: Citizen) -> None:
     turn_id = citizen.post("办护照要多少钱").json()["turn_id"]
     with stack.http(headers=stack.operator) as http:
-        detail = http.get(f"/api/operator/turns/{turn_id}").json()
+        detail = http.get(f"/api/desk/turns/{turn_id}").json()
     assert detail["engine"] == "rasa"
     assert detail["explain"]["candidates"][0]["matter"] == "护照办理"
     assert detail["explain"]["encoder"]
@@ -50,8 +50,8 @@ def test_contact_is_asked_once_and_kept(stack: Stack, citizen: Citizen) -> None:
     saved = citizen.say("13800138000，长沙市岳麓区")
     assert saved["type"] == "text" and ticket["number"] in saved["text"]
     with stack.http(headers=stack.operator) as http:
-        path = f"/api/operator/tickets/{ticket['number']}"
-        seen, revealed = (http.post(f"{path}/{what}", json={"agent": "小王"}).json() for what in ("claim", "reveal"))
+        path = f"/api/desk/tickets/{ticket['number']}"
+        seen, revealed = (http.post(f"{path}/{what}").json() for what in ("claim", "reveal"))
     assert seen["phone"] == "138****8000" and seen["region"] == "430104"
     assert revealed["phone"] == "13800138000"
 

@@ -48,7 +48,7 @@ def test_a_leading_slash_is_only_text(stack: Stack, citizen: Citizen, text: str)
     response = citizen.post(text)
     assert response.status_code == 200 and response.json()["replies"]
     with stack.http(headers=stack.operator) as http:
-        detail = http.get(f"/api/operator/turns/{response.json()['turn_id']}").json()
+        detail = http.get(f"/api/desk/turns/{response.json()['turn_id']}").json()
     assert detail["engine"] == "rasa"
     assert citizen.say("再说一遍") == response.json()["replies"][0]
 
@@ -117,9 +117,9 @@ def test_anothers_conversation_is_closed(stack: Stack, citizen: Citizen) -> None
         assert unknown.status_code == 403 and unknown.json() == response.json()
 
 
-def test_operators_routes_need_their_token(stack: Stack, citizen: Citizen) -> None:
+def test_the_desks_routes_need_a_sign_in_or_a_key(stack: Stack, citizen: Citizen) -> None:
     for headers in ({}, citizen.headers, {"Authorization": "Bearer"}):
-        response = citizen.http.get("/api/operator/tickets", headers=headers)
+        response = citizen.http.get("/api/desk/tickets", headers=headers)
         assert response.status_code == 401 and error(response) == "unauthorised"
 
 

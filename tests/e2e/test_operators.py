@@ -11,19 +11,19 @@ def test_the_operators_answer_reaches_the_citizen(stack: Stack, citizen: Citizen
     number = ticket["number"]
     seen = max(message["seq"] for message in citizen.messages())
     with stack.http(headers=stack.operator) as http:
-        assert number in [one["number"] for one in http.get("/api/operator/tickets").json()]
-        assert http.post(f"/api/operator/tickets/{number}/claim", json={"agent": "小王"}).status_code == 200
-        second = http.post(f"/api/operator/tickets/{number}/claim", json={"agent": "小李"})
+        assert number in [
+            one["number"] for one in http.get("/api/desk/tickets", params={"number": number}).json()["items"]
+        ]
+        assert http.post(f"/api/desk/tickets/{number}/claim").status_code == 200
+        second = http.post(f"/api/desk/tickets/{number}/claim", headers=stack.person("xiaoli", "小李"))
         assert second.status_code == 409 and second.json()["error"]["code"] == "illegal_move"
-        early = http.post(f"/api/operator/tickets/{number}/close", json={"agent": "小王"})
+        early = http.post(f"/api/desk/tickets/{number}/close")
         assert early.status_code == 409
-        answered = http.post(
-            f"/api/operator/tickets/{number}/reply", json={"agent": "小王", "text": "本市没有这项补贴。"}
-        )
+        answered = http.post(f"/api/desk/tickets/{number}/reply", json={"text": "本市没有这项补贴。"})
         assert answered.status_code == 200 and answered.json()["state"] == "已答复"
         told = citizen.messages(after=seen)
         assert told[-1]["sender"] == "agent" and told[-1]["replies"][0]["answer"] == "本市没有这项补贴。"
-        assert http.post(f"/api/operator/tickets/{number}/close", json={"agent": "小王"}).json()["state"] == "已办结"
+        assert http.post(f"/api/desk/tickets/{number}/close").json()["state"] == "已办结"
     status = citizen.say("查一下我的工单进度")
     assert status["type"] == "ticket_status" and status["state"] == "已办结"
     assert next(event["state"] for event in status["events"]) == "待受理"
@@ -44,23 +44,28 @@ def test_a_citizen_adds_to_a_ticket_and_takes_it_back(stack: Stack, citizen: Cit
 
 def test_a_human_takes_over_and_hands_back(stack: Stack, citizen: Citizen) -> None:
     with stack.http(headers=stack.operator) as http:
-        assert http.put("/api/operator/duty", json={"agent": "小王", "hours": 1}).status_code == 204
+        assert http.put("/api/desk/duty", json={"hours": 1}).status_code == 204
         try:
             reply = citizen.say("转人工")
             assert reply["type"] == "handover" and reply["state"] == "waiting"
             assert citizen.say("身份证丢了咋补办")["type"] == "answer"  # the assistant goes on answering
-            waiting = {one["id"]: one for one in http.get("/api/operator/conversations").json()}
-            assert "身份证丢了咋补办" in [line["text"] for line in waiting[citizen.id]["lines"]]
-            path = f"/api/operator/conversations/{citizen.id}"
-            assert http.post(f"{path}/claim", json={"agent": "小王"}).status_code == 204
+            waiting = http.get("/api/desk/conversations", params={"limit": 50}).json()
+            assert (
+                citizen.id in [one["id"] for one in waiting["items"]]
+                and waiting["total"] == waiting["counts"]["waiting"]
+            )
+            path = f"/api/desk/conversations/{citizen.id}"
+            read = http.get(path).json()
+            assert "身份证丢了咋补办" in [message.get("text") for message in read["messages"]] and read["candidates"]
+            assert http.post(f"{path}/claim").status_code == 204
             silent = citizen.post("您好，在吗").json()
             assert silent["replies"] == [] and silent["state"] == "human"
-            assert http.post(f"{path}/messages", json={"agent": "小王", "text": "您好，请讲"}).status_code == 204
+            assert http.post(f"{path}/messages", json={"text": "您好，请讲"}).status_code == 204
             assert citizen.messages()[-1]["replies"][0]["text"] == "您好，请讲"
-            assert http.post(f"{path}/close", json={"agent": "小王"}).status_code == 204
+            assert http.post(f"{path}/close").status_code == 204
             assert citizen.say("护照多少钱")["type"] == "answer"
         finally:
-            http.put("/api/operator/duty", json={"agent": "小王", "hours": 0})
+            http.put("/api/desk/duty", json={"hours": 0})
 
 
 def test_health_readiness_and_metrics(stack: Stack, citizen: Citizen) -> None:
@@ -89,29 +94,27 @@ def test_a_danger_gets_the_card_at_once_whoever_has_the_conversation_and_the_des
 ) -> None:
     with stack.http(headers=stack.operator) as http:
         if state != "bot":
-            http.put("/api/operator/duty", json={"agent": "小王", "hours": 1})
+            http.put("/api/desk/duty", json={"hours": 1})
             citizen.say("转人工")
         if state == "human":
-            assert (
-                http.post(f"/api/operator/conversations/{citizen.id}/claim", json={"agent": "小王"}).status_code == 204
-            )
+            assert http.post(f"/api/desk/conversations/{citizen.id}/claim").status_code == 204
         try:
             answered = citizen.post("我爸躺地上怎么喊都不应声").json()
             assert answered["state"] == state and not answered["deferred"]
             (reply,) = answered["replies"]
             assert reply["type"] == "emergency" and reply["phones"][0] == "120" and reply["labels"]["120"] == "急救"
-            listed = http.get("/api/operator/dangers").json()
+            listed = http.get("/api/desk/dangers").json()
             mine = [one for one in listed if one["conversation_id"] == citizen.id]
             assert [(one["kind"], one["state"]) for one in mine] == [("medical", state)]
             if state == "waiting":
-                waiting = http.get("/api/operator/conversations").json()
+                waiting = http.get("/api/desk/conversations").json()["items"]
                 assert waiting[0]["id"] == citizen.id and waiting[0]["danger"] == "medical"
             if state == "human":  # the machine says nothing else
                 assert citizen.post("身份证丢了咋补办").json()["replies"] == []
-            seen = f"/api/operator/dangers/{mine[0]['turn_id']}/seen"
-            assert http.post(seen, json={"agent": "小王"}).status_code == 204
-            assert citizen.id not in [one["conversation_id"] for one in http.get("/api/operator/dangers").json()]
+            seen = f"/api/desk/dangers/{mine[0]['turn_id']}/seen"
+            assert http.post(seen).status_code == 204
+            assert citizen.id not in [one["conversation_id"] for one in http.get("/api/desk/dangers").json()]
             metrics = http.get("/metrics").text
             assert 'yihaoda_dangers_total{kind="medical"}' in metrics and "yihaoda_dangers_unseen" in metrics
         finally:
-            http.put("/api/operator/duty", json={"agent": "小王", "hours": 0})
+            http.put("/api/desk/duty", json={"hours": 0})

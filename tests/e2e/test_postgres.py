@@ -30,7 +30,6 @@ def postgres_stack(
         patch.setenv("YIHAODA_DATABASE_URL", url)
         forget()
         prepare(get_settings(), lambda line: None)
-        crypto.operator_token(get_settings())
         crypto.get_cipher()
         forget()
     with running(folder / "prepared", rasa_model, folder, database_url=url) as stack:
@@ -57,9 +56,9 @@ def test_the_operators_loop(postgres_stack: Stack) -> None:
     citizen = Citizen(postgres_stack)
     number = citizen.register("养宠物乌龟的市民补贴在哪里申请领取")["number"]
     with postgres_stack.http(headers=postgres_stack.operator) as http:
-        path = f"/api/operator/tickets/{number}"
-        assert http.post(f"{path}/claim", json={"agent": "小王"}).status_code == 200
-        assert http.post(f"{path}/claim", json={"agent": "小李"}).status_code == 409
-        assert http.post(f"{path}/reply", json={"agent": "小王", "text": "没有这项补贴。"}).status_code == 200
-        assert http.post(f"{path}/close", json={"agent": "小王"}).json()["state"] == "已办结"
+        path = f"/api/desk/tickets/{number}"
+        assert http.post(f"{path}/claim").status_code == 200
+        assert http.post(f"{path}/claim", headers=postgres_stack.person("xiaoli", "小李")).status_code == 409
+        assert http.post(f"{path}/reply", json={"text": "没有这项补贴。"}).status_code == 200
+        assert http.post(f"{path}/close").json()["state"] == "已办结"
     assert citizen.messages()[-1]["replies"][0]["state"] == "已办结"

@@ -7,30 +7,28 @@ from processes import Stack
 
 from tests.web.visitor import Visitor
 
-AGENT = {"agent": "小王"}
-
 
 def test_a_person_takes_over_and_hands_back(visitor: Visitor, stack: Stack) -> None:
     page = visitor.open()
     with stack.http(headers=stack.operator) as http:
-        assert http.put("/api/operator/duty", json=AGENT | {"hours": 1}).status_code == 204
+        assert http.put("/api/desk/duty", json={"hours": 1}).status_code == 204
         try:
             visitor.ask("身份证丢了咋补办")
             visitor.ask("转人工")
             expect(page.get_by_text("正在为您接通工作人员")).to_be_visible()
-            waiting = http.get("/api/operator/conversations").json()[-1]  # the longest-waiting come first
-            path = f"/api/operator/conversations/{waiting['id']}"
-            assert http.post(f"{path}/claim", json=AGENT).status_code == 204
+            waiting = http.get("/api/desk/conversations").json()["items"][-1]  # the longest-waiting come first
+            path = f"/api/desk/conversations/{waiting['id']}"
+            assert http.post(f"{path}/claim").status_code == 204
             expect(page.get_by_text("工作人员正在为您服务")).to_be_visible(timeout=10_000)
 
             before = visitor.replies.count()
-            assert http.post(f"{path}/messages", json=AGENT | {"text": "您好，我是小王，请讲。"}).status_code == 204
+            assert http.post(f"{path}/messages", json={"text": "您好，我是小王，请讲。"}).status_code == 204
             expect(visitor.answered(before)).to_contain_text("我是小王")
             page.get_by_role("textbox", name="您想问的事").fill("我的身份证丢在外地了")
             page.get_by_role("button", name="发送", exact=True).click()
             expect(visitor.log.get_by_text("我的身份证丢在外地了")).to_be_visible()
-            assert http.post(f"{path}/close", json=AGENT).status_code == 204
+            assert http.post(f"{path}/close").status_code == 204
             expect(page.get_by_text("工作人员正在为您服务")).to_have_count(0, timeout=10_000)
             expect(visitor.ask("护照多少钱")).to_contain_text("护照")
         finally:
-            http.put("/api/operator/duty", json=AGENT | {"hours": 0})
+            http.put("/api/desk/duty", json={"hours": 0})

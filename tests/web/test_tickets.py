@@ -25,9 +25,9 @@ def look_up(visitor: Visitor, number: str, code: str) -> None:
 
 def answered_by_an_agent(stack: Stack, number: str) -> None:
     with stack.http(headers=stack.operator) as http:
-        http.post(f"/api/operator/tickets/{number}/claim", json={"agent": "小王"}).raise_for_status()
-        words = {"agent": "小王", "text": "本市没有这项补贴。"}
-        http.post(f"/api/operator/tickets/{number}/reply", json=words).raise_for_status()
+        http.post(f"/api/desk/tickets/{number}/claim").raise_for_status()
+        words = {"text": "本市没有这项补贴。"}
+        http.post(f"/api/desk/tickets/{number}/reply", json=words).raise_for_status()
 
 
 def test_an_unknown_question_becomes_a_ticket_that_is_found_elsewhere_by_number_and_code(

@@ -1,0 +1,56 @@
+"""Roles, and what programs may be allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import MappingProxyType
+
+from bot.errors import InvalidInput
+
+AGENT, SUPERVISOR, EDITOR, APPROVER, OFFICER, ADMIN = "agent", "supervisor", "editor", "approver", "officer", "admin"
+
+ROLES = MappingProxyType(
+    {
+        AGENT: "坐席",
+        SUPERVISOR: "班长",
+        EDITOR: "知识编辑",
+        APPROVER: "知识审核",
+        OFFICER: "承办单位人员",
+        ADMIN: "管理员",
+    }
+)
+"""Role → what it is called"""
+
+GUARDED = frozenset({ADMIN, SUPERVISOR, APPROVER})
+"""Whoever has one of these needs a second factor in production"""
+
+SCOPES = MappingProxyType(
+    {
+        "tickets.read": "查看工单",
+        "tickets.write": "办理工单",
+        "conversations": "查看和接入会话",
+        "dangers": "查看险情",
+        "unanswered": "查看没有答上的提问",
+    }
+)
+"""What a program's key may open → in words"""
+
+
+def checked_roles(roles: Iterable[str]) -> list[str]:
+    """Each once, in the order of ``ROLES``.  Raises: InvalidInput: none, or an unknown one."""
+    given = set(roles)
+    if unknown := sorted(given - set(ROLES)):
+        raise InvalidInput(f"没有这个角色：{'、'.join(unknown)}。可以用的有：{'、'.join(ROLES)}。")
+    if not given:
+        raise InvalidInput("至少要有一个角色。")
+    return [role for role in ROLES if role in given]
+
+
+def checked_scopes(scopes: Iterable[str]) -> list[str]:
+    """Each once, in the order of ``SCOPES``.  Raises: InvalidInput: none, or an unknown one."""
+    given = set(scopes)
+    if unknown := sorted(given - set(SCOPES)):
+        raise InvalidInput(f"没有这个权限：{'、'.join(unknown)}。可以用的有：{'、'.join(SCOPES)}。")
+    if not given:
+        raise InvalidInput("至少要有一个权限。")
+    return [scope for scope in SCOPES if scope in given]

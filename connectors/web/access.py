@@ -1,0 +1,224 @@
+"""Who may call which route: one table, and the two ways to show who one is (a sign-in's cookie, a program's key)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from starlette.requests import HTTPConnection
+
+from bot import database, security_log
+from bot.accounts import people, service_accounts, sign_in
+from bot.accounts.roles import ADMIN, AGENT, APPROVER, EDITOR, OFFICER, ROLES, SUPERVISOR
+from bot.clock import utcnow
+from bot.errors import Forbidden, Unauthorised
+from bot.settings import Settings, get_settings
+
+SESSION = "yihaoda_session"
+"""The cookie of a sign-in"""
+DEVICE = "yihaoda_device"
+"""The cookie of a device that somebody has signed in on"""
+BACKGROUND = "X-Yihaoda-Background"
+"""A request with this header was made by a page that looks for news by itself: nobody did anything"""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Who may call a route."""
+
+    roles: frozenset[str]
+    scope: str | None = None
+    """What a program's key must be allowed; None: no program may"""
+    before: bool = False
+    """Also while the person still has to change a password or set up the second factor"""
+
+
+EVERYONE = None
+_ALL = frozenset(ROLES)
+_DESK = frozenset({AGENT, SUPERVISOR})
+_TICKETS = frozenset({AGENT, SUPERVISOR, OFFICER})
+_KNOWLEDGE = frozenset({SUPERVISOR, EDITOR, APPROVER})
+_ADMIN = frozenset({ADMIN})
+_OWN = Rule(_ALL, before=True)
+_READ, _WRITE = Rule(_TICKETS, "tickets.read"), Rule(_TICKETS, "tickets.write")
+_TALK = Rule(_DESK, "conversations")
+
+ACCESS: Mapping[str, Rule | None] = {
+    # What citizens and the machines around us call.
+    "GET /": EVERYONE,
+    "GET /healthz": EVERYONE,
+    "GET /readyz": EVERYONE,
+    "GET /metrics": EVERYONE,
+    "GET /wechat": EVERYONE,
+    "POST /wechat": EVERYONE,
+    "GET /wechat/miniprogram": EVERYONE,
+    "POST /wechat/miniprogram": EVERYONE,
+    "POST /api/login/miniprogram": EVERYONE,
+    "GET /api/site": EVERYONE,
+    "GET /api/themes": EVERYONE,
+    "GET /api/themes/{theme}": EVERYONE,
+    "GET /api/regions": EVERYONE,
+    "GET /api/calculators": EVERYONE,
+    "POST /api/calculators/{calculator}": EVERYONE,
+    "POST /api/conversations": EVERYONE,
+    "GET /api/conversations/{conversation_id}": EVERYONE,
+    "DELETE /api/conversations/{conversation_id}": EVERYONE,
+    "GET /api/conversations/{conversation_id}/messages": EVERYONE,
+    "POST /api/conversations/{conversation_id}/messages": EVERYONE,
+    "POST /api/conversations/{conversation_id}/ratings": EVERYONE,
+    "GET /api/conversations/{conversation_id}/tickets": EVERYONE,
+    "PUT /api/conversations/{conversation_id}/region": EVERYONE,
+    "PUT /api/conversations/{conversation_id}/privacy": EVERYONE,
+    "POST /api/tickets/{number}": EVERYONE,
+    "POST /api/tickets/{number}/supplements": EVERYONE,
+    "PUT /api/tickets/{number}/contact": EVERYONE,
+    "POST /api/tickets/{number}/withdrawal": EVERYONE,
+    "POST /api/tickets/{number}/rating": EVERYONE,
+    "POST /api/auth/sign-in": EVERYONE,
+    "POST /api/auth/unlock": EVERYONE,
+    # One's own account.
+    "GET /api/auth/me": _OWN,
+    "POST /api/auth/sign-out": _OWN,
+    "POST /api/auth/password": _OWN,
+    "POST /api/auth/second-factor": _OWN,
+    "POST /api/auth/second-factor/confirmation": _OWN,
+    "GET /api/auth/sign-ins": _OWN,
+    "DELETE /api/auth/sign-ins": _OWN,
+    "DELETE /api/auth/sign-ins/{sign_in_id}": _OWN,
+    "PUT /api/auth/settings": _OWN,
+    # The desk.
+    "GET /api/desk/work": Rule(_TICKETS),
+    "PUT /api/desk/duty": Rule(_DESK),
+    "GET /api/desk/dangers": Rule(_DESK, "dangers"),
+    "POST /api/desk/dangers/{turn_id}/seen": Rule(_DESK),
+    "GET /api/desk/unanswered": Rule(_DESK | _KNOWLEDGE, "unanswered"),
+    "GET /api/desk/conversations": _TALK,
+    "GET /api/desk/conversations/{conversation_id}": _TALK,
+    "POST /api/desk/conversations/{conversation_id}/claim": _TALK,
+    "POST /api/desk/conversations/{conversation_id}/messages": _TALK,
+    "POST /api/desk/conversations/{conversation_id}/close": _TALK,
+    "GET /api/desk/turns/{turn_id}": Rule(_DESK | _KNOWLEDGE, "conversations"),
+    "GET /api/desk/tickets": _READ,
+    "GET /api/desk/tickets/{number}": _READ,
+    "POST /api/desk/tickets/{number}/claim": _WRITE,
+    "POST /api/desk/tickets/{number}/assign": Rule(_DESK, "tickets.write"),
+    "POST /api/desk/tickets/{number}/return": _WRITE,
+    "POST /api/desk/tickets/{number}/reply": _WRITE,
+    "POST /api/desk/tickets/{number}/close": Rule(_DESK, "tickets.write"),
+    "POST /api/desk/tickets/{number}/reopen": Rule(_DESK, "tickets.write"),
+    "POST /api/desk/tickets/{number}/reveal": _WRITE,
+    "GET /api/desk/drafts/{kind}/{subject}": Rule(_ALL),
+    "PUT /api/desk/drafts/{kind}/{subject}": Rule(_ALL),
+    "GET /api/desk/departments": Rule(_TICKETS),
+    "WS /api/desk/events": Rule(_ALL),
+    # Administration.
+    "GET /api/admin/people": Rule(_ADMIN),
+    "POST /api/admin/people": Rule(_ADMIN),
+    "PUT /api/admin/people/{number}": Rule(_ADMIN),
+    "POST /api/admin/people/{number}/password": Rule(_ADMIN),
+    "DELETE /api/admin/people/{number}/second-factor": Rule(_ADMIN),
+    "GET /api/admin/people/{number}/sign-ins": Rule(_ADMIN),
+    "DELETE /api/admin/people/{number}/sign-ins": Rule(_ADMIN),
+    "GET /api/admin/service-accounts": Rule(_ADMIN),
+    "POST /api/admin/service-accounts": Rule(_ADMIN),
+    "DELETE /api/admin/service-accounts/{name}": Rule(_ADMIN),
+    "GET /api/admin/audit": Rule(_ADMIN),
+    "GET /api/admin/audit/chain": Rule(_ADMIN),
+    "GET /api/admin/audit/export": Rule(_ADMIN),
+}
+"""Method and path → who may; ``EVERYONE``: no account is asked for (a conversation or ticket may have a token or code of its own)"""
+
+
+@dataclass(frozen=True)
+class Signed:
+    """Who calls."""
+
+    number: str
+    """A person's number, or a program's name: who it was, for tickets and the audit log"""
+    name: str
+    roles: frozenset[str]
+    department: str | None
+    region: str | None
+    sign_in: str | None
+    """None: a program"""
+    unfinished: str | None = None
+    """What has to be done first: password, second_factor"""
+
+    @property
+    def only_department(self) -> str | None:
+        """The department whose tickets are all that they see; None: they see all."""
+        return self.department if self.roles <= {OFFICER, ADMIN, EDITOR, APPROVER} and OFFICER in self.roles else None
+
+
+def signed(request: Request) -> Signed:
+    """Whoever calls the route may do so.
+
+    Raises:
+        Unauthorised: nobody is signed in, or the key is wrong.
+        Forbidden: not with these roles, or not yet.
+    """
+    rule = ACCESS[f"{request.method} {request.scope['route'].path}"]
+    assert rule is not None
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    if scheme:
+        return _program(key if scheme.lower() == "bearer" else "", rule)
+    return permitted(person_of(request, active=BACKGROUND not in request.headers), rule)
+
+
+def permitted(who: Signed, rule: Rule) -> Signed:
+    """Raises: Forbidden."""
+    if who.unfinished and not rule.before:
+        missing = "请先设置自己的密码。" if who.unfinished == "password" else "请先绑定动态口令。"
+        raise Unfinished(missing)
+    if not who.roles & rule.roles:
+        needed = "、".join(ROLES[role] for role in ROLES if role in rule.roles)
+        raise Forbidden(f"您的账号没有这项权限，需要的角色是：{needed}。")
+    return who
+
+
+class Unfinished(Forbidden):
+    """The password has to be changed, or the second factor set up, before anything else."""
+
+    code = "unfinished"
+
+
+def person_of(connection: HTTPConnection, *, active: bool) -> Signed:
+    """Whose sign-in the cookie names.  Raises: Unauthorised, sign_in.Locked."""
+    settings = get_settings()
+    token = connection.cookies.get(SESSION)
+    if not token:
+        raise Unauthorised("请先登录。")
+    with database.read() as session:
+        person, row = sign_in.who(session, token, settings, active=active)
+    unfinished = None
+    if person.must_change and person.password:
+        unfinished = "password"
+    elif people.second_factor_needed(person, settings):
+        unfinished = "second_factor"
+    return Signed(
+        person.number, person.name, frozenset(person.roles), person.department, person.region, row.id, unfinished
+    )
+
+
+def _program(key: str, rule: Rule) -> Signed:
+    with database.read() as session:
+        account = service_accounts.opened_by(session, key.strip())
+        stale = account.used_at is None or utcnow() - account.used_at > service_accounts.USED_EVERY
+    if rule.scope not in account.scopes:
+        raise Forbidden("这个密钥没有这项权限。")
+    if stale:
+        with database.write() as session:
+            service_accounts.note_use(session, account.name, utcnow())
+    security_log.signed_in(f"程序 {account.name}")
+    return Signed(account.name, account.name, frozenset(), None, None, None)
+
+
+TheCaller = Annotated[Signed, Depends(signed)]
+"""A route's parameter: who calls it, once it is sure that they may"""
+
+
+def cookies_secure(settings: Settings) -> bool:
+    """Whether cookies go over https only."""
+    return settings.env == "production"
