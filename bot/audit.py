@@ -105,14 +105,14 @@ def verify(session: Session) -> Verified:
         rows = session.execute(
             select(AuditLink, AuditEntry)
             .outerjoin(AuditEntry, AuditEntry.id == AuditLink.entry)
-            .where(AuditLink.place > place)
-            .order_by(AuditLink.place)
+            .where(AuditLink.id > place)
+            .order_by(AuditLink.id)
             .limit(_BATCH)
         ).all()
         for chained, entry in rows:
             if entry is None or linked(link, entry) != chained.link:
                 return Verified(checked, chained.entry, link)
-            link, checked, place = chained.link, checked + 1, chained.place
+            link, checked, place = chained.link, checked + 1, chained.id
         session.expunge_all()
         if len(rows) < _BATCH:
             break
@@ -149,7 +149,7 @@ def _chain(session: Session) -> None:
         return  # a savepoint is released: nothing is certain yet
     session.flush()
     database.one_at_a_time(session)
-    link = session.scalar(select(AuditLink.link).order_by(AuditLink.place.desc()).limit(1)) or START
+    link = session.scalar(select(AuditLink.link).order_by(AuditLink.id.desc()).limit(1)) or START
     for entry in _standing(session):
         link = linked(link, entry)
         session.add(AuditLink(entry=entry.id, link=link))

@@ -7,6 +7,7 @@ Those that several packages raise are defined here, the rest where they arise.  
         CannotDecrypt           stored text needs a key that is not there
         EncoderError            the sentence encoder can't be loaded
         Forbidden               the caller may not do this
+            Unfinished          a password is to be changed or a second factor set up first
         GatewayDown             the terminal's commands don't reach the gateway
         IllegalMove             a ticket or conversation can't get there from where it is
         IndexDamaged            an index version is not what its manifest says
@@ -25,6 +26,8 @@ Those that several packages raise are defined here, the rest where they arise.  
         SupervisorError         a service can't be started
         TooMany                 a rate or a daily bound is exceeded
         Unauthorised            no token, a malformed one, or one that is over
+            Locked              nothing was done for a while: the password again
+            SecondFactorAsked   the password is right; now the code
         WeChatFailed            WeChat did not do what it was asked
         _Failure                a command of the terminal ends with a sentence
 

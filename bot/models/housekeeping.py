@@ -71,7 +71,7 @@ class AuditLink(Base):
 
     __tablename__ = "audit_chain"
 
-    place: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     entry: Mapped[int] = mapped_column(unique=True)
     link: Mapped[str] = mapped_column(String(64))
     """SHA-256, 64 hex digits; see ``bot.audit``"""

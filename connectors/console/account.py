@@ -18,7 +18,7 @@ from connectors.web.access import DEVICE, SESSION, Signed, TheCaller, cookies_se
 from connectors.web.context import Body, source_of
 from connectors.web.errors import answers
 
-router = APIRouter(prefix="/api/auth", tags=["auth"], responses=answers(401, 403))
+router = APIRouter(prefix="/api/auth", tags=["auth"], responses=answers(400, 401, 403))
 
 _DEVICE_S = 180 * 86_400
 

@@ -22,7 +22,9 @@ from connectors.web.access import TheCaller, signed
 from connectors.web.context import MAX_INT, Body
 from connectors.web.errors import answers
 
-router = APIRouter(prefix="/api/admin", tags=["admin"], dependencies=[Depends(signed)], responses=answers(401, 403))
+router = APIRouter(
+    prefix="/api/admin", tags=["admin"], dependencies=[Depends(signed)], responses=answers(400, 401, 403)
+)
 
 
 class PersonView(BaseModel):

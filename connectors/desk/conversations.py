@@ -19,7 +19,7 @@ from connectors.web.access import TheCaller, signed
 from connectors.web.context import MAX_INT, Body, TheGateway
 from connectors.web.errors import answers
 
-router = APIRouter(prefix="/api/desk", tags=["desk"], dependencies=[Depends(signed)], responses=answers(401, 403))
+router = APIRouter(prefix="/api/desk", tags=["desk"], dependencies=[Depends(signed)], responses=answers(400, 401, 403))
 _CHANGES = answers(404, 409)
 
 List = Literal["waiting", "mine", "others", "bot", "closed"]

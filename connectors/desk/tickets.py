@@ -24,7 +24,7 @@ from connectors.web.context import Body, TheGateway
 from connectors.web.errors import answers
 
 router = APIRouter(
-    prefix="/api/desk/tickets", tags=["desk"], dependencies=[Depends(signed)], responses=answers(401, 403)
+    prefix="/api/desk/tickets", tags=["desk"], dependencies=[Depends(signed)], responses=answers(400, 401, 403)
 )
 _CHANGES = answers(404, 409)
 

@@ -21,7 +21,7 @@ from connectors.web.access import TheCaller, signed
 from connectors.web.context import Body
 from connectors.web.errors import answers
 
-router = APIRouter(prefix="/api/desk", tags=["desk"], dependencies=[Depends(signed)], responses=answers(401, 403))
+router = APIRouter(prefix="/api/desk", tags=["desk"], dependencies=[Depends(signed)], responses=answers(400, 401, 403))
 
 
 class Work(BaseModel):

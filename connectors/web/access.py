@@ -16,9 +16,9 @@ from bot.clock import utcnow
 from bot.errors import Forbidden, Unauthorised
 from bot.settings import Settings, get_settings
 
-SESSION = "yihaoda_session"
+SESSION = "yhd_session"
 """The cookie of a sign-in"""
-DEVICE = "yihaoda_device"
+DEVICE = "yhd_device"
 """The cookie of a device that somebody has signed in on"""
 BACKGROUND = "X-Yihaoda-Background"
 """A request with this header was made by a page that looks for news by itself: nobody did anything"""

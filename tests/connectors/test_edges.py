@@ -207,7 +207,10 @@ def test_every_route_says_what_it_may_answer() -> None:
         for method, one in methods.items():
             answers = set(one["responses"])
             assert {"413", "422", "503"} <= answers, (method, address)
-            secured = any(part in address for part in ("conversation_id", "/operator/", "/api/tickets/"))
+            secured = any(
+                part in address
+                for part in ("conversation_id", "/api/desk/", "/api/auth/", "/api/admin/", "/api/tickets/")
+            )
             assert ("401" in answers) == secured, (method, address)
             if "requestBody" in one:
                 assert "400" in answers, (method, address)

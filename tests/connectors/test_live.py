@@ -166,7 +166,7 @@ def test_a_cursor_that_is_none_breaks_nothing(http: TestClient, after: str) -> N
 def test_nobody_hears_nothing(http: TestClient) -> None:
     for headers in (
         {"Sec-Fetch-Site": "same-origin"},
-        {"Cookie": "yihaoda_session=x", "Sec-Fetch-Site": "same-origin"},
+        {"Cookie": "yhd_session=x", "Sec-Fetch-Site": "same-origin"},
     ):
         with follow(http, headers) as socket:
             assert closed(socket) == live.ENDED

@@ -107,10 +107,10 @@ def upgrade() -> None:
     op.create_index(op.f("ix_audit_subject"), "audit", ["subject"])
     chain = op.create_table(
         "audit_chain",
-        sa.Column("place", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("entry", sa.Integer(), nullable=False),
         sa.Column("link", sa.String(length=64), nullable=False),
-        sa.PrimaryKeyConstraint("place", name=op.f("pk_audit_chain")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_chain")),
         sa.UniqueConstraint("entry", name=op.f("uq_audit_chain_entry")),
     )
     _chain_what_is_there(chain)

@@ -1,0 +1,58 @@
+"""What is kept: every table with how long, why, how it is erased, and who reads it.  A test fails for a table that is not here.
+
+All tables are in the backup; what is personal in them is encrypted and renewed when keys are rotated (``bot.backup``, ``bot.keys``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Kept:
+    """How one table is kept."""
+
+    long: str
+    """For how long, in words"""
+    why: str
+    erased: Literal["conversation", "unlinked", "none"]
+    """By a citizen's wish: its rows go with the conversation, lose what ties them to it, or hold nothing of citizens"""
+    read_by: str
+    """Roles; ``citizen``: whoever the rows are about"""
+
+
+_RETENTION = "retention_days after the last word"
+_FOR_GOOD = "for good"
+_DESK = "citizen, agent, supervisor"
+
+KEPT: Mapping[str, Kept] = {
+    "conversations": Kept(_RETENTION, "to answer", "conversation", _DESK),
+    "inbox": Kept(_RETENTION, "to answer; to improve the knowledge", "conversation", _DESK),
+    "turns": Kept(_RETENTION, "to show how an answer came about", "conversation", _DESK),
+    "outbox": Kept(_RETENTION, "to deliver replies", "conversation", _DESK),
+    "ratings": Kept(_RETENTION, "to improve the knowledge", "conversation", "supervisor, editor"),
+    "alarms": Kept(_RETENTION, "to help who is in danger", "conversation", "agent, supervisor"),
+    "channel_users": Kept(_RETENTION, "to deliver replies", "conversation", "nobody"),
+    "tickets": Kept(_FOR_GOOD, "a public body's records", "unlinked", "citizen, agent, supervisor, officer"),
+    "ticket_events": Kept(_FOR_GOOD, "a public body's records", "unlinked", "citizen, agent, supervisor, officer"),
+    "calendar_days": Kept(_FOR_GOOD, "to work out deadlines", "none", "everyone"),
+    "qas": Kept(_FOR_GOOD, "knowledge", "none", "everyone"),
+    "documents": Kept(_FOR_GOOD, "knowledge", "none", "everyone; internal ones: whoever may use this machine's shell"),
+    "guides": Kept(_FOR_GOOD, "knowledge", "none", "everyone"),
+    "passages": Kept(_FOR_GOOD, "knowledge", "none", "everyone"),
+    "people": Kept(_FOR_GOOD, "who did what", "none", "admin"),
+    "sign_ins": Kept("180 days", "who was signed in, and where", "none", "admin; everyone their own"),
+    "known_devices": Kept(
+        "180 days after the last use", "to keep strangers from locking somebody out", "none", "nobody"
+    ),
+    "service_accounts": Kept(_FOR_GOOD, "who did what", "none", "admin"),
+    "drafts": Kept("30 days after the last change", "to lose nothing that was typed", "none", "whoever writes it"),
+    "events": Kept("2 days", "to bring open pages up to date", "none", "by role"),
+    "audit": Kept(_FOR_GOOD, "who did what", "none", "admin"),
+    "audit_chain": Kept(_FOR_GOOD, "to show that the audit log is whole", "none", "admin"),
+    "counters": Kept("until their window is over", "limits", "none", "nobody"),
+    "shared_tokens": Kept("until they expire", "to call WeChat", "none", "nobody"),
+    "last_purge": Kept(_FOR_GOOD, "to see that the clock is right", "none", "nobody"),
+}

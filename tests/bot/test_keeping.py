@@ -1,0 +1,43 @@
+"""Every table says how long it is kept, why, how it is erased and who reads it; and erasing does what it says."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from bot import conversations, database, models
+from bot.clock import utcnow
+from bot.keeping import KEPT
+from bot.models.base import Base
+from bot.models.conversations import Alarm, ChannelUser, Rating
+from bot.settings import Settings
+from tests.bot.test_turns import receive, settle
+
+
+def test_every_table_is_kept_for_a_reason() -> None:
+    assert models and set(Base.metadata.tables) == set(KEPT)
+    assert all(one.long and one.why and one.read_by for one in KEPT.values())
+
+
+def test_what_goes_with_a_conversation_is_gone_with_it(db: Settings) -> None:
+    said = {name: table for name, table in Base.metadata.tables.items() if KEPT[name].erased == "conversation"}
+    now = utcnow()
+    with database.write() as session:
+        one, _ = conversations.create(session, "web")
+    turn = receive(db, one.id, "m1").turn_id
+    settle(turn, "您好")
+    with database.write() as session:
+        session.add(Rating(turn_id=turn, helpful=False, reason=None, qa_id=None, created_at=now))
+        session.add(Alarm(turn_id=turn, conversation_id=one.id, kind="fire", possible=False, at=now))
+        session.add(
+            ChannelUser(
+                channel="wechat", user_digest="d", conversation_id=one.id, address="o", push_until=now, pushes_left=5
+            )
+        )
+    with database.read() as session:
+        for name, table in said.items():
+            assert session.execute(select(table)).first() is not None, f"{name}: the test puts nothing in"
+    with database.write() as session:
+        conversations.erase(session, conversations.lock(session, one.id))
+    with database.read() as session:
+        for name, table in said.items():
+            assert session.execute(select(table)).first() is None, name
