@@ -37,6 +37,7 @@ class Cipher:
             self._fernet = MultiFernet(self._keys.values())
         except ValueError as error:
             raise CannotDecrypt("YIHAODA_SECRET_KEYS 里有格式不对的密钥，请用 Fernet 密钥。") from error
+        self._blind_keys = [hashlib.sha256(f"blind index:{key}".encode()).digest() for key in keys]
         self._pseudonym_key = hashlib.sha256(f"pseudonym:{keys[0]}".encode()).digest()
 
     @property
@@ -69,6 +70,13 @@ class Cipher:
                 key.decrypt(token)
                 return name
         return None
+
+    def blind(self, text: str) -> tuple[str, ...]:
+        """By what an encrypted value is found without being read: HMAC-SHA256, 64 hex digits, with a key of its own for each key.
+
+        The newest key's first: that one is stored; the others find what a rotation has not renewed yet.
+        """
+        return tuple(hmac.new(key, text.encode(), hashlib.sha256).hexdigest() for key in self._blind_keys)
 
     def pseudonym(self, text: str) -> str:
         """A name for somebody that tells nothing without the newest key: HMAC-SHA256, 64 hex digits.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import time
 from collections import Counter
@@ -19,6 +20,7 @@ from bot.crypto import Cipher
 from bot.errors import InvalidInput, StoreBusy
 from bot.models.base import Base, as_it_rests, secret_columns
 from bot.models.housekeeping import AuditEntry
+from bot.models.tickets import phone_index
 from bot.settings import Settings
 
 _BATCH = 200
@@ -194,8 +196,9 @@ def _write(raw: Table, changes: list[tuple[Any, str, str]]) -> int:
     with database.write() as session:
         for row, name, token in changes:
             same = [column == row[column.name] for column in raw.primary_key.columns]
-            result: Any = session.execute(
-                update(raw).where(and_(*same), raw.c[name] == row[name]).values({name: token})
-            )
+            renewed = {name: token}
+            if (raw.name, name) == ("tickets", "phone"):  # its blind index has a key of its own that goes with it
+                renewed["phone_index"] = phone_index(json.loads(crypto.get_cipher().decrypt(token)))
+            result: Any = session.execute(update(raw).where(and_(*same), raw.c[name] == row[name]).values(renewed))
             done += result.rowcount
     return done

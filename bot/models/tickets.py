@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from datetime import date, datetime
 from typing import Any
 
@@ -10,9 +12,21 @@ from sqlalchemy import (
     String,
     Text,
 )
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
+from bot.crypto import get_cipher
+from bot.masking import mask
 from bot.models.base import Base, Secret
+
+
+def phone_index(phone: str) -> str:
+    """What ``Ticket.phone_index`` holds for a phone."""
+    return get_cipher().blind(digits_of(phone))[0]
+
+
+def digits_of(phone: str) -> str:
+    """The number as one dials it: 0731-8888 6666 and 073188886666 are the same."""
+    return re.sub(r"\D", "", unicodedata.normalize("NFKC", phone))
 
 
 class Ticket(Base):
@@ -32,6 +46,10 @@ class Ticket(Base):
     """Masked lines of the conversation that led here: [{"sender", "text"}]"""
     region: Mapped[str | None] = mapped_column(String(6))
     phone: Mapped[Any] = mapped_column(Secret, nullable=True)
+    phone_index: Mapped[str | None] = mapped_column(String(64), index=True)
+    """Finds the tickets of one phone without reading any (``Cipher.blind`` of its digits)"""
+    masked: Mapped[str] = mapped_column(Text, default="")
+    """The subject without personal data, to search in"""
     department: Mapped[str | None] = mapped_column(Text)
     state: Mapped[str] = mapped_column(String(8), index=True)
     claimed_by: Mapped[str | None] = mapped_column(Text)
@@ -43,6 +61,15 @@ class Ticket(Base):
     created_at: Mapped[datetime]
     revision: Mapped[int] = mapped_column(default=0)
     """Counts up with each change: whoever changes it says which one they saw"""
+
+    @validates("phone", "subject")
+    def _derive(self, key: str, value: str | None) -> str | None:
+        if key == "subject":
+            self.masked = mask(value or "")
+        else:
+            self.phone_index = phone_index(value) if value else None
+        return value
+
     events: Mapped[list[TicketEvent]] = relationship(order_by="TicketEvent.id", cascade="all, delete-orphan")
 
 

@@ -10,12 +10,17 @@ from typing import Literal
 from sqlalchemy import ColumnElement, Select, func, or_, select, union
 from sqlalchemy.orm import Session
 
-from bot import working_days
+from bot import guards, working_days
 from bot.clock import SHANGHAI
+from bot.crypto import get_cipher
 from bot.errors import InvalidInput, NotFound
+from bot.masking import mask
 from bot.models.people import Person
-from bot.models.tickets import Ticket
+from bot.models.tickets import Ticket, digits_of
 from bot.tickets.moves import MOVES, OPEN, SYSTEM, note_event
+
+_WORDS = 8
+"""So many words of a search are looked for"""
 
 YELLOW_DAYS = 3
 """A yellow card shows from this many working days before the deadline on.  A default: places decide for themselves."""
@@ -36,6 +41,10 @@ class Wanted:
     unclaimed: bool = False
     number: str = ""
     """The beginning of a number"""
+    phone: str = ""
+    """The whole number of the caller"""
+    text: str = ""
+    """Words of the subject, all of them; what is masked there can't be found"""
 
 
 def find(
@@ -90,7 +99,39 @@ def _conditions(wanted: Wanted, now: datetime) -> list[ColumnElement[bool]]:
         found.append(Ticket.claimed_by.is_(None))
     if wanted.number:
         found.append(Ticket.number.startswith(wanted.number, autoescape=True))
+    if wanted.phone:
+        found.append(Ticket.phone_index.in_(get_cipher().blind(digits_of(wanted.phone))))
+    found += [Ticket.masked.contains(word, autoescape=True) for word in wanted.text.split()[:_WORDS]]
     return found
+
+
+def same_caller(session: Session, ticket: Ticket) -> int:
+    """How many other tickets have the same phone."""
+    if not ticket.phone:
+        return 0
+    others = select(func.count()).where(
+        Ticket.phone_index.in_(get_cipher().blind(digits_of(ticket.phone))), Ticket.number != ticket.number
+    )
+    return session.scalar(others) or 0
+
+
+def forget_phone(session: Session, phone: str, actor: str) -> list[str]:
+    """Take a phone out of every ticket that has it, at its owner's wish; the numbers of those tickets.
+
+    What is personal in the subject goes with it; the case itself is a record and stays.  Raises: InvalidInput: no phone number.
+    """
+    if guards.phone_in(phone) is None:
+        raise InvalidInput("联系电话不对，请填写11位手机号，或者带区号的固定电话。")
+    found = session.scalars(
+        select(Ticket)
+        .where(Ticket.phone_index.in_(get_cipher().blind(digits_of(phone))))
+        .order_by(Ticket.number)
+        .with_for_update()
+    ).all()
+    for ticket in found:
+        ticket.phone, ticket.subject = None, mask(ticket.subject)
+        note_event(session, ticket, actor, "更新", "已删除联系电话。")
+    return [ticket.number for ticket in found]
 
 
 def _midnight(now: datetime) -> datetime:

@@ -20,9 +20,11 @@ from bot import conversations, database, turns
 from bot.errors import InvalidInput, NotFound, StoreBusy, TooMany
 from bot.masking import mask
 from bot.models.conversations import Conversation, InboxMessage, State
+from bot.models.tickets import Ticket
 from bot.ratings import rate
-from bot.replies import RegionView, Reply
+from bot.replies import RegionView, Reply, TicketStatusReply
 from bot.tickets import register
+from bot.tickets.citizen import status_reply
 from connectors import metrics
 from connectors.citizens import catalogue
 from connectors.citizens import tickets as ticket_routes
@@ -113,6 +115,20 @@ class OwnTicket(BaseModel):
     subject: str = Field(description="The citizen's own words, personal data masked.")
     state: str
     created_at: datetime
+
+
+class Copy(BaseModel):
+    """All that is kept of a conversation, for its citizen (Personal Information Protection Law of the PRC, article 45)."""
+
+    id: str
+    channel: str
+    created_at: datetime
+    region: RegionView | None
+    privacy: conversations.Agreement | None
+    messages: list[MessageView]
+    tickets: list[TicketStatusReply]
+    kept_days: int
+    """So many days after the last word the conversation is removed; tickets are records and stay"""
 
 
 class NewRegion(Body):
@@ -387,6 +403,28 @@ def _history(conversation_id: str, token: str, after: int) -> tuple[State, list[
         conversation = conversations.authenticate(session, conversation_id, token)
         rows = conversations.history(session, conversation_id, after)
         return conversation.state, [MessageView.model_validate(row) for row in rows]
+
+
+@router.get("/conversations/{conversation_id}/copy", responses=_OPENED)
+def copy_conversation(conversation_id: ConversationId, token: Token, here: TheGateway) -> Copy:
+    """A copy of what is kept: everything said, the tickets, where the citizen is, what they agreed to."""
+    with database.read() as session:
+        one = conversations.authenticate(session, conversation_id, token)
+        said: list[dict[str, Any]] = []
+        while page := conversations.history(session, one.id, said[-1]["seq"] if said else 0):
+            said += page
+        made = session.scalars(select(Ticket).where(Ticket.conversation_id == one.id).order_by(Ticket.created_at))
+        context = conversations.context_of(one)
+        return Copy(
+            id=one.id,
+            channel=one.channel,
+            created_at=one.created_at,
+            region=RegionView.of(context.region),
+            privacy=context.privacy,
+            messages=[MessageView.model_validate(row) for row in said],
+            tickets=[status_reply(ticket) for ticket in made],
+            kept_days=here.settings.retention_days,
+        )
 
 
 @router.post("/conversations/{conversation_id}/ratings", status_code=204, responses=_OPENED | answers(400, 404))

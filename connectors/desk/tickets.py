@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot import conversations, database
+from bot import audit, conversations, database
 from bot.accounts import people
 from bot.clock import utcnow
 from bot.errors import IllegalMove
@@ -67,6 +67,8 @@ class TicketView(TicketRow):
     transcript: list[dict[str, str]]
     answer: str | None
     events: list[EventView]
+    same_caller: int
+    """How many other tickets have the same phone"""
     can: list[str]
     """The moves that whoever asks may make now: claim, assign, return, reply, close, reopen, reveal"""
 
@@ -117,6 +119,7 @@ def _view(session: Session, ticket: Ticket, me: Signed, *, revealed: bool = Fals
             )
             for event in ticket.events
         ],
+        same_caller=board.same_caller(session, ticket) if me.only_department is None else 0,
         can=_can(ticket, me),
     )
     if revealed:
@@ -169,6 +172,30 @@ def list_tickets(
     )
     with database.read() as session:
         found, total = board.find(session, wanted, utcnow(), within=me.only_department, offset=offset, limit=limit)
+        return TicketPage(items=rows_of(session, found), total=total)
+
+
+class Search(Body):
+    """What to look for: a caller's phone, words of the subject, or both.  In a body, since addresses are written down everywhere."""
+
+    phone: str = Field(default="", max_length=32)
+    text: str = Field(default="", max_length=100)
+    state: str = Field(default="all", max_length=8)
+    offset: int = Field(default=0, ge=0, le=100_000)
+    limit: int = Field(default=20, ge=1, le=50)
+
+
+@router.post("/search")
+def search_tickets(body: Search, me: TheCaller) -> TicketPage:
+    """Tickets by phone or by words of their subject; the newest first.  That somebody looked for a phone stands in the audit log."""
+    wanted = board.Wanted(state=body.state, phone=body.phone, text=body.text)
+    if body.phone:
+        with database.write() as session:
+            audit.record(session, me.number, "ticket.search", "按电话查", phone=body.phone)
+    with database.read() as session:
+        found, total = board.find(
+            session, wanted, utcnow(), within=me.only_department, offset=body.offset, limit=body.limit
+        )
         return TicketPage(items=rows_of(session, found), total=total)
 
 

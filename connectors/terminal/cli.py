@@ -23,6 +23,7 @@ from bot.errors import StoreBusy, YihaodaError
 from bot.models.tickets import Ticket
 from bot.private import keep_private
 from bot.settings import Settings, get_settings
+from bot.tickets import board
 from bot.tickets.citizen import status_reply
 from connectors.terminal import knowledge
 from connectors.terminal.client import Client, GatewayDown, replies_of, show, show_explanation
@@ -269,6 +270,19 @@ def show_ticket(
         print(reply.model_dump_json(indent=2))
     else:
         show(out, reply)
+
+
+@tickets_app.command("forget")
+def forget_phone(
+    phone: Annotated[str, typer.Argument(help="要删除的联系电话")],
+    actor: Annotated[str, typer.Option(help="操作人，记入审计日志")] = "运维人员",
+) -> None:
+    """市民要求删除电话时：从所有工单里去掉它，内容里的个人信息打码；工单本身是办件档案，留着。"""
+    database.migrate()
+    with database.write() as session:
+        numbers = board.forget_phone(session, phone, actor)
+    database.forget_erased()
+    out.print(f"从 {len(numbers)} 张工单里去掉了这个电话。{'、'.join(numbers)}", highlight=False)
 
 
 @app.command()

@@ -761,3 +761,19 @@ def test_the_question_behind_a_theme_gets_its_answer(citizen: Citizen) -> None:
             assert reply["type"] == "answer"
             with database.read() as session:
                 assert session.get_one(QA, reply["qa_id"]).question == question["question"]
+
+
+def test_a_citizen_gets_a_copy_of_all_that_is_kept(citizen: Citizen) -> None:
+    citizen.call("PUT", "/region", json={"region": YUELU})
+    citizen.call("PUT", "/privacy", json={"version": "1"})
+    made = citizen.ticket(UNKNOWN)
+    for number in range(3):
+        citizen.say(f"{ASKED}{number}")
+    copy = citizen.call("GET", "/copy").json()
+    said = [one["text"] for one in copy["messages"] if one["sender"] == "citizen"]
+    assert said[-1] == f"{ASKED}2" and [one["seq"] for one in copy["messages"]] == sorted(
+        one["seq"] for one in copy["messages"]
+    )
+    assert [one["number"] for one in copy["tickets"]] == [made["number"]]
+    assert (copy["region"]["code"], copy["privacy"]["version"], copy["kept_days"]) == (YUELU, "1", 180)
+    assert code(citizen.http.get(f"{NOBODY}/copy", headers=citizen.headers), 403) == "forbidden"
