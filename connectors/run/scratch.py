@@ -23,6 +23,8 @@ Say = Callable[[str], None]
 _KNOWLEDGE = (Document, Passage, ServiceGuide, QA)
 _SILENT = ("WECHAT_APP_ID", "MINIPROGRAM_APP_ID", "DANGER_WEBHOOK")
 """It tells nobody outside"""
+_PATIENT = {"YIHAODA_RASA_TIMEOUT_S": "60"}
+"""Whoever asks wants to know what Rasa says, however busy the machine is"""
 
 
 def environment(data: Path, ports: Iterable[int] = ()) -> dict[str, str]:
@@ -90,7 +92,7 @@ def copied(folder: Path, say: Say) -> Iterator[tuple[Settings, Path]]:
     """
     database.migrate()
     knowledge, index = _knowledge(), get_settings().index_dir
-    with using(environment(folder / "data", free_ports(3))) as settings:
+    with using(environment(folder / "data", free_ports(3)) | _PATIENT) as settings:
         database.migrate()
         _put(knowledge)
         if index.is_dir():

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from bot import backup as backups
@@ -192,7 +192,8 @@ def evaluate_(
         print(json.dumps(made, ensure_ascii=False))
         return
     for rows in filter(None, (figures.table(made), figures.replies_table(made))):
-        shown = Table(*rows[0])
+        first, *others = rows[0]
+        shown = Table(Column(first, no_wrap=True), *(Column(name, overflow="fold") for name in others))
         for row in rows[1:]:
             shown.add_row(*row)
         out.print(shown)

@@ -177,6 +177,8 @@ def _answer(reply: AnswerReply) -> str:
     if reply.others:
         parts.append(f"{phrases.NOT_THIS}回复数字看别的：")
         parts += [f"  [bold cyan]{one.number}[/] {escape(one.question)}" for one in reply.others]
+    elif reply.certainty == "likely":
+        parts.append(phrases.NOT_THIS_ONE)
     if reply.more:
         parts.append("您还问了（回复数字接着回答）：")
         first = len(reply.others) + 1

@@ -87,6 +87,9 @@ def test_nobody_answers(
     monkeypatch.setenv("YIHAODA_PORT", str(free_ports(1)[0]))
     forget()
     code, _, err = evaluate(capsys, str(questions), "--running")
+    assert code == 1 and "知识库里没有这些编号或事项：工伤认定、身份证换领补领" in err
+    questions.write_text('{"q": "你们这个机器人叫啥名", "expect": null}\n', encoding="utf-8")
+    code, _, err = evaluate(capsys, str(questions), "--running")
     assert code == 3 and "没有在运行" in err
     code, _, err = evaluate(capsys, str(questions.parent / "nowhere.jsonl"))
     assert code == 1 and "读不了问题文件" in err

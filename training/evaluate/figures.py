@@ -49,11 +49,11 @@ def interval(count: int, of: int) -> tuple[float, float]:
 
 
 def share(count: int, of: int) -> str:
-    """A share with its interval, for people: .54 (.48–.60)."""
+    """A share with its interval, for people: .540 (.48–.60)."""
     if not of:
         return "–"
-    low, high = interval(count, of)
-    return f"{count / of:.3f} ({low:.2f}–{high:.2f})"
+    low, high = (f"{edge:.2f}" for edge in interval(count, of))
+    return f"{count / of:.3f} ({low}–{high})".replace("0.", ".")
 
 
 @dataclass(frozen=True)
