@@ -110,7 +110,9 @@ def figures(asked: Sequence[Asked]) -> dict[str, Any]:
         "asked": len(asked),
         "registers": {name: _register(group) for name, group in ({**groups, ALL: questions}).items()},
         "replies": _replies([one for one in asked if one.register == REPLIES]),
-        "without_rasa": sum(turn.engine not in ("rasa", None) for one in asked for turn in one.turns),
+        "without_rasa": sum(  # who is in danger is never made to wait for it
+            turn.engine == "fallback" and turn.step != "danger" for one in asked for turn in one.turns
+        ),
         "outcomes": counts(questions),
         "first_right": _mean([one.rank == 1 for one in answerable]),
         "right_among_4": _mean([(one.rank or 9) <= 4 for one in answerable]),
