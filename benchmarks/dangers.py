@@ -14,12 +14,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.lived import share
 from bot import guards
 from bot.danger import KINDS
 from bot.settings import ROOT
 from index.danger.hearing import Heard, hear
 from training.danger.fit import read_sentences
+from training.evaluate.figures import share
 
 FINAL = ROOT / "tests" / "data" / "danger_final.jsonl"
 

@@ -23,13 +23,17 @@ from rich.table import Table
 from benchmarks import stack
 from bot import database
 from bot.settings import ROOT, Settings
+from connectors.run import scratch
 from index.knowledge_files import starter
 from index.search import tokenize
 from index.search.lexical import BM25Index
 from index.search.normalise import clean, normalise
 from index.versions import build, store
-from training import evaluate
-from training.fit import TARGET, calibration_for, starter_items
+from training.evaluate.citizen import OUTCOMES, Asked
+from training.evaluate.figures import ALL, figures, table
+from training.evaluate.in_process import evaluate
+from training.evaluate.questions import Question, read_questions
+from training.fit import TARGET, calibration_for, starter_items, upper_bound
 
 QUESTIONS = ROOT / "tests" / "data" / "questions_400.jsonl"
 
@@ -84,29 +88,33 @@ def judged(guesses: Sequence[Guess], right: Sequence[frozenset[str]]) -> dict[st
     }
 
 
-def ours(asked: Sequence[evaluate.Asked]) -> dict[str, Any]:
+def ours(asked: Sequence[Asked]) -> dict[str, Any]:
     """The same figures for the assistant at its own limits."""
-    figures = evaluate.figures(asked)
+    everything = figures(asked)
+    made = everything["registers"][ALL]
+    right = made["right_at_once"]["count"]
+    others = made["unanswerable_sure"]["count"] + made["unanswerable_likely"]["count"]
+    wrong = made["misled_sure"]["count"] + made["misled_likely"]["count"] + others
     return {
-        "answered_right": figures["answerable"]["right"],
-        "answered_wrong": figures["answerable"]["wrong"] + figures["not_to_be_answered"]["wrong"],
-        "others_answered": figures["not_to_be_answered"]["wrong"],
-        "first_right": figures["first_right"],
-        "asked_back_with_right": figures["answerable"]["options"],
-        "wrong_upper_bound_95": figures["wrong_upper_bound_95"],
-        "answerable": sum(figures["answerable"].values()),
-        "questions": figures["questions"],
+        "answered_right": right,
+        "answered_wrong": wrong,
+        "others_answered": others,
+        "first_right": everything["first_right"],
+        "asked_back_with_right": everything["outcomes"]["options"],
+        "wrong_upper_bound_95": round(upper_bound(wrong, right + wrong), 4),
+        "answerable": made["answerable"],
+        "questions": len(asked),
     }
 
 
-def measure(path: Path, folder: Path, *, selector: bool) -> tuple[dict[str, Any], list[evaluate.Asked]]:
+def measure(path: Path, folder: Path, *, selector: bool) -> tuple[dict[str, Any], list[Asked]]:
     """The report, and what came of each question with vectors."""
-    settings = stack.use(stack.settings_env(folder))
+    settings = scratch.use(stack.settings_env(folder))
     database.migrate()
     with database.write() as session:
         starter.load_starter(session)
     store.publish(settings, build.build(settings, calibration_for))
-    questions = evaluate.read_questions(path)
+    questions = read_questions(path)
     asked = {name: _ask(settings, questions, dense=name == "yihaoda") for name in ("yihaoda", "without vectors")}
     matters = {item.id: item.matter for item in starter_items()}
     alone = [one for one in questions if one.prev is None]
@@ -120,19 +128,30 @@ def measure(path: Path, folder: Path, *, selector: bool) -> tuple[dict[str, Any]
     return {"questions": path.name, "target": TARGET, "results": results}, asked["yihaoda"]
 
 
-def _ask(settings: Settings, questions: Sequence[evaluate.Question], *, dense: bool) -> list[evaluate.Asked]:
-    return evaluate.evaluate(settings.model_copy(update={"dense": dense}), questions)
+def _ask(settings: Settings, questions: Sequence[Question], *, dense: bool) -> list[Asked]:
+    return evaluate(settings.model_copy(update={"dense": dense}), questions)
 
 
-def show(report: dict[str, Any], asked: Sequence[evaluate.Asked]) -> None:
+def show(report: dict[str, Any], asked: Sequence[Asked]) -> None:
     """Tables, and every wrong answer by name."""
     console = Console(width=120)
-    evaluate.show(console, asked)
+    header, *rows = table(figures(asked))
+    lived = Table(*header)
+    for row in rows:
+        lived.add_row(*row)
+    console.print(lived)
+    for one in asked:
+        first = one.turns[0]
+        if first.outcome.endswith("wrong"):
+            wanted = "、".join(one.expected) or "不应作答"
+            console.print(
+                f"  {OUTCOMES[first.outcome]}：{one.q} → {first.qa_id or first.shown}，应为 {wanted}", markup=False
+            )
     columns = ("first_right", "answered_right", "answered_wrong", "others_answered", "limit")
-    table = Table("method", *columns, title=report["questions"])
+    compared = Table("method", *columns, title=report["questions"])
     for name, one in report["results"].items():
-        table.add_row(name, *(str(one.get(column, "calibrated")) for column in columns))
-    console.print(table)
+        compared.add_row(name, *(str(one.get(column, "calibrated")) for column in columns))
+    console.print(compared)
 
 
 def main() -> int:

@@ -35,6 +35,7 @@ from rich.table import Table
 
 from benchmarks import stack
 from bot.settings import Settings
+from connectors.run import scratch
 from connectors.run.background import free_ports, start_in_background
 from connectors.run.services import services
 from connectors.turns.dispatcher import BUSY
@@ -316,7 +317,7 @@ async def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
             "YIHAODA_WECHAT_API_URL": f"http://127.0.0.1:{ports[3]}",
         }
     )
-    settings = stack.use(env)
+    settings = scratch.use(env)
     wechat = Wechat()
     rounds, phase_s = (QUICK_ROUNDS, QUICK_PHASE_S) if arguments.quick else (arguments.rounds, PHASE_S)
     with start_in_background(services(settings, model, env), log_dir=folder / "logs", timeout_s=180) as handle:

@@ -26,6 +26,7 @@ from rich.table import Table
 
 from benchmarks import stack
 from bot.settings import Settings
+from connectors.run import scratch
 from connectors.run.background import Handle, free_ports, start_in_background
 from connectors.run.services import services
 
@@ -97,7 +98,7 @@ def measure(victims: Sequence[str], kills: int, every_s: float, folder: Path) ->
     stack.warn_if_busy(described)
     model = stack.prepare_data(folder / "data")
     env = stack.settings_env(folder / "data", free_ports(3))
-    settings: Settings = stack.use(env)
+    settings: Settings = scratch.use(env)
     seconds: dict[str, list[dict[str, float]]] = {}
     with (
         start_in_background(services(settings, model, env), log_dir=folder / "logs") as handle,

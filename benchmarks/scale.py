@@ -30,6 +30,7 @@ from rich.table import Table
 from benchmarks import stack
 from bot import database, knowledge
 from bot.models.knowledge import QA
+from connectors.run import scratch
 from index.encoder import load_encoder
 from index.search import tokenize
 from index.search.lexical import BM25Index
@@ -170,7 +171,7 @@ def measure_words(texts: Sequence[str], sizes: Sequence[int], folder: Path) -> l
 
 def measure_knowledge(folder: Path) -> dict[str, Any]:
     """A knowledge base of ``ITEMS`` Q&A: built, checked, edited, built again, asked."""
-    settings = stack.use(stack.settings_env(folder / "data"))
+    settings = scratch.use(stack.settings_env(folder / "data"))
     database.migrate()
     starter = fit.starter_items()
     with database.write() as session:

@@ -13,34 +13,15 @@ from typing import Any
 
 import psutil
 
-from bot import crypto, database
-from bot.settings import ROOT, Settings, get_settings
+from bot.settings import ROOT
+from connectors.run import scratch
 from connectors.run.rasa_model import ensure_model
-from connectors.run.services import prepare
+from connectors.run.scratch import use
 
 
 def settings_env(data: Path, ports: Iterable[int] = ()) -> dict[str, str]:
-    """Environment of an assistant of its own: its data folder, its ports (gateway, Rasa, actions), no rate limits.
-
-    A database that the caller's environment names is set aside, so that a benchmark never touches it.
-    """
-    names = ("YIHAODA_PORT", "YIHAODA_RASA_PORT", "YIHAODA_ACTION_PORT")
-    return {
-        "YIHAODA_DATA_DIR": str(data),
-        "YIHAODA_DATABASE_URL": "",
-        "YIHAODA_ENV": "development",
-        "YIHAODA_RATE_PER_MINUTE": "1000000",
-        "YIHAODA_CONVERSATIONS_PER_MINUTE": "1000000",
-        **{name: str(port) for name, port in zip(names, ports, strict=False)},
-    }
-
-
-def use(env: Mapping[str, str]) -> Settings:
-    """Make this process see the assistant that ``env`` describes; the settings as it sees them."""
-    os.environ.update(env)
-    get_settings.cache_clear()
-    database.reset_engine()
-    return get_settings()
+    """Environment of an assistant of its own, for measuring: production's rules about secrets and reviews are left out."""
+    return scratch.environment(data, ports) | {"YIHAODA_ENV": "development"}
 
 
 def prepare_data(folder: Path) -> Path:
@@ -49,11 +30,7 @@ def prepare_data(folder: Path) -> Path:
     Returns:
         The Rasa model's path (trained first if it is not in the cache).
     """
-    settings = use(settings_env(folder))
-    model = prepare(settings, lambda line: print(f"· {line}", file=sys.stderr))
-    crypto.get_cipher()
-    database.reset_engine()
-    return model
+    return scratch.fill(use(settings_env(folder)), lambda line: print(f"· {line}", file=sys.stderr))
 
 
 def cached_model() -> Path:

@@ -31,6 +31,7 @@ from rich.table import Table
 from benchmarks import stack
 from benchmarks.turns import script
 from bot.settings import ROOT, Settings
+from connectors.run import scratch
 from connectors.run.background import free_ports
 
 ROUNDS = 3
@@ -180,7 +181,7 @@ def measure(rounds: int, count: int, cores: int, folder: Path) -> dict[str, Any]
         for number in range(rounds):
             data = folder / f"data-{number}"
             env = stack.settings_env(data, free_ports(3))
-            settings = stack.use(env)
+            settings = scratch.use(env)
             for starts in (cold, warm):
                 with started(settings, env, servers, folder / "run.log") as (pid, start):
                     starts.append(start.rows())

@@ -36,6 +36,7 @@ from rich.table import Table
 from benchmarks import stack
 from bot import conversations, database, turns
 from bot.settings import ROOT, Settings
+from connectors.run import scratch
 from connectors.run.background import Handle, free_ports, start_in_background
 from connectors.run.services import SECRET, services
 
@@ -302,8 +303,8 @@ def both_running(folder: Path, cores: set[int]) -> Iterator[tuple[Handle, Settin
         "yihaoda": stack.settings_env(folder / "yihaoda", ports[:3]),
         "plain": stack.settings_env(folder / "plain", ports[3:]),
     }
-    ours = stack.use(envs["yihaoda"])
-    plain = stack.use(envs["plain"])  # from here on, the plain variant's database is this process's own
+    ours = scratch.use(envs["yihaoda"])
+    plain = scratch.use(envs["plain"])  # from here on, the plain variant's database is this process's own
     endpoints = folder / "endpoints.yml"
     secret = f"  headers:\n    Authorization: Bearer ${{{SECRET}}}\n"
     endpoints.write_text(f"action_endpoint:\n  url: {plain.action_url}\n{secret}", encoding="utf-8")

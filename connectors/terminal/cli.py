@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.table import Column, Table
 from rich.text import Text
 
 from bot import audit, crypto, database, disk, keys, logs, retention, security_log
@@ -173,38 +174,49 @@ def unanswered_list(
 
 @app.command("evaluate")
 def evaluate_(
-    questions: Annotated[Path, typer.Argument(help='每行一个 {"q", "prev"?, "expect": 问答编号｜事项｜null} 的 JSONL')],
+    files: Annotated[
+        list[Path], typer.Argument(help='每行一个 {"q", "prev"?, "expect": 问答编号｜事项｜null} 的 JSONL，可写多个')
+    ],
+    running: Annotated[
+        bool, typer.Option("--running", help="问正在运行的一号答；不写就用同样的知识另起一套，问完就停")
+    ] = False,
+    into: Annotated[Path | None, typer.Option(help="结果放进哪个文件夹")] = None,
     compare: Annotated[Path | None, typer.Option(help="以前某次评测的结果文件夹：列出变好和变坏的问题")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON")] = False,
 ) -> None:
-    """用标注好的问题评测现在的助手：答对、答错、反问、转人工、婉拒各多少，错的逐条列出。不写数据库。"""
+    """把标注好的问题逐个经过网关和 Rasa 问一遍：一次答对、两轮内答对、误导、白反问各多少，没做好的逐条列出。"""
     from rich.progress import Progress
 
-    from index.versions.store import IndexUnavailable
-    from training import evaluate
+    from connectors.terminal import asking
+    from training.evaluate import figures
+    from training.evaluate.citizen import OUTCOMES
 
-    settings = get_settings()
-    database.migrate()
-    asking = evaluate.read_questions(questions)
-    evaluate.refuse_overlap(asking, questions)
-    try:
-        with Progress(console=err, transient=True) as bar:
-            task = bar.add_task("评测", total=len(asking))
-            asked = evaluate.evaluate(settings, asking, lambda: bar.advance(task))
-    except IndexUnavailable as error:
-        raise _Failure(f"还没有可用的索引：{error}") from error
-    run = evaluate.save(settings, questions.resolve(), asked)
+    with Progress(console=err, transient=True) as bar:
+        task = bar.add_task("评测", total=None)
+        run, made, changed = asking.evaluate(
+            files,
+            running=running,
+            into=into,
+            earlier=compare,
+            say=lambda line: bar.update(task, description=line),
+            progress=lambda done, total: bar.update(task, description="评测", completed=done, total=total),
+        )
     if as_json:
-        print(json.dumps(evaluate.figures(asked), ensure_ascii=False))
+        print(json.dumps(made, ensure_ascii=False))
         return
-    evaluate.show(out, asked)
+    for rows in filter(None, (figures.table(made), figures.replies_table(made))):
+        first, *others = rows[0]
+        shown = Table(Column(first, no_wrap=True), *(Column(name, overflow="fold") for name in others))
+        for row in rows[1:]:
+            shown.add_row(*row)
+        out.print(shown)
+    if made["without_rasa"]:
+        out.print(f"有 {made['without_rasa']} 轮没有经过 Rasa，由网关直接作答：机器太忙，或者 Rasa 有问题。")
     if compare is not None:
-        changed = evaluate.compare(compare, asked)
         for old, now in changed:
-            names = evaluate.OUTCOME_NAMES
-            out.print(Text(f"  变化：{now.q}：{names[old['outcome']]} → {names[now.outcome]}（{now.qa_id or '—'}）"))
+            out.print(Text(f"  变化：{now.q}：{OUTCOMES[old['outcome']]} → {OUTCOMES[now.outcome]}"))
         out.print(f"与 {compare.name} 相比，{len(changed)} 个问题的结果不同。")
-    out.print(Text(f"结果在 {run}"), soft_wrap=True)
+    out.print(Text(f"结果在 {run.folder}；没做好的逐条列在 report.md 和 misses.jsonl"), soft_wrap=True)
 
 
 @menu_app.command("publish")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import uuid
+from http import HTTPStatus
 from typing import Any, Self, assert_never
 
 import httpx
@@ -41,10 +43,18 @@ class GatewayDown(YihaodaError):
 class Client:
     """One conversation with the gateway."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Raises: GatewayDown."""
+    def __init__(self, settings: Settings, http: httpx.Client | None = None, *, patient: bool = False) -> None:
+        """
+        Args:
+            http: connections to share with other conversations (`connections`); its owner closes them.
+            patient: where the gateway takes no more for now, wait and ask again.
+
+        Raises:
+            GatewayDown: it does not answer.
+        """
         self._settings = settings
-        self._http = httpx.Client(base_url=settings.gateway_url, timeout=settings.reply_wait_s + 10, trust_env=False)
+        self._http = http or connections(settings)
+        self._patient = patient
         opened = self._call("POST", "/api/conversations")
         self._path = f"/api/conversations/{opened['id']}/messages"
         self._headers = {"Authorization": f"Bearer {opened['token']}"}
@@ -76,6 +86,9 @@ class Client:
             response = self._http.request(method, path, **options)
         except httpx.HTTPError as error:
             raise GatewayDown(f"一号答没有在运行（{self._settings.gateway_url}）。请先运行 make run。") from error
+        if response.status_code == HTTPStatus.TOO_MANY_REQUESTS and self._patient:
+            time.sleep(float(response.headers.get("Retry-After", "1")))
+            return self._call(method, path, **options)
         if response.is_error:
             try:
                 message = response.json()["error"]["message"]
@@ -84,6 +97,11 @@ class Client:
             raise YihaodaError(message)
         answer: dict[str, Any] = response.json()
         return answer
+
+
+def connections(settings: Settings) -> httpx.Client:
+    """Connections to the gateway."""
+    return httpx.Client(base_url=settings.gateway_url, timeout=settings.reply_wait_s + 10, trust_env=False)
 
 
 def keys_in_use(settings: Settings) -> list[str] | None:
@@ -163,6 +181,8 @@ def _answer(reply: AnswerReply) -> str:
     if reply.others:
         parts.append(f"{phrases.NOT_THIS}回复数字看别的：")
         parts += [f"  [bold cyan]{one.number}[/] {escape(one.question)}" for one in reply.others]
+    elif reply.certainty == "likely":
+        parts.append(phrases.NOT_THIS_ONE)
     if reply.more:
         parts.append("您还问了（回复数字接着回答）：")
         first = len(reply.others) + 1

@@ -171,11 +171,7 @@ def _text(reply: Reply, menu: bool) -> str:
             if menu and reply.others:
                 return "\n".join([*parts, f"\n{phrases.NOT_THIS}"])
             if reply.certainty == "likely":
-                parts.append(
-                    f"{phrases.NOT_THIS}回复数字看别的："
-                    if reply.others
-                    else f"{phrases.NOT_THIS}换个说法再问一次，或者回复“{NONE}”。"
-                )
+                parts.append(f"{phrases.NOT_THIS}回复数字看别的：" if reply.others else phrases.NOT_THIS_ONE)
                 parts += [f"{one.number}. {one.question}" for one in reply.others]
             if reply.more:
                 parts.append("您还问了（回复数字接着回答）：")

@@ -710,9 +710,11 @@ class Assistant:
         doubtful = first is not None and (finding.probability >= limits.clarify_at or hangs)
         if first is not None and first.item.matter != memory.last_matter:
             memory.clarified = 0  # another question: about this one nothing was asked back yet
-        if doubtful and memory.clarified >= MAX_CLARIFIED:
+        if doubtful and (memory.clarified >= MAX_CLARIFIED or work.refused):
             memory.clarified = 0
-            return self._likely(work, finding)  # rather than asking a third time
+            return self._likely(
+                work, finding
+            )  # rather than asking again whoever has just said what it is, or a third time
         if doubtful and (outcome := self._clarify(work, finding)):
             return outcome
         if act != "report_problem" and (outcome := self._policy_texts(work, loaded, query)):

@@ -257,30 +257,6 @@ def test_verify_names_what_the_law_does_not_say_until_it_is_settled(run, tmp_pat
     assert run("kb", "verify", "--data", str(tmp_path / "nowhere"))[0] == 1
 
 
-def test_evaluate_without_an_index_says_so(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    (tmp_path / "q.jsonl").write_text('{"q": "鱼证怎么弄", "expect": "测试"}\n', encoding="utf-8")
-    code, _, err = run("evaluate", str(tmp_path / "q.jsonl"))
-    assert code == 1 and "还没有可用的索引" in err
-
-
-def test_evaluate_shows_outcomes_and_what_changed_since(run, table: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    run("kb", "import", str(table))
-    run("index", "build", "--publish")
-    file = tmp_path / "q.jsonl"
-    file.write_text('{"q": "鱼证要咋弄", "expect": "x-1"}\n{"q": "月亮多远", "expect": null}\n', encoding="utf-8")
-    code, out, _ = run("evaluate", str(file), "--json")
-    assert code == 0
-    figures = json.loads(out)
-    assert figures["questions"] == 2
-    code, out, _ = run("evaluate", str(file))
-    run_folder = out.rsplit("结果在 ", 1)[1].strip()
-    code, out, _ = run("evaluate", str(file), "--compare", run_folder)
-    assert code == 0 and "0 个问题的结果不同" in out
-    file.write_text('{"q": "鱼证怎么办", "expect": "x-1"}\n', encoding="utf-8")
-    code, _, err = run("evaluate", str(file))
-    assert code == 1 and "鱼证怎么办" in err  # its own wording is no question to measure with
-
-
 def test_a_policy_document_is_imported_and_what_was_recognised_is_said(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "办法.txt"
     path.write_text(

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bot.replies import AnswerReply, Source
+from bot.replies import AnswerReply, Option, Source
 from connectors.terminal.client import show
 
 
@@ -33,3 +33,11 @@ def test_what_decides_is_said_before_a_likely_answer() -> None:
     assert "您问的可能是：问" in likely
     assert likely.index("请节哀。") < likely.index("请先看是不是您的情况：还没满1年") < likely.index("答。")
     assert "请先看" not in shown()
+
+
+def test_a_likely_answer_with_nothing_beside_it_says_what_else_to_do() -> None:
+    alone = "不是这个？换个说法再问一次，或者回复“不是这个”。"
+    assert alone in shown(certainty="likely")
+    several = shown(certainty="likely", others=[Option(number=1, qa_id="b", question="另一问")])
+    assert "不是这个？回复数字看别的：" in several and "1 另一问" in several and alone not in several
+    assert "不是这个" not in shown()

@@ -98,6 +98,14 @@ def test_what_decides_is_said_before_a_likely_answer() -> None:
     assert "请先看" not in render.text_of([answer()])
 
 
+def test_a_likely_answer_with_nothing_beside_it_lists_nothing() -> None:
+    alone = render.text_of([answer(certainty="likely")])
+    assert "不是这个？换个说法再问一次，或者回复“不是这个”。" in alone and "数字" not in alone
+    beside = [Option(number=1, qa_id="b", question="另一问")]
+    several = render.text_of([answer(certainty="likely", others=beside)])
+    assert "不是这个？回复数字看别的：\n1. 另一问" in several and "换个说法" not in several
+
+
 @given(st.text(max_size=200))
 def test_a_passive_reply_is_sound_xml_whatever_it_says(text: str) -> None:
     for body in (render.text_body(text + "好"), render.news_body(render.Card(text, text, "https://www.gov.cn/"))):

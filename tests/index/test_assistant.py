@@ -515,6 +515,16 @@ def test_a_likely_answer_is_taken_refused_or_exchanged(sqlite_db: Settings) -> N
     assert talk.say("都不对，我是问粮油购买凭证现在还需要吗").qa_id == "new-2"
 
 
+def test_whoever_refuses_what_was_offered_and_says_what_it_is_is_not_asked_back_again(sqlite_db: Settings) -> None:
+    talk = Talk(make(sqlite_db, answer_at=0.999, likely_at=0.998, clarify_at=0.001))
+    meant = "粮油购买凭证现在还需要吗"
+    assert talk.say(meant).type == "clarify"  # by itself it would be asked back
+    offered = talk.say("我的图书馆借书证丢失了该怎么弄呢")
+    assert offered.type == "clarify" and "new-2" not in [one.qa_id for one in offered.options]
+    told = talk.say(f"都不对，我是问{meant}")
+    assert (told.type, told.qa_id, told.certainty) == ("answer", "new-2", "likely")
+
+
 def test_a_likely_answer_where_a_wrong_one_costs_says_first_what_decides_and_a_sure_one_does_not(
     sqlite_db: Settings,
 ) -> None:

@@ -97,6 +97,16 @@ def test_where_a_wrong_answer_costs_a_likely_one_says_first_what_decides_also_al
     assert aloud.startswith(f"您问的可能是：{title}。{decides.inner_text()}。")
 
 
+def test_a_likely_answer_with_nothing_beside_it_asks_for_no_choice(visitor: Visitor) -> None:
+    visitor.open()
+    card = visitor.ask("签一年合同试工半年，是不是坑人")
+    expect(card.get_by_text("您问的可能是：")).to_be_visible()
+    expect(card.get_by_text("不是这个？您问的是：")).to_have_count(0)
+    expect(card.get_by_role("button", name="都不是")).to_have_count(0)
+    card.get_by_role("button", name="不是我要问的").click()
+    expect(visitor.page.get_by_role("button", name="帮我登记")).to_be_visible()
+
+
 def test_what_was_no_use_is_asked_why_and_can_be_taken_back(visitor: Visitor) -> None:
     visitor.open()
     card = visitor.ask("护照多少钱")
