@@ -21,7 +21,7 @@ import tarfile
 import tempfile
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -31,8 +31,9 @@ from typing import Any
 from alembic import command
 from sqlalchemy import Connection, Date, DateTime, Engine, MetaData, String, Table, insert, select, text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
-from bot import crypto, database
+from bot import crypto, database, jobs
 from bot.clock import utcnow
 from bot.errors import InvalidInput, StoreBusy, YihaodaError
 from bot.models.base import Base, UtcDateTime, as_it_rests, secret_columns
@@ -71,8 +72,11 @@ class Contents:
     replaced: int = 0
 
 
-def backup(settings: Settings, target: Path) -> Contents:
+def backup(settings: Settings, target: Path, say: Callable[[int], None] = lambda rows: None) -> Contents:
     """Write an archive (.tar.gz) and read it back.  The database is read in one transaction, so the tables fit together.
+
+    Args:
+        say: Told now and then how many rows have been written so far; may end it by raising.
 
     Raises:
         OSError: it can't be written; then there is no file, or still the one from before.
@@ -87,7 +91,7 @@ def backup(settings: Settings, target: Path) -> Contents:
         folder = Path(scratch) / "content"
         (folder / "database").mkdir(parents=True)
         keys = _local_keys(settings)
-        about = _dump(database.get_engine(), folder / "database", crypto.cipher_for(settings))
+        about = _dump(database.get_engine(), folder / "database", crypto.cipher_for(settings), say)
         # A rotation may have begun before the rows were read, or ended since: then both files' keys are needed.
         keys = tuple(dict.fromkeys((*_local_keys(settings), *keys)))
         if keys:
@@ -166,6 +170,9 @@ def restore(settings: Settings, source: Path, *, accept_missing_keys: bool = Fal
             with connection, connection.begin():
                 _refuse_where_there_is_data(connection)
                 counts, replaced = _fill(connection, rows)
+                with Session(connection) as session:
+                    jobs.restored(session)
+                    session.commit()  # of its part; the connection's transaction goes on
                 if (folder / _TOKEN).exists():
                     shutil.copy2(folder / _TOKEN, settings.data_dir / _TOKEN)
                     (settings.data_dir / _TOKEN).chmod(0o600)
@@ -180,7 +187,9 @@ def restore(settings: Settings, source: Path, *, accept_missing_keys: bool = Fal
 # --- writing ---------------------------------------------------------------------------------------------------------
 
 
-def _dump(engine: Engine, folder: Path, cipher: crypto.Cipher) -> dict[str, Any]:
+def _dump(
+    engine: Engine, folder: Path, cipher: crypto.Cipher, say: Callable[[int], None] = lambda rows: None
+) -> dict[str, Any]:
     """Write every table, a JSON object a line; what they hold."""
     if engine.dialect.name == "postgresql":
         engine = engine.execution_options(isolation_level="REPEATABLE READ")  # one picture of all tables
@@ -200,6 +209,8 @@ def _dump(engine: Engine, folder: Path, cipher: crypto.Cipher) -> dict[str, Any]
                     digest.update(line)
                     rows[table.name] = rows.get(table.name, 0) + 1
                     keys.update(cipher.opened_by(row[name]) for name in secret if row[name] is not None)
+                    if rows[table.name] % _BATCH == 0:
+                        say(sum(rows.values()))
             files[f"database/{table.name}.jsonl"] = (
                 digest.hexdigest()
             )  # of what was meant, not of what the disk made of it
