@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -55,8 +54,6 @@ class Memory:
             perform: The body of a run, called in a thread of its own with the job's id and the run's; ends with `LetGo`.
             process: Names this process: what another one had under way is not continued before `begin` asks for it.
         """
-        for name in [name for name in os.environ if name.startswith("DBOS_")]:
-            del os.environ[name]  # they would switch on what is DBOS's own: its cloud, its console
         logger = logging.getLogger("dbos")  # made ready before DBOS does: our handlers, and no advertisement
         logger.addHandler(logging.NullHandler())
         config: DBOSConfig = {
