@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 from pathlib import Path
 
 import structlog
 
-from bot import logs, security_log
+from bot import database, logs, security_log
 from bot.private import keep_private
 from bot.settings import get_settings
 from connectors.jobs.worker import OwnershipLost, Worker
@@ -42,6 +43,8 @@ def main() -> None:
     except Exception:
         log.exception("jobs.crashed")
         code = 1
+    with contextlib.suppress(Exception):
+        database.reset_engine()  # the last one to leave takes SQLite's write-ahead log along
     # A step that did not come to its end runs in a thread that would keep us: it runs again, whenever that is.
     os._exit(code)
 

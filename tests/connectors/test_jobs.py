@@ -339,7 +339,7 @@ def test_retention_that_is_refused_fails_says_so_and_is_confirmed(sqlite_db: Set
     until(lambda: _of("retention") == [FAILED])
     with database.read() as session:
         (refused,) = jobs.jobs(session, kind="retention")
-        assert refused.error and "一次太多了" in refused.error and notices.texts(session) == [refused.error]
+        assert refused.error and "到期会话没有清除" in refused.error and notices.texts(session) == [refused.error]
     made = ask(kind="retention", confirm=True)
     assert "清除了 60 个" in comes_to(made, DONE).doing
     with database.read() as session:
