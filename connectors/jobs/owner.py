@@ -23,7 +23,9 @@ class Ownership:
         self._connection: Connection | None = None
 
     def take(self) -> bool:
-        """Try to get it.  Raises: OSError, sqlalchemy.exc.DBAPIError."""
+        """Try to get it; whether we have it.  Raises: OSError, sqlalchemy.exc.DBAPIError."""
+        if self._file is not None or self._connection is not None:
+            return True
         engine = database.get_engine()
         if engine.dialect.name == "sqlite":
             path = Path(engine.url.database or "").with_name("jobs.lock")

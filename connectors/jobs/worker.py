@@ -76,7 +76,7 @@ class Worker:
         self._owner = Ownership()
         self._memory: Memory | None = None
         self._started_at = utcnow()
-        self._seen = 0.0
+        self._seen = float("-inf")
         self._lock = threading.Lock()
         self._active: set[str] = set()
         self._not_before: dict[str, float] = {}
@@ -112,8 +112,10 @@ class Worker:
 
     def _take_ownership(self) -> bool:
         try:
+            if not self._owner.take():
+                return False
             database.migrate()
-            return self._owner.take()
+            return True
         except (StoreBusy, DBAPIError, OSError) as error:
             log.warning("jobs.later", reason=disk.reason(error) or str(error))
             return False
@@ -127,7 +129,7 @@ class Worker:
 
     def _say_alive(self) -> None:
         """Every few seconds: we are still here, and still the one; then ask for what is due by itself."""
-        if time.monotonic() - self._seen < jobs.HEARTBEAT_S:
+        if time.monotonic() < self._seen + jobs.HEARTBEAT_S:
             return
         if not self._owner.holds():
             raise OwnershipLost
