@@ -21,7 +21,7 @@ import tarfile
 import tempfile
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -31,8 +31,9 @@ from typing import Any
 from alembic import command
 from sqlalchemy import Connection, Date, DateTime, Engine, MetaData, String, Table, insert, select, text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
-from bot import crypto, database
+from bot import crypto, database, jobs
 from bot.clock import utcnow
 from bot.errors import InvalidInput, StoreBusy, YihaodaError
 from bot.models.base import Base, UtcDateTime, as_it_rests, secret_columns
@@ -70,8 +71,11 @@ class Contents:
     replaced: int = 0
 
 
-def backup(settings: Settings, target: Path) -> Contents:
+def backup(settings: Settings, target: Path, say: Callable[[int], None] = lambda rows: None) -> Contents:
     """Write an archive (.tar.gz) and read it back.  The database is read in one transaction, so the tables fit together.
+
+    Args:
+        say: Told now and then how many rows have been written so far; may end it by raising.
 
     Raises:
         OSError: it can't be written; then there is no file, or still the one from before.
@@ -86,7 +90,7 @@ def backup(settings: Settings, target: Path) -> Contents:
         folder = Path(scratch) / "content"
         (folder / "database").mkdir(parents=True)
         keys = _local_keys(settings)
-        about = _dump(database.get_engine(), folder / "database", crypto.cipher_for(settings))
+        about = _dump(database.get_engine(), folder / "database", crypto.cipher_for(settings), say)
         # A rotation may have begun before the rows were read, or ended since: then both files' keys are needed.
         keys = tuple(dict.fromkeys((*_local_keys(settings), *keys)))
         if keys:
@@ -163,6 +167,9 @@ def restore(settings: Settings, source: Path, *, accept_missing_keys: bool = Fal
             with connection, connection.begin():
                 _refuse_where_there_is_data(connection)
                 counts, replaced = _fill(connection, rows)
+                with Session(connection) as session:
+                    jobs.restored(session)
+                    session.commit()  # of its part; the connection's transaction goes on
                 if (folder / "index").exists():
                     shutil.copytree(folder / "index", settings.index_dir, dirs_exist_ok=True)
         except SQLAlchemyError as error:  # its text would show the rows
@@ -174,7 +181,9 @@ def restore(settings: Settings, source: Path, *, accept_missing_keys: bool = Fal
 # --- writing ---------------------------------------------------------------------------------------------------------
 
 
-def _dump(engine: Engine, folder: Path, cipher: crypto.Cipher) -> dict[str, Any]:
+def _dump(
+    engine: Engine, folder: Path, cipher: crypto.Cipher, say: Callable[[int], None] = lambda rows: None
+) -> dict[str, Any]:
     """Write every table, a JSON object a line; what they hold."""
     if engine.dialect.name == "postgresql":
         engine = engine.execution_options(isolation_level="REPEATABLE READ")  # one picture of all tables
@@ -194,6 +203,8 @@ def _dump(engine: Engine, folder: Path, cipher: crypto.Cipher) -> dict[str, Any]
                     digest.update(line)
                     rows[table.name] = rows.get(table.name, 0) + 1
                     keys.update(cipher.opened_by(row[name]) for name in secret if row[name] is not None)
+                    if rows[table.name] % _BATCH == 0:
+                        say(sum(rows.values()))
             files[f"database/{table.name}.jsonl"] = (
                 digest.hexdigest()
             )  # of what was meant, not of what the disk made of it

@@ -63,9 +63,11 @@ def forget_old(session: Session, now: datetime) -> int:
 
 @event.listens_for(Session, "before_commit")
 def _write(session: Session) -> None:
-    if session.in_nested_transaction() or not (pending := session.info.pop(_PENDING, None)):
+    if session.in_nested_transaction():
         return
-    session.flush()
+    session.flush()  # which may publish more
+    if not (pending := session.info.pop(_PENDING, None)):
+        return
     database.one_at_a_time(session)
     at = utcnow()
     session.add_all(Event(at=at, kind=kind, subject=subject, about=about) for (kind, subject), about in pending.items())

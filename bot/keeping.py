@@ -52,6 +52,12 @@ KEPT: Mapping[str, Kept] = {
     "events": Kept("2 days", "to bring open pages up to date", "none", "by role"),
     "audit": Kept(_FOR_GOOD, "who did what", "none", "admin"),
     "audit_chain": Kept(_FOR_GOOD, "to show that the audit log is whole", "none", "admin"),
+    "jobs": Kept("job_days after they ended", "what was done, and what came of it", "none", "supervisor, admin"),
+    "job_schedules": Kept(_FOR_GOOD, "when each kind of job is due", "none", "supervisor, admin"),
+    "job_workers": Kept("the present one", "to show whether jobs are worked on", "none", "supervisor, admin"),
+    "notices": Kept(
+        "until they are settled", "to say what needs seeing to", "none", "whoever watches over the machine"
+    ),
     "counters": Kept("until their window is over", "limits", "none", "nobody"),
     "shared_tokens": Kept("until they expire", "to call WeChat", "none", "nobody"),
     "last_purge": Kept(_FOR_GOOD, "to see that the clock is right", "none", "nobody"),

@@ -49,7 +49,7 @@ def _ours(settings: Settings) -> Iterator[Path]:
     url = make_url(settings.database)
     if url.get_backend_name() == "sqlite" and url.database:
         yield from (Path(f"{url.database}{suffix}") for suffix in ("", "-wal", "-shm"))
-    for service in ("gateway", "actions", "rasa", "security"):  # the folder itself may be everybody's
+    for service in ("gateway", "actions", "rasa", "jobs", "security"):  # the folder itself may be everybody's
         yield from settings.logs.glob(f"{service}*.log*")
     data = settings.data_dir.resolve()
     yield data

@@ -9,7 +9,7 @@ host's own clock put it, and when it would take too much at once.  A person may 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ from pathlib import Path
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from bot import audit, database
+from bot import audit, database, notices
 from bot.clock import SHANGHAI, utcnow
 from bot.errors import YihaodaError
 from bot.models.conversations import Alarm, ChannelUser, Conversation, InboxMessage, OutboxMessage, Rating, TurnEffect
@@ -31,6 +31,7 @@ SHARE, COUNT = 0.2, 50
 _BATCH = 500
 _REMEMBER = timedelta(hours=1)
 """How often a run that removed nothing is written down: no write every half minute."""
+_NOTICE = "retention"
 _CONFIRM = "运行 ./yihaoda retention run --confirm"
 
 
@@ -58,20 +59,27 @@ def host_clock() -> HostClock:
     return HostClock(boot, timedelta(seconds=seconds))
 
 
-def run(days: int, *, confirmed_by: str | None = None) -> int:
-    """Remove conversations that have been silent for ``days``; how many.
+def run(days: int, *, confirmed_by: str | None = None, say: Callable[[int], None] = lambda removed: None) -> int:
+    """Remove conversations that have been silent for ``days``; how many.  A refusal stays among ``bot.notices`` until a run goes well.
 
     Args:
         confirmed_by: Who says that the clock is right and that all of it is to go; on record in the audit log.
+        say: Told after each batch how many are gone so far.
 
     Raises:
         PurgeRefused: the clock or the number looks wrong.
     """
     removed = 0
     while True:
-        with database.write() as session:
-            batch = purge(session, utcnow(), days, host_clock(), confirmed_by=confirmed_by)
+        try:
+            with database.write() as session:
+                batch = purge(session, utcnow(), days, host_clock(), confirmed_by=confirmed_by)
+        except PurgeRefused as refused:
+            notices.put(_NOTICE, str(refused))
+            raise
+        notices.settle(_NOTICE)
         removed += batch
+        say(removed)
         if batch < _BATCH:
             break
         confirmed_by = confirmed_by and ""  # on record once

@@ -142,6 +142,12 @@ class Settings(BaseSettings):
     )
 
     retention_days: int = Field(default=180, ge=1, description="会话原文保留天数，过期后清除。")
+    job_days: int = Field(default=90, ge=1, description="后台任务结束以后，记录保留多少天。")
+    backup_time: str = Field(
+        default="", pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$", description="每天几点自动备份，如 03:00。留空不自动备份。"
+    )
+    backup_dir: str = Field(default="", description="后台备份放在哪个文件夹。留空是数据目录里的 backups。")
+    backup_keep: int = Field(default=7, ge=1, description="后台备份最多留几份，再旧的删除。")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="日志级别。")
     log_dir: str = Field(default="", description="日志文件夹。留空用数据目录里的 logs。")
     log_mb: int = Field(default=20, ge=1, description="一个日志文件写到多少 MB 就另存并压缩。")
@@ -184,6 +190,11 @@ class Settings(BaseSettings):
     def logs(self) -> Path:
         """Folder of the log files."""
         return Path(self.log_dir) if self.log_dir else self.data_dir / "logs"
+
+    @property
+    def backups(self) -> Path:
+        """Folder that the backup job writes to."""
+        return Path(self.backup_dir) if self.backup_dir else self.data_dir / "backups"
 
     @property
     def rasa_url(self) -> str:

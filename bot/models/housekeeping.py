@@ -50,6 +50,16 @@ class LastPurge(Base):
     since_boot_s: Mapped[float] = mapped_column(Float)
 
 
+class Notice(Base):
+    """What a process has found that people must see to, until it is settled; ``/readyz`` says it, whichever process found it."""
+
+    __tablename__ = "notices"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    text: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime]
+
+
 class AuditEntry(Base):
     """The append-only audit log."""
 

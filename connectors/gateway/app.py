@@ -15,14 +15,14 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from bot import database, housekeeping, logs, retention, security_log
+from bot import database, logs, security_log
 from bot.errors import YihaodaError
 from bot.private import keep_private
-from bot.retention import PurgeRefused
 from bot.settings import get_settings
 from connectors.citizens import conversations
 from connectors.console import account as own_account
 from connectors.console import administration
+from connectors.console import jobs as job_routes
 from connectors.desk import conversations as desk_conversations
 from connectors.desk import duty_phone, live, work
 from connectors.desk import tickets as desk_tickets
@@ -73,8 +73,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.miniprogram = account.miniprogram(settings)
     apps = [one for one in (app.state.wechat, app.state.miniprogram) if one is not None]
     app.state.feed = live.Feed()
-    app.state.retention_refused = None
-    tasks = [loading, asyncio.create_task(_recover_forever(app, dispatcher, settings.retention_days))]
+    app.state.started_at = time.monotonic()
+    tasks = [loading, asyncio.create_task(_recover_forever(dispatcher))]
     tasks += [asyncio.create_task(one.deliver_forever()) for one in apps]
     if app.state.wechat is not None and settings.wechat_reminder_minutes:
         tasks.append(asyncio.create_task(account.remind_forever(settings.wechat_reminder_minutes)))
@@ -104,42 +104,18 @@ async def _load(assistant: Assistant) -> None:
         log.exception("index.unavailable")
 
 
-async def _recover_forever(app: FastAPI, dispatcher: Dispatcher, retention_days: int) -> None:
-    """Take up what nobody is working on, and forget what is too old to be kept."""
-    refusals = _OnceADay()
+async def _recover_forever(dispatcher: Dispatcher) -> None:
+    """Take up what nobody is working on, and see to it that what was erased can't be read any more."""
     while True:
         try:
             await dispatcher.recover()
         except Exception:
             log.exception("inbox.recover_failed")
         try:
-            removed = await asyncio.to_thread(retention.run, retention_days)
-            await asyncio.to_thread(housekeeping.tidy)
-            app.state.retention_refused = None
-            if removed:
-                log.info("retention.purged", conversations=removed)
             await asyncio.to_thread(database.forget_erased)  # what others erased or changed, or a killed process left
-        except PurgeRefused as refused:
-            app.state.retention_refused = str(refused)
-            if refusals.due():
-                log.error("retention.refused", reason=str(refused))
         except Exception:
-            log.exception("retention.failed")
+            log.exception("database.forget_failed")
         await asyncio.sleep(_RECOVER_S)
-
-
-class _OnceADay:
-    """Says when something is worth saying again.  By a clock that nobody sets."""
-
-    def __init__(self) -> None:
-        self._next = 0.0
-
-    def due(self) -> bool:
-        """Whether it is time; then it isn't for a day."""
-        if time.monotonic() < self._next:
-            return False
-        self._next = time.monotonic() + 86_400
-        return True
 
 
 class Source:
@@ -239,7 +215,7 @@ def create_app() -> FastAPI:
     )
     app.state.disks = Disks(settings)
     app.include_router(conversations.router)
-    for router in (desk_tickets, desk_conversations, work, live, own_account, administration):
+    for router in (desk_tickets, desk_conversations, work, live, own_account, administration, job_routes):
         app.include_router(router.router)
     app.include_router(channel.router)
     app.include_router(miniprogram.router)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from bot import alarms, crypto, database, disk
+from bot import alarms, crypto, database, disk, jobs, notices
+from bot.clock import utcnow
 from connectors import metrics
 from connectors.gateway.disks import measure
 from connectors.turns.dispatcher import depths
@@ -18,6 +20,9 @@ from index.danger.classifier import bundled
 log = structlog.get_logger(__name__)
 
 router = APIRouter(tags=["service"])
+
+_WORKER_LATE_S = 60.0
+"""So long after our start the job worker may be missing."""
 
 
 @router.get("/healthz")
@@ -41,10 +46,10 @@ async def readyz(request: Request) -> JSONResponse:
         reasons.append("Rasa 没有应答，网关自己作答。")
     if bundled() is None:
         reasons.append("险情识别的模型读不出来，现在只靠词句规则。")
-    if request.app.state.retention_refused:
-        reasons.append(request.app.state.retention_refused)
     try:
         checks["accepting"] = await asyncio.to_thread(depths) is not None
+        up_s = time.monotonic() - request.app.state.started_at
+        reasons += await asyncio.to_thread(_found_by_others, up_s)
         if not here.loading.done():
             return JSONResponse({"status": "loading", **checks}, status_code=503)
         loaded = await asyncio.to_thread(here.assistant.reader.get)
@@ -72,6 +77,15 @@ async def prometheus(request: Request) -> Response:
     except Exception:
         log.exception("metrics.incomplete")
     return PlainTextResponse(metrics.render(), media_type="text/plain; version=0.0.4")
+
+
+def _found_by_others(up_s: float) -> list[str]:
+    """What other processes have to say, and whether the job worker lives: it starts after us."""
+    with database.read() as session:
+        found = notices.texts(session)
+        if up_s > _WORKER_LATE_S and not jobs.worker(session, utcnow()).alive:
+            found.append("后台任务没有在运行：到期清除、备份等都停着，发起的任务会等着。请看日志 jobs.log。")
+    return found
 
 
 def _dangers_unseen() -> int:

@@ -1,4 +1,4 @@
-"""What a running assistant needs: database, starter knowledge, an index version, a Rasa model; and its three processes."""
+"""What a running assistant needs: database, starter knowledge, an index version, a Rasa model; and its processes."""
 
 from __future__ import annotations
 
@@ -59,19 +59,22 @@ def _build_index() -> None:
 
 
 def services(settings: Settings, model: Path, env: Mapping[str, str] | None = None) -> list[Service]:
-    """Rasa, the action server and the gateway; ``env`` is added to each one's environment.
+    """Rasa, the action server, the gateway, and the job worker; ``env`` is added to each one's environment.
 
-    A secret made for this start is in their environments too: Rasa and the action server answer nobody without it.
+    A secret made for this start is in the environments of those three: Rasa and the action server answer nobody without it.
+    The job worker comes last and is not needed: citizens are answered without it.
     """
     rasa_python = ROOT / ".venv-rasa" / "bin" / "python"
     folder = ROOT / "bot" / "rasa"
     local = "127.0.0.1"
+    alive = settings.data_dir.resolve() / "jobs.alive"
     shared = {
         "PYTHONUNBUFFERED": "1",
         "OMP_NUM_THREADS": "1",
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_OFFLINE": "1",
     } | dict(env or {})
+    alone = dict(shared)
     shared[SECRET] = secrets.token_urlsafe(32)
     secret_header = {"Authorization": f"Bearer {shared[SECRET]}"}
     return [
@@ -120,6 +123,15 @@ def services(settings: Settings, model: Path, env: Mapping[str, str] | None = No
             port_setting="YIHAODA_PORT",
             ready_url=f"{settings.gateway_url}/readyz",
             live_url=f"{settings.gateway_url}/healthz",
+            cwd=ROOT,
+        ),
+        Service(
+            name="jobs",
+            title="后台任务",
+            command=(sys.executable, "-m", "connectors.jobs", "--alive", str(alive)),
+            env=alone,
+            alive_file=alive,
+            needed=False,
             cwd=ROOT,
         ),
     ]  # fmt: skip

@@ -1,7 +1,7 @@
 """Start the assistant's processes, watch them, restart what crashes, and leave none behind.
 
 Knows nothing of what it runs: a list of `Service`, each a command, a port and an address that answers once the service
-is ready.  `run_services` is for the terminal (`yihaoda run`); tests and benchmarks use `connectors.run.background`.
+is ready; or, for one that listens nowhere, a file that it touches as long as it lives.  `run_services` is for the terminal (`yihaoda run`); tests and benchmarks use `connectors.run.background`.
 
 Each service leads a process group of its own, so that Ctrl-C in the terminal reaches only us, and so that its helper
 processes end with it.  A process that lives but does not answer any more (stopped, deadlocked) counts as crashed.
@@ -69,8 +69,10 @@ class Service:
         name: Short and unique; also the log's file name.
         command: Program and arguments.
         env: Added to our own environment.
-        port: TCP port it listens on, on `host`; must be free before the start.
+        port: TCP port it listens on, on `host`; must be free before the start.  0: none.
         ready_url: Ready once a GET of it answers with a status of 2xx.
+        alive_file: In place of both, for a service without a port: ready, and alive, as long as it touches this file.
+        needed: Without one that isn't, all is ready all the same: it is started when the others are, and never given up.
         live_url: Once ready, it lives as long as a GET of it answers, whatever the status; `ready_url` where empty.
         probe_headers: Sent with both.
         title: What the operator calls it; `name` where empty.
@@ -83,8 +85,10 @@ class Service:
     name: str
     command: Sequence[str]
     env: Mapping[str, str] = field(repr=False)  # may hold secrets
-    port: int
-    ready_url: str
+    port: int = 0
+    ready_url: str = ""
+    alive_file: Path | None = None
+    needed: bool = True
     live_url: str = ""
     probe_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     title: str = ""
@@ -129,6 +133,27 @@ class _Probe:
                 refusal.close()
 
 
+class _Sign:
+    """A look at a file that a service touches; it is over at once.  Two looks apart, it has to have changed."""
+
+    def __init__(self, path: Path, before: int) -> None:
+        self.stamp = _stamp(path)
+        self.status = 200 if self.stamp != before else None
+        self.until = time.monotonic()
+
+    def over(self, now: float) -> bool:
+        """Always."""
+        return True
+
+
+def _stamp(path: Path) -> int:
+    """When the file was changed last, by whatever clock; 0 where there is none."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 @dataclass
 class Running:
     """A service and what became of it so far."""
@@ -139,8 +164,9 @@ class Running:
     state: State = State.DOWN
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
-    probe: _Probe | None = None
+    probe: _Probe | _Sign | None = None
     next_probe: float = 0.0
+    stamp: int = 0  # of the file that it touches, at the last look
     next_start: float = 0.0
     misses: int = 0  # liveness probes without an answer, in a row
     worked_s: float = 0.0  # processor time at the last look
@@ -179,12 +205,13 @@ class Supervision:
     def begin(self) -> None:
         """Check the ports and start everything.  Raises SupervisorError."""
         for one in self.running.values():
-            problem = port_problem(one.service)
+            problem = port_problem(one.service) if one.service.port else None
             if problem:
                 raise SupervisorError(problem)
         self._watchdog.start()
         for one in self.running.values():
-            self.start(one)
+            if one.service.needed:
+                self.start(one)
 
     def start(self, one: Running) -> None:
         """Start a service that is not running.  Where that fails, or its log does, `tick` sees to what follows."""
@@ -193,6 +220,7 @@ class Supervision:
             one.log.write(f"===== {time.strftime('%Y-%m-%d %H:%M:%S')} 启动 =====")
             one.started_at = time.monotonic()
             one.probe, one.next_probe, one.misses = None, one.started_at, 0
+            one.stamp = _stamp(service.alive_file) if service.alive_file else 0
             one.state = State.STARTING
             try:
                 with Capture(one.log) as one.capture:
@@ -225,13 +253,15 @@ class Supervision:
                         self._see_whether_it_lives(one, now)
                 if one.state is State.WAITING and time.monotonic() >= one.next_start:
                     self.start(one)
+                if one.state is State.DOWN and not one.service.needed and not one.started_at and self.all_ready():
+                    self.start(one)
         self._show_progress()
         self._tell_systemd()
 
     def all_ready(self) -> bool:
-        """Whether every service is ready at this moment."""
+        """Whether every service that is needed is ready at this moment."""
         with self.lock:
-            return all(one.state is State.READY for one in self.running.values())
+            return all(one.state is State.READY for one in self.running.values() if one.service.needed)
 
     def end(self, ones: Sequence[Running]) -> None:
         """Stop services: SIGTERM to their groups, then, after the grace, SIGKILL.  Returns when they are gone."""
@@ -261,7 +291,7 @@ class Supervision:
 
     def _see_whether_ready(self, one: Running, now: float) -> None:
         if one.probe is None and now >= one.next_probe:
-            one.probe = _Probe(one.service.ready_url, one.service.probe_headers, PROBE_TIMEOUT_S)
+            one.probe = _look(one, one.service.ready_url, PROBE_TIMEOUT_S)
         elif one.probe is not None and one.probe.over(now):
             status, one.probe = one.probe.status, None
             if status is not None and 200 <= status < 300:
@@ -279,7 +309,7 @@ class Supervision:
         if one.probe is None:
             if now >= one.next_probe:
                 url = one.service.live_url or one.service.ready_url
-                one.probe = _Probe(url, one.service.probe_headers, LIVE_TIMEOUT_S)
+                one.probe = _look(one, url, LIVE_TIMEOUT_S)
                 one.next_probe = now + LIVE_EVERY_S
             return
         if not one.probe.over(now):
@@ -302,7 +332,7 @@ class Supervision:
         one.deaths += 1
         one.crashes += 1
         one.crashed_at = now
-        if not one.was_ready and one.crashes >= STARTS_BEFORE_GIVING_UP:
+        if one.service.needed and not one.was_ready and one.crashes >= STARTS_BEFORE_GIVING_UP:
             one.state = State.DOWN
             raise SupervisorError(
                 f"{one.title}：连续 {one.crashes} 次启动失败，不再重试（{how}）。\n"
@@ -354,6 +384,15 @@ class Supervision:
             notify(f"WATCHDOG=1\nSTATUS={state}；服务重新启动过 {deaths} 次，其中 {hangs} 次是没有响应")
 
 
+def _look(one: Running, url: str, timeout_s: float) -> _Probe | _Sign:
+    """Begin to find out how a service is."""
+    if one.service.alive_file is None:
+        return _Probe(url, one.service.probe_headers, timeout_s)
+    sign = _Sign(one.service.alive_file, one.stamp)
+    one.stamp = sign.stamp
+    return sign
+
+
 def run_services(
     services: Sequence[Service],
     *,
@@ -367,8 +406,8 @@ def run_services(
     """Run the services until Ctrl-C, SIGTERM or SIGHUP; call from the main thread.
 
     Args:
-        services: What to run; all are started at once.
-        on_ready: Called once, when all are ready for the first time.
+        services: What to run; all that are needed are started at once.
+        on_ready: Called once, when all that are needed are ready for the first time.
         log_dir: Gets one `<name>.log` a service; see `connectors.run.log_files`.
         say: Shows a line to the person at the terminal; where that fails, the services run on.
         grace_s: Seconds between asking the services to end and ending them.

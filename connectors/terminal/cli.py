@@ -26,7 +26,7 @@ from bot.private import keep_private
 from bot.settings import Settings, get_settings
 from bot.tickets import board
 from bot.tickets.citizen import status_reply
-from connectors.terminal import knowledge
+from connectors.terminal import jobs, knowledge
 from connectors.terminal.client import Client, GatewayDown, replies_of, show, show_explanation
 
 app = typer.Typer(
@@ -48,6 +48,7 @@ keys_app = typer.Typer(help="加密密钥。", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 retention_app = typer.Typer(help="到期会话的清除。", no_args_is_help=True)
 app.add_typer(retention_app, name="retention")
+app.add_typer(jobs.app, name="jobs")
 
 user_app = typer.Typer(help="坐席和管理页面的账号。", no_args_is_help=True)
 app.add_typer(user_app, name="user")
@@ -460,7 +461,7 @@ def run_retention(
     confirm: Annotated[bool, typer.Option("--confirm", help="时钟和数量都核对过了，照样清除（记入审计日志）")] = False,
     actor: Annotated[str, typer.Option(help="操作人，记入审计日志")] = "运维人员",
 ) -> None:
-    """清除到期的会话。网关平时自己会做；它觉得时钟或数量不对时会停下，核对以后用 --confirm 继续。"""
+    """清除到期的会话。后台任务每小时自己会做；它觉得时钟或数量不对时会停下，核对以后用 --confirm 继续。"""
     database.migrate()
     removed = retention.run(get_settings().retention_days, confirmed_by=actor if confirm else None)
     out.print(f"清除了 {removed} 个到期的会话。")

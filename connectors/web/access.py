@@ -41,6 +41,7 @@ _DESK = frozenset({AGENT, SUPERVISOR})
 _TICKETS = frozenset({AGENT, SUPERVISOR, OFFICER})
 _KNOWLEDGE = frozenset({SUPERVISOR, EDITOR, APPROVER})
 _ADMIN = frozenset({ADMIN})
+_JOBS = frozenset({ADMIN, SUPERVISOR})
 _OWN = Rule(_ALL, before=True)
 _READ, _WRITE = Rule(_TICKETS, "tickets.read"), Rule(_TICKETS, "tickets.write")
 _TALK = Rule(_DESK, "conversations")
@@ -126,6 +127,11 @@ ACCESS: Mapping[str, Rule | None] = {
     "GET /api/admin/service-accounts": Rule(_ADMIN),
     "POST /api/admin/service-accounts": Rule(_ADMIN),
     "DELETE /api/admin/service-accounts/{name}": Rule(_ADMIN),
+    "GET /api/admin/jobs": Rule(_JOBS),
+    "POST /api/admin/jobs": Rule(_JOBS),
+    "GET /api/admin/jobs/{job_id}": Rule(_JOBS),
+    "POST /api/admin/jobs/{job_id}/stop": Rule(_JOBS),
+    "POST /api/admin/jobs/{job_id}/resume": Rule(_JOBS),
     "GET /api/admin/audit": Rule(_ADMIN),
     "GET /api/admin/audit/chain": Rule(_ADMIN),
     "GET /api/admin/audit/export": Rule(_ADMIN),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -308,6 +309,46 @@ def test_keys_are_listed_and_rotated(run, monkeypatch) -> None:  # type: ignore[
     forget()
     code, _, err = run("keys", "rotate")
     assert code == 1 and "写在最前面" in err and "没有连上网关" in err
+
+
+def test_jobs_are_started_shown_stopped_and_resumed(run) -> None:  # type: ignore[no-untyped-def]
+    code, out, _ = run("jobs", "list")
+    assert code == 0 and "没有在运行" in out and "还没有后台任务" in out and "备份（backup）：不自动做" in out
+    code, out, _ = run("jobs", "start", "retention", "--set", "confirm=true", "--actor", "王")
+    assert code == 0 and "没有在运行" in out and "会等着" in out
+    (job,) = re.findall(r"[0-9a-f]{32}", out)
+    code, out, _ = run("jobs", "show", job[:8])
+    assert code == 0 and "到期清除　等待" in out and '"confirm": true' in out and "王" in out
+    assert json.loads(run("jobs", "show", job, "--json")[1])["state"] == "等待"
+    assert "已停止" in run("jobs", "stop", job[:8], "--actor", "李")[1]
+    assert "接着做" in run("jobs", "resume", job[:8], "--actor", "李")[1]
+    assert f"{job[:8]}  " in run("jobs", "list", "--kind", "retention")[1]
+    with database.read() as session:
+        entries = session.scalars(
+            select(AuditEntry).where(AuditEntry.action.startswith("job.")).order_by(AuditEntry.id)
+        )
+        assert [(entry.action, entry.actor) for entry in entries] == [
+            ("job.request", "王"),
+            ("job.stop", "李"),
+            ("job.resume", "李"),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["start", "拖地"], "没有“拖地”这种后台任务"),
+        (["start", "retention", "--set", "confirm"], "名称=值"),
+        (["start", "retention", "--set", "confirm=也许"], "要写true 或 false"),
+        (["start", "backup", "--set", "x=1"], "这种任务没有参数"),
+        (["show", "abc"], "没有这个后台任务：abc"),
+        (["stop", ""], "没有这个后台任务"),
+        (["resume", "abc"], "没有这个后台任务"),
+    ],
+)
+def test_what_is_wrong_with_a_command_for_jobs_is_said(run, argv: list[str], said: str) -> None:  # type: ignore[no-untyped-def]
+    code, _, err = run("jobs", *argv)
+    assert code == 1 and said in err.replace("\n", "")
 
 
 def test_retention_asks_for_a_word_and_puts_it_on_record(run) -> None:  # type: ignore[no-untyped-def]

@@ -12,7 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 from processes import signed_in
 
-from bot import audit, database
+from bot import audit, database, events
 from bot.accounts import people, second_factor, sign_in
 from bot.clock import utcnow
 from bot.models.people import SignIn
@@ -170,3 +170,28 @@ def test_the_audit_log_is_read_filtered_checked_and_exported(http: TestClient) -
     assert http.get("/api/admin/audit", params={"action": "audit.export"}, headers=admin).json()[0]["actor"] == "1"
     for wrong in ({"before": "0"}, {"limit": "201"}, {"since": "yesterday"}, {"since": "2026-11-29T00:00:00"}):
         assert code_of(http.get("/api/admin/audit", params=wrong, headers=admin), 422) == "invalid_input"
+
+
+def test_jobs_are_asked_for_stopped_and_resumed(http: TestClient) -> None:
+    boss = signed_in("2", "班长", "supervisor")
+    page = http.get("/api/admin/jobs", headers=boss).json()
+    assert page["items"] == [] and page["worker_alive"] is False
+    assert {one["name"] for one in page["kinds"]} >= {"retention", "recalculate", "backup"}
+    made = http.post("/api/admin/jobs", json={"kind": "retention", "arguments": {"confirm": True}}, headers=boss)
+    assert made.status_code == 201
+    job = made.json()
+    assert (job["state"], job["asked_by_name"], job["can"]) == ("等待", "班长", ["stop"])
+    path = f"/api/admin/jobs/{job['id']}"
+    assert http.post(f"{path}/stop", headers=boss).json()["can"] == ["resume"]
+    assert code_of(http.post(f"{path}/stop", headers=boss), 409) == "illegal_move"
+    assert http.post(f"{path}/resume", headers=boss).json()["state"] == "等待"
+    assert http.get(path, headers=boss).json()["title"] == "到期清除"
+    for wrong in (
+        {"kind": "x"},
+        {"kind": "retention", "arguments": {"confirm": 1}},
+        {"kind": "backup", "arguments": {"a": 1}},
+    ):
+        assert code_of(http.post("/api/admin/jobs", json=wrong, headers=boss), 422) == "invalid_input"
+    assert code_of(http.get("/api/admin/jobs/nobody", headers=boss), 404) == "not_found"
+    with database.read() as session:
+        assert events.since(session, 0)[-1].about == {"kind": "retention", "state": "等待"}

@@ -15,8 +15,9 @@ import pytest
 from processes import Citizen, Stack
 from sqlalchemy import func, select
 
-from bot import database, turns
+from bot import database, jobs, turns
 from bot.models.conversations import InboxMessage, OutboxMessage, TurnEffect
+from bot.models.jobs import Job
 from bot.models.tickets import Ticket
 from connectors.run import supervisor
 
@@ -203,3 +204,25 @@ def test_a_database_locked_for_long_is_a_clear_error_and_the_message_can_be_sent
     blocker.execute("ROLLBACK")
     assert citizen.say("身份证丢了咋补办", "m1")["type"] == "answer"
     settled(stack)
+
+
+def test_without_the_job_worker_citizens_are_answered_and_it_comes_back(fragile: Stack) -> None:
+    stack = fragile
+    stack.handle.stop("jobs")
+    assert Citizen(stack).say("身份证丢了咋补办")["type"] == "answer"
+    with stack.database():
+        with database.write() as session:
+            made = jobs.request(session, "recalculate", "张三")
+        assert state_of(made) == jobs.WAITING
+        stack.handle.restart("jobs")
+        stack.handle.kill("jobs")  # however it ends: it is started again
+        stack.handle.wait_ready("jobs")
+        deadline = time.monotonic() + 60
+        while state_of(made) != jobs.DONE:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+
+def state_of(job_id: str) -> str:
+    with database.read() as session:
+        return session.get_one(Job, job_id).state

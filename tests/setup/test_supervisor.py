@@ -206,6 +206,61 @@ def test_a_machine_that_stood_still_proves_nothing(tmp_path: Path) -> None:
         assert handle.hangs("one") == 0
 
 
+TOUCHER = """
+import pathlib, sys, time
+if sys.argv[2] == "broken":
+    sys.exit(1)
+pathlib.Path(sys.argv[1]).with_suffix(".began").touch()
+while True:
+    pathlib.Path(sys.argv[1]).touch()
+    time.sleep(0.05)
+"""
+
+
+def a_toucher(folder: Path, mode: str = "plain") -> Service:
+    """A service without a port, that nobody needs."""
+    (folder / "toucher.py").write_text(TOUCHER, "utf-8")
+    command = [sys.executable, str(folder / "toucher.py"), str(folder / "alive"), mode]
+    return Service(name="toucher", command=command, env={}, alive_file=folder / "alive", needed=False)
+
+
+def test_a_service_without_a_port_lives_as_long_as_it_touches_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "LIVE_EVERY_S", 0.5)
+    (tmp_path / "alive").touch()  # of an earlier run: it says nothing
+    with start_in_background([a_toucher(tmp_path)], log_dir=tmp_path / "logs") as handle:
+        first = handle.pid("toucher")
+        time.sleep(2)
+        assert handle.deaths("toucher") == 0
+        handle.signal("toucher", signal.SIGSTOP)
+        wait_until(lambda: handle.hangs("toucher") == 1, "it is noticed")
+        handle.wait_ready()
+        assert handle.pid("toucher") != first
+
+
+def test_what_is_not_needed_begins_last(tmp_path: Path) -> None:
+    services = [a_toucher(tmp_path), a_service(tmp_path, "slow", "slow")]
+    with start_in_background(services, log_dir=tmp_path / "logs"):
+        began = psutil.Process(int((tmp_path / f"{services[1].port}.pid").read_text())).create_time()
+        assert (tmp_path / "alive.began").stat().st_mtime - began >= 1, "the other one listens after a second"
+
+
+def test_what_is_not_needed_and_never_starts_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "FIRST_DELAY_S", 0.01)
+    told: list[str] = []
+    services = [a_service(tmp_path, "one"), a_toucher(tmp_path, "broken")]
+    supervision = supervisor.Supervision(services, tmp_path / "logs", told.append, 2.0, 10_000, 1)
+    try:
+        supervision.begin()
+        while supervision.running["toucher"].deaths < supervisor.STARTS_BEFORE_GIVING_UP + 1:
+            supervision.tick()
+            time.sleep(0.02)
+        assert supervision.all_ready() and not supervision.failure
+    finally:
+        supervision.end_all()
+
+
 def test_probes_carry_their_headers_and_secrets_are_not_shown(tmp_path: Path) -> None:
     service = a_service(tmp_path, "one", "guarded")
     service = replace(service, env={"WORD": "open-sesame"}, probe_headers={"X-Word": "open-sesame"})
