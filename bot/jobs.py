@@ -360,4 +360,4 @@ def _add(session: Session, kind: str, by: str, arguments: dict[str, Any], now: d
 def _changed(_mapper: Any, _connection: Any, job: Job) -> None:
     """Whoever changes a job, open pages hear of it."""
     if (session := object_session(job)) is not None:
-        events.publish(session, "job", job.id, kind=job.kind, state=job.state)
+        events.publish(session, "job", job.id, of=job.kind, state=job.state)

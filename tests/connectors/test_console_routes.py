@@ -194,4 +194,4 @@ def test_jobs_are_asked_for_stopped_and_resumed(http: TestClient) -> None:
         assert code_of(http.post("/api/admin/jobs", json=wrong, headers=boss), 422) == "invalid_input"
     assert code_of(http.get("/api/admin/jobs/nobody", headers=boss), 404) == "not_found"
     with database.read() as session:
-        assert events.since(session, 0)[-1].about == {"kind": "retention", "state": "等待"}
+        assert events.since(session, 0)[-1].about == {"of": "retention", "state": "等待"}
