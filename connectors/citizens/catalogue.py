@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path as File
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
 from bot import regions
@@ -24,6 +26,9 @@ router = APIRouter()
 HOTLINE = "12345"
 """政务服务便民热线, the same number in the whole country (国办发〔2020〕53号)"""
 
+_SEALS = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".svg": "image/svg+xml"}
+_SEAL_BYTES = 100_000
+
 
 class Site(BaseModel):
     """What a client must know before the first word."""
@@ -32,6 +37,7 @@ class Site(BaseModel):
     region: RegionView = Field(description="The region that is served.")
     retention_days: int = Field(description="After so many silent days a conversation is erased.")
     hotline: str
+    seal: str | None = Field(description="Where the city's seal is, a picture; none without `YIHAODA_SEAL_FILE`.")
     wechat_templates: list[str] = Field(description="Template ids for wx.requestSubscribeMessage.")
     version: str
 
@@ -110,9 +116,31 @@ def read_site(request: Request, here: TheGateway) -> Site:
         region=RegionView(code=settings.region, name=regions.full_name(settings.region)),
         retention_days=settings.retention_days,
         hotline=HOTLINE,
+        seal="/api/seal" if _seal(settings.seal_file) else None,
         wechat_templates=[settings.miniprogram_template] if settings.miniprogram_template else [],
         version=request.app.version,
     )
+
+
+@router.get("/seal", responses=answers(404), response_class=FileResponse)
+def read_seal(here: TheGateway) -> FileResponse:
+    """The city's seal, a picture."""
+    file = _seal(here.settings.seal_file)
+    if file is None:
+        raise NotFound("没有设置城市标志。")
+    # An SVG that is opened by itself could run scripts: not here.
+    headers = {
+        "Cache-Control": "public, max-age=3600",
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    }
+    return FileResponse(file, media_type=_SEALS[file.suffix.lower()], headers=headers)
+
+
+def _seal(setting: str) -> File | None:
+    """The picture that the setting names; none where there is no such file or it is no small picture."""
+    file = File(setting)
+    fits = setting and file.suffix.lower() in _SEALS and file.is_file() and file.stat().st_size <= _SEAL_BYTES
+    return file if fits else None
 
 
 @router.get("/regions", responses=answers(404))

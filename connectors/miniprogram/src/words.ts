@@ -27,6 +27,11 @@ export function withoutReplies(text: string): { asked: string; words: string[] }
   return { asked: text.slice(0, found.index).replace(/[，；]$/, '。'), words: words.map((one) => one.slice(1, -1)) }
 }
 
+/** A text without the sentence that says how those register who have no buttons. */
+export function withoutOffer(text: string): string {
+  return text.replace(/[^。！？\n]*请回复“好”[^。！？\n]*[。！？]?/, '').trim()
+}
+
 /** An answer read aloud. */
 export function spoken(answer: Answer): string {
   const question = answer.certainty === 'likely' ? `您问的可能是：${answer.question}` : answer.question
