@@ -123,6 +123,15 @@ def test_an_ambiguous_question_is_asked_back_and_a_choice_answers_it(visitor: Vi
     expect(option).to_contain_text("您选的")
 
 
+def test_where_buttons_register_the_words_for_those_who_have_none_are_left_out(visitor: Visitor) -> None:
+    visitor.open()
+    card = visitor.ask("养宠物乌龟的市民补贴在哪里申请领取")
+    expect(card).to_contain_text("没有查到可靠的依据")
+    expect(card).not_to_contain_text("请回复")
+    expect(card.get_by_role("button", name="帮我登记")).to_be_visible()
+    expect(card.get_by_role("link", name="打12345")).to_be_visible()
+
+
 def test_a_reload_keeps_history_and_rating(visitor: Visitor) -> None:
     page = visitor.open()
     visitor.ask("护照多少钱").get_by_role("button", name="有用", exact=True).click()
