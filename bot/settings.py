@@ -100,6 +100,9 @@ class Settings(BaseSettings):
     seal_file: str = Field(
         default="", description="城市标志的图片文件（PNG、JPEG 或 SVG，不超过 100 KB），放在第一屏。留空不放。"
     )
+    matters_file: str = Field(
+        default="", description="第一屏列哪些事的文件（YAML，格式见 index/matters.yaml）。留空用随项目附带的。"
+    )
     region: str = Field(
         default="100000", pattern=r"^\d{6}$", description="服务区域的行政区划代码（GB/T 2260）。市民没说地区时用它。"
     )

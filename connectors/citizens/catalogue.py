@@ -15,9 +15,10 @@ from bot.errors import NotFound, TooMany
 from bot.replies import CalculationReply, RegionView
 from connectors.web.context import Body, Gateway, TheGateway, client_address
 from connectors.web.errors import answers
-from index import themes
+from index import matters, themes
 from index.assistant.respond import calculation_reply
 from index.calculators import CALCULATORS
+from index.matters import FirstScreen
 from index.themes import Audience
 
 router = APIRouter()
@@ -150,6 +151,13 @@ def list_regions(here: TheGateway, parent: Annotated[str | None, Query(pattern=r
     return [RegionItem(code=one.code, name=one.name, leaf=not regions.children(one.code)) for one in found]
 
 
+@router.get("/matters", responses=answers(429))
+def list_matters(request: Request, here: TheGateway, elder: bool = False) -> FirstScreen:
+    """What most people need in this season, or with ``elder`` the old: for the first screen."""
+    _allow(request, here)
+    return matters.first_screen(here.settings, utcnow(), elder=elder)
+
+
 @router.get("/themes", responses=answers(429))
 def list_themes(request: Request, here: TheGateway) -> list[ThemeView]:
     """Life events that have questions which may be answered now."""
@@ -166,9 +174,13 @@ def read_theme(request: Request, here: TheGateway, theme: Annotated[str, Path(ma
     raise NotFound("没有这个主题，或者它现在没有可以回答的问题。")
 
 
-def _themes(request: Request, here: Gateway) -> tuple[themes.Theme, ...]:
+def _allow(request: Request, here: Gateway) -> None:
     if not here.lookups.allow(client_address(request)):
         raise TooMany("查看得太频繁了，请稍后再试。")
+
+
+def _themes(request: Request, here: Gateway) -> tuple[themes.Theme, ...]:
+    _allow(request, here)
     return themes.current(here.settings, utcnow())
 
 

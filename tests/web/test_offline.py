@@ -1,6 +1,8 @@
-"""Without network, slow or refused: what was said is there, what wasn't sent says so where it stands."""
+"""Without network, slow or refused: what was said is there, what wasn't sent says so where it stands; and what the page weighs."""
 
 from __future__ import annotations
+
+import re
 
 from playwright.sync_api import Route, expect
 
@@ -8,6 +10,12 @@ from tests.web.visitor import Visitor
 
 WORKER = "navigator.serviceWorker.getRegistration().then((one) => Boolean(one))"
 READY = "navigator.serviceWorker.ready.then(() => caches.keys()).then((names) => names.length)"
+# Bytes that came over the wire until now, headers included.
+WEIGHT = """
+() => [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
+  .map(({ name, transferSize }) => [name.replace(location.origin, ''), transferSize])
+"""
+LIMIT = 100_000
 
 
 def test_opened_offline_it_shows_the_number_and_the_last_answers(visitor: Visitor) -> None:
@@ -89,3 +97,18 @@ def test_what_takes_long_is_said_to(visitor: Visitor) -> None:
     for route in held:
         route.continue_()
     visitor.answered(0)
+
+
+def test_before_the_first_answer_little_has_to_come(visitor: Visitor) -> None:
+    page = visitor.page
+    held: list[Route] = []
+    page.route(re.compile(r"/assets/later\."), lambda route: held.append(route))  # comes after the first answer
+    visitor.open()
+    expect(page.locator(".tile").first).to_be_visible()
+    visitor.ask("身份证丢了咋补办")
+    came = page.evaluate(WEIGHT)
+    assert sum(size for _, size in came) <= LIMIT, came
+    for route in held:
+        route.continue_()
+    page.evaluate(READY)
+    assert held
