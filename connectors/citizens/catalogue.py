@@ -225,7 +225,7 @@ def calculate(
 ) -> CalculationReply:
     """Work a rule out.  Nothing is stored.  422 says in Chinese which input is missing or makes no sense."""
     if calculator not in CALCULATORS:
-        raise NotFound(f"没有「{calculator}」这个计算器。")
+        raise NotFound(f"没有「{calculator}」这种计算。")
     if not here.lookups.allow(client_address(request)):
         raise TooMany("算得太频繁了，请稍后再试。")
     one = CALCULATORS[calculator]

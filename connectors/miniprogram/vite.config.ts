@@ -36,8 +36,10 @@ function keptForOffline(): Plugin {
 
 /** What isn't needed before the first answer comes after it, in one piece (src/offline/index.ts). */
 const LATER = /src\/(pages\/(?!conversation)\w+\.vue|components\/(GradePicker|RegionPicker|ThemeCard|Timeline|Toggle)\.vue|later\.ts)/
+/** Drawing a leaflet comes when somebody wants one. */
+const LEAFLET = /src\/leaflet\.ts|node_modules\/qr\//
 const browser = process.env.UNI_PLATFORM === 'h5'
-const output = browser ? { manualChunks: (id: string) => (LATER.test(id) ? 'later' : 'page') } : {}
+const output = browser ? { manualChunks: (id: string) => (LEAFLET.test(id) ? 'leaflet' : LATER.test(id) ? 'later' : 'page') } : {}
 
 export default defineConfig({
   plugins: [plugin(), nothingFromElsewhere(), ...(browser ? [keptForOffline()] : [])],

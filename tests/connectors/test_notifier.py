@@ -133,7 +133,7 @@ def test_a_busy_database_ends_no_stream_and_an_erased_conversation_does(monkeypa
         said.problem, said.last = None, 1
         assert await asyncio.gather(*tasks) == [[1], [1]]
         tasks = await waiting(followers, 1)
-        said.problem = NotFound("没有这个会话。")
+        said.problem = NotFound("没有这个对话。")
         notifier.wake("c")
         for task in tasks:
             with pytest.raises(NotFound):
