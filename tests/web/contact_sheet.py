@@ -55,7 +55,18 @@ def likely(visitor: Visitor) -> None:
     visitor.ask("注册资本")
 
 
+def leaflet(visitor: Visitor) -> None:
+    card = visitor.last
+    if card.get_by_role("button", name="更多", exact=True).count():
+        card.get_by_role("button", name="更多", exact=True).click()
+    card.get_by_role("button", name="分享").click()
+    card.get_by_role("button", name="做成图片").click()
+    expect(visitor.page.get_by_role("dialog", name="一次性告知单").get_by_role("img")).to_be_visible()
+
+
 def choice(visitor: Visitor) -> None:
+    if visitor.page.get_by_role("dialog", name="一次性告知单").is_visible():
+        visitor.page.keyboard.press("Escape")
     visitor.ask("身份证")
 
 
@@ -119,7 +130,7 @@ def privacy(visitor: Visitor) -> None:
 
 
 SCREENS: tuple[Callable[[Visitor], None], ...] = (
-    *(first, answer, details, likely, choice, calculation, ticket, danger),
+    *(first, likely, answer, details, leaflet, choice, calculation, ticket, danger),
     *(themes, tickets, progress, calculator, settings, privacy),
 )
 ALONE: tuple[Callable[[Visitor], None], ...] = (keyboard, offline, large)

@@ -100,6 +100,29 @@ def test_where_a_wrong_answer_costs_a_likely_one_says_first_what_decides_also_al
     assert aloud.startswith(f"您问的可能是：{title}{decides.inner_text()}")
 
 
+def test_a_likely_answer_with_nothing_else_to_offer_has_one_button(visitor: Visitor) -> None:
+    def alone(route: Route) -> None:
+        answer = route.fetch()
+        said = answer.json()
+        for message in said.get("messages", []):
+            message["replies"] = [
+                reply | {"others": []} if "others" in reply else reply for reply in message["replies"]
+            ]
+        route.fulfill(response=answer, json=said)
+
+    visitor.page.route("**/api/conversations/*/messages?*", alone)
+    visitor.open()
+    card = visitor.ask("注册资本")
+    expect(card.get_by_text("您问的可能是：")).to_be_visible()
+    expect(card.get_by_text("不是这个？", exact=True)).to_be_visible()
+    expect(card.get_by_text("您问的是：")).to_have_count(0)
+    neither = card.get_by_role("button", name="都不是")
+    expect(neither).to_have_count(1)
+    neither.click()
+    visitor.answered(1)
+    expect(neither).to_contain_text("您选的")
+
+
 def test_what_was_no_use_is_asked_why_and_can_be_taken_back(visitor: Visitor) -> None:
     visitor.open()
     card = visitor.ask("护照多少钱")

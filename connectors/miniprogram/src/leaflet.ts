@@ -6,7 +6,7 @@ import { cited, conditionOf, day } from '@/words'
 
 const WIDTH = 750
 const EDGE = 40
-const CODE = 220
+const CODE = 260
 const FONT = '"PingFang SC", "Noto Sans CJK SC", "Noto Sans SC", "Microsoft YaHei", sans-serif'
 const INK = '#1b2733'
 const BLUE = '#14539a'
