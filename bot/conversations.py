@@ -152,7 +152,7 @@ def lock(session: Session, conversation_id: str) -> Conversation:
     """The conversation, locked until the transaction ends.  Raises: NotFound."""
     conversation = session.get(Conversation, conversation_id, with_for_update=True, populate_existing=True)
     if conversation is None:
-        raise NotFound("没有这个会话。")
+        raise NotFound("没有这个对话。")
     return conversation
 
 

@@ -92,6 +92,12 @@ class Settings(BaseSettings):
     tickets_per_day: int = Field(default=10, ge=1, description="同一个会话每天最多登记多少张工单。")
     ticket_days: int = Field(default=15, ge=1, description="工单的办理期限（工作日）。各地规定不同，以本市为准。")
     city: str = Field(default="本市", description="城市名称，用在问候语里。")
+    seal_file: str = Field(
+        default="", description="城市标志的图片文件（PNG、JPEG 或 SVG，不超过 100 KB），放在第一屏。留空不放。"
+    )
+    matters_file: str = Field(
+        default="", description="第一屏列哪些事的文件（YAML，格式见 index/matters.yaml）。留空用随项目附带的。"
+    )
     region: str = Field(
         default="100000", pattern=r"^\d{6}$", description="服务区域的行政区划代码（GB/T 2260）。市民没说地区时用它。"
     )

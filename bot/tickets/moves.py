@@ -31,7 +31,7 @@ MOVES: Mapping[str, frozenset[str]] = {
 """State → states it may go to.  已派单 → 已派单 is a change of department, 办理中 → 已派单 a transfer."""
 OPEN = ("待受理", "已派单", "办理中", "退回", "重办")
 """States in which someone still owes the citizen an answer: the deadline runs."""
-NOT_FOUND = "没有找到这张工单，请核对办件编号和查询码。"
+NOT_FOUND = "没有找到这张工单，请核对工单编号和查询码。"
 
 
 def assign(session: Session, number: str, department: str, actor: str, note: str = "") -> Ticket:

@@ -1,4 +1,4 @@
-"""Numbers (办件编号) and query codes (查询码)."""
+"""Numbers (工单编号) and query codes (查询码)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def check_digit(digits: str) -> str:
 
 
 def new_number(now: datetime) -> str:
-    """A number (办件编号): the day in Shanghai, five random digits, one check digit.  It may be taken already."""
+    """A number (工单编号): the day in Shanghai, five random digits, one check digit.  It may be taken already."""
     stem = f"{now.astimezone(SHANGHAI):%Y%m%d}{secrets.randbelow(100_000):05d}"
     return stem + check_digit(stem)
 

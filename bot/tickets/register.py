@@ -49,7 +49,7 @@ def create(
         sqlalchemy.exc.IntegrityError: the number or the turn already has a ticket.
     """
     if not valid_number(number):
-        raise InvalidInput("办件编号不对。")
+        raise InvalidInput("工单编号不对。")
     if kind not in KINDS:
         raise InvalidInput(f"工单类型只能是{'、'.join(KINDS)}。")
     if not subject.strip():

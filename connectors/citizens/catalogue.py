@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path as File
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
 from bot import regions
@@ -13,9 +15,10 @@ from bot.errors import NotFound, TooMany
 from bot.replies import CalculationReply, RegionView
 from connectors.web.context import Body, Gateway, TheGateway, client_address
 from connectors.web.errors import answers
-from index import themes
+from index import matters, themes
 from index.assistant.respond import calculation_reply
 from index.calculators import CALCULATORS
+from index.matters import FirstScreen
 from index.themes import Audience
 
 router = APIRouter()
@@ -23,6 +26,9 @@ router = APIRouter()
 
 HOTLINE = "12345"
 """政务服务便民热线, the same number in the whole country (国办发〔2020〕53号)"""
+
+_SEALS = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".svg": "image/svg+xml"}
+_SEAL_BYTES = 100_000
 
 
 class Site(BaseModel):
@@ -32,6 +38,7 @@ class Site(BaseModel):
     region: RegionView = Field(description="The region that is served.")
     retention_days: int = Field(description="After so many silent days a conversation is erased.")
     hotline: str
+    seal: str | None = Field(description="Where the city's seal is, a picture; none without `YIHAODA_SEAL_FILE`.")
     wechat_templates: list[str] = Field(description="Template ids for wx.requestSubscribeMessage.")
     version: str
 
@@ -110,9 +117,31 @@ def read_site(request: Request, here: TheGateway) -> Site:
         region=RegionView(code=settings.region, name=regions.full_name(settings.region)),
         retention_days=settings.retention_days,
         hotline=HOTLINE,
+        seal="/api/seal" if _seal(settings.seal_file) else None,
         wechat_templates=[settings.miniprogram_template] if settings.miniprogram_template else [],
         version=request.app.version,
     )
+
+
+@router.get("/seal", responses=answers(404), response_class=FileResponse)
+def read_seal(here: TheGateway) -> FileResponse:
+    """The city's seal, a picture."""
+    file = _seal(here.settings.seal_file)
+    if file is None:
+        raise NotFound("没有设置城市标志。")
+    # An SVG that is opened by itself could run scripts: not here.
+    headers = {
+        "Cache-Control": "public, max-age=3600",
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    }
+    return FileResponse(file, media_type=_SEALS[file.suffix.lower()], headers=headers)
+
+
+def _seal(setting: str) -> File | None:
+    """The picture that the setting names; none where there is no such file or it is no small picture."""
+    file = File(setting)
+    fits = setting and file.suffix.lower() in _SEALS and file.is_file() and file.stat().st_size <= _SEAL_BYTES
+    return file if fits else None
 
 
 @router.get("/regions", responses=answers(404))
@@ -120,6 +149,13 @@ def list_regions(here: TheGateway, parent: Annotated[str | None, Query(pattern=r
     """A region's parts; without ``parent``, the region that is served."""
     found = [regions.get(here.settings.region)] if parent is None else regions.children(parent)
     return [RegionItem(code=one.code, name=one.name, leaf=not regions.children(one.code)) for one in found]
+
+
+@router.get("/matters", responses=answers(429))
+def list_matters(request: Request, here: TheGateway, elder: bool = False) -> FirstScreen:
+    """What most people need in this season, or with ``elder`` the old: for the first screen."""
+    _allow(request, here)
+    return matters.first_screen(here.settings, utcnow(), elder=elder)
 
 
 @router.get("/themes", responses=answers(429))
@@ -138,9 +174,13 @@ def read_theme(request: Request, here: TheGateway, theme: Annotated[str, Path(ma
     raise NotFound("没有这个主题，或者它现在没有可以回答的问题。")
 
 
-def _themes(request: Request, here: Gateway) -> tuple[themes.Theme, ...]:
+def _allow(request: Request, here: Gateway) -> None:
     if not here.lookups.allow(client_address(request)):
         raise TooMany("查看得太频繁了，请稍后再试。")
+
+
+def _themes(request: Request, here: Gateway) -> tuple[themes.Theme, ...]:
+    _allow(request, here)
     return themes.current(here.settings, utcnow())
 
 
@@ -185,7 +225,7 @@ def calculate(
 ) -> CalculationReply:
     """Work a rule out.  Nothing is stored.  422 says in Chinese which input is missing or makes no sense."""
     if calculator not in CALCULATORS:
-        raise NotFound(f"没有「{calculator}」这个计算器。")
+        raise NotFound(f"没有「{calculator}」这种计算。")
     if not here.lookups.allow(client_address(request)):
         raise TooMany("算得太频繁了，请稍后再试。")
     one = CALCULATORS[calculator]

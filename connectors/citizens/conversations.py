@@ -160,7 +160,7 @@ ConversationId = Annotated[str, Path(max_length=64)]
 def open_conversation(request: Request, here: TheGateway) -> Opened:
     """Begin a conversation."""
     if not here.openings.allow(client_address(request)):
-        raise TooMany("新建会话太频繁，请稍后再试。")
+        raise TooMany("新建对话太频繁，请稍后再试。")
     with database.write() as session:
         conversation, token = conversations.create(session, "web")
         return Opened(id=conversation.id, token=token)
@@ -390,7 +390,7 @@ def _news(conversation_id: str, after: int) -> list[_Said]:
     with database.read() as session:
         conversation = session.get(Conversation, conversation_id)
         if conversation is None:
-            raise NotFound("没有这个会话。")
+            raise NotFound("没有这个对话。")
         state, rows = conversation.state, conversations.history(session, conversation_id, after)
     messages = [MessageView.model_validate(row) for row in rows]
     return [

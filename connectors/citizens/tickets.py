@@ -126,7 +126,7 @@ def _change(asker: _Asker, number: str, opener: Opener, change: Callable[[Sessio
 def _open(session: Session, asker: _Asker, number: str, opener: Opener) -> Ticket:
     """The ticket, if the asker may see it.  Raises as ``tickets.find`` and ``conversations.authenticate`` do."""
     if (opener.code is None) == (opener.conversation is None):
-        raise InvalidInput("请给出查询码（code）；在登记它的会话里，也可以改给会话编号（conversation）和令牌。")
+        raise InvalidInput("请给出查询码（code）；在登记它的对话里，也可以改给对话编号（conversation）和令牌。")
     if opener.conversation is not None:
         mine = conversations.authenticate(session, opener.conversation, bearer(asker.authorization))
         ticket = register.own(session, number, mine.id)

@@ -221,6 +221,7 @@ def create_app() -> FastAPI:
     app.include_router(miniprogram.router)
     app.include_router(health.router)
     app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)(pages.index)
+    app.add_route("/worker.js", pages.worker)
     app.add_route("/api/docs", pages.documentation)
     for path, files in pages.mounts().items():
         app.mount(path, files)

@@ -10,6 +10,7 @@ from pathlib import Path
 import fastapi_offline
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
@@ -26,7 +27,7 @@ _SECURITY = {
     # attributes, so inline styles have to be allowed; inline scripts and eval do not.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-        "font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "font-src 'self' data:; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "Permissions-Policy": "microphone=(self), camera=(), geolocation=(), payment=(), usb=()",
     "X-Content-Type-Options": "nosniff",
@@ -49,6 +50,14 @@ async def index(_request: Request) -> Response:
     if not page.is_file():
         return HTMLResponse(_NOT_BUILT, status_code=503, headers=headers)
     return FileResponse(page, headers=headers)
+
+
+async def worker(_request: Request) -> Response:
+    """The service worker, which opens the page without network: asked for anew each time, as the page is."""
+    script = BUILD / "worker.js"
+    if not script.is_file():
+        raise HTTPException(404)
+    return FileResponse(script, headers={**_SECURITY, "Cache-Control": "no-cache"})
 
 
 async def documentation(_request: Request) -> Response:

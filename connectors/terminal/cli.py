@@ -269,7 +269,7 @@ def _ask_wechat(path: str, body: dict[str, Any]) -> dict[str, Any]:
 
 @tickets_app.command("show")
 def show_ticket(
-    number: Annotated[str, typer.Argument(help="办件编号")],
+    number: Annotated[str, typer.Argument(help="工单编号")],
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON")] = False,
 ) -> None:
     """查看一张工单（在服务器本机上，无需查询码）。"""

@@ -52,7 +52,7 @@ class Notifier:
         """Whether one more may follow.  Raises: TooMany."""
         feed = self._feeds.get(conversation_id)
         if (len(feed.followers) if feed else 0) >= self._per_conversation:
-            raise TooMany("这个会话同时打开的连接太多了，请关掉一些页面再试。")
+            raise TooMany("这个对话同时打开的连接太多了，请关掉一些页面再试。")
         if self._addresses[address] >= self._per_address:
             raise TooMany("您所在的网络同时打开的连接太多了，请稍后再试。")
 

@@ -107,7 +107,7 @@ def test_what_is_said_between_two_looks_is_not_missed() -> None:
 def test_so_many_and_no_more_follow_and_who_leaves_makes_room() -> None:
     async def scenario(notifier: Notifier, said: Said) -> None:
         five = [notifier.follow("c", "address", said.read) for _ in range(5)]
-        with pytest.raises(TooMany, match="会话"):
+        with pytest.raises(TooMany, match="对话"):
             notifier.follow("c", "elsewhere", said.read)
         two = [notifier.follow("d", "address", said.read) for _ in range(2)]
         with pytest.raises(TooMany, match="网络"):
@@ -133,7 +133,7 @@ def test_a_busy_database_ends_no_stream_and_an_erased_conversation_does(monkeypa
         said.problem, said.last = None, 1
         assert await asyncio.gather(*tasks) == [[1], [1]]
         tasks = await waiting(followers, 1)
-        said.problem = NotFound("没有这个会话。")
+        said.problem = NotFound("没有这个对话。")
         notifier.wake("c")
         for task in tasks:
             with pytest.raises(NotFound):

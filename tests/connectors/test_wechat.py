@@ -301,7 +301,7 @@ def test_a_long_reply_is_cut_at_a_sentence_and_goes_on_at_gengduo(run) -> None: 
         ({"MsgType": "voice", "Recognition": ""}, words.TYPE_IT),
         ({"MsgType": "image"}, words.NO_PICTURES),
         ({"MsgType": "event", "Event": "subscribe"}, "12345"),
-        ({"MsgType": "event", "Event": "CLICK", "EventKey": "tickets"}, "办件编号"),
+        ({"MsgType": "event", "Event": "CLICK", "EventKey": "tickets"}, "工单编号"),
         ({"MsgType": "event", "Event": "VIEW"}, ""),
         ({"MsgType": "text", "Content": ""}, phrases.EMPTY),
     ],
@@ -342,7 +342,7 @@ def test_what_people_paste_and_wechat_puts_into_a_text(run, text: str, said: str
         got = await one.say("o1", text)
         assert said in got and got
         if not said.startswith("【"):
-            assert "办件编号" not in got
+            assert "工单编号" not in got
 
     run(scenario)
 
@@ -597,7 +597,7 @@ def test_a_code_of_a_theme_and_one_that_nobody_knows(run) -> None:  # type: igno
 
 async def ticket(one: Account) -> str:
     """The number of the ticket that o1 makes."""
-    assert "办件编号" in await one.say("o1", "转人工")
+    assert "工单编号" in await one.say("o1", "转人工")
     await one.say("o1", "不用")
     with database.read() as session:
         number: str = session.scalars(select(Ticket.number)).one()

@@ -133,7 +133,7 @@ def test_a_follow_up_keeps_its_subject(citizen: Citizen) -> None:
 
 def test_no_agent_on_duty_makes_a_ticket(citizen: Citizen) -> None:
     reply = citizen.say("转人工")
-    assert reply["type"] == "ticket" and "没有人工坐席" in reply["text"]
+    assert reply["type"] == "ticket" and "没有工作人员在线" in reply["text"]
 
 
 def test_repeat_says_it_again(citizen: Citizen) -> None:

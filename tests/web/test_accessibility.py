@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,8 +17,11 @@ from tests.web.visitor import Visitor
 AXE = ROOT / "connectors" / "miniprogram" / "node_modules" / "axe-core" / "axe.min.js"
 WIDTHS = (320, 390, 1280)
 MODES = ("normal", "elder")
+SCHEMES = ("light", "dark")
+EACH_TIME = ((320, "elder", "light"), (1280, "normal", "dark"))
+"""The ends of the range; the rest in `make test-full`"""
 ELDER_FONT_PX = 24  # 18 pt
-ELDER_TARGET_PX = 48
+ELDER_TARGET_PX = 60
 
 # Everything that a finger aims at, except a link within a sentence.
 TARGETS = """
@@ -140,18 +144,16 @@ def violations(page: Page, mode: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("width", "mode"),
+    ("width", "mode", "scheme"),
     [
-        # The ends of the range each time, the rest in `make test-full`.
-        pytest.param(width, mode, marks=[] if (width, mode) in ((320, "elder"), (1280, "normal")) else pytest.mark.full)
-        for width in WIDTHS
-        for mode in MODES
+        pytest.param(*case, marks=[] if case in EACH_TIME else pytest.mark.full)
+        for case in itertools.product(WIDTHS, MODES, SCHEMES)
     ],
 )
 def test_every_page_is_accessible_and_fits(
-    visit: Callable[..., Visitor], history: dict[str, Any], width: int, mode: str
+    visit: Callable[..., Visitor], history: dict[str, Any], width: int, mode: str, scheme: str
 ) -> None:
-    visitor = visit(width=width, storage_state=history["storage"], bypass_csp=True)
+    visitor = visit(width=width, storage_state=history["storage"], bypass_csp=True, color_scheme=scheme)
     page = visitor.open()
     if mode == "elder":
         visitor.elder()
@@ -171,10 +173,13 @@ def test_every_page_is_accessible_and_fits(
     assert not faults, "\n".join(faults)
 
 
-def test_the_first_visit_is_accessible(visit: Callable[..., Visitor]) -> None:
-    visitor = visit(width=320, bypass_csp=True)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_first_visit_is_accessible(visit: Callable[..., Visitor], scheme: str) -> None:
+    visitor = visit(width=320, bypass_csp=True, color_scheme=scheme)
     page = visitor.open()
     expect(page.get_by_role("heading", name="您好")).to_be_visible()
+    background = page.evaluate("getComputedStyle(document.querySelector('.shell')).backgroundColor")
+    assert (sum(map(int, re.findall(r"\d+", background))) < 3 * 64) is (scheme == "dark"), background
     assert violations(page, "normal") == []
     visitor.elder()
     assert violations(page, "elder") == []

@@ -48,7 +48,9 @@ def test_the_answers_words_are_unchanged_its_figures_bold_and_its_numbers_dial(v
 
 def test_the_sample_notice_is_seen_once_and_goes_with_every_copy(visitor: Visitor) -> None:
     page = visitor.open()
-    page.evaluate("void (speechSynthesis.speak = (words) => (window.overheard = words.text))")
+    page.evaluate(
+        "void (speechSynthesis.speak = (words) => (window.overheard = (window.overheard ?? '') + words.text))"
+    )
     expect(visitor.ask("护照多少钱").get_by_text("示范知识")).to_be_visible()
     second = visitor.ask("身份证丢了咋补办")
     expect(second.get_by_text("示范知识")).to_be_hidden()
@@ -83,7 +85,8 @@ def test_a_basis_to_be_checked_says_so_where_it_stands(visitor: Visitor) -> None
 def test_where_a_wrong_answer_costs_a_likely_one_says_first_what_decides_also_aloud(visitor: Visitor) -> None:
     visitor.page.add_init_script(
         "const speak = SpeechSynthesis.prototype.speak;"
-        "SpeechSynthesis.prototype.speak = function (words) { window.overheard = words.text; speak.call(this, words) }"
+        "SpeechSynthesis.prototype.speak = function (words) {"
+        "  window.overheard = (window.overheard ?? '') + words.text; speak.call(this, words) }"
     )
     visitor.open()
     card = visitor.ask("注册资本")
@@ -94,7 +97,30 @@ def test_where_a_wrong_answer_costs_a_likely_one_says_first_what_decides_also_al
     card.get_by_role("button", name="朗读").click()
     title = card.get_by_role("heading").first.inner_text()
     aloud = visitor.page.evaluate("window.overheard")
-    assert aloud.startswith(f"您问的可能是：{title}。{decides.inner_text()}。")
+    assert aloud.startswith(f"您问的可能是：{title}{decides.inner_text()}")
+
+
+def test_a_likely_answer_with_nothing_else_to_offer_has_one_button(visitor: Visitor) -> None:
+    def alone(route: Route) -> None:
+        answer = route.fetch()
+        said = answer.json()
+        for message in said.get("messages", []):
+            message["replies"] = [
+                reply | {"others": []} if "others" in reply else reply for reply in message["replies"]
+            ]
+        route.fulfill(response=answer, json=said)
+
+    visitor.page.route("**/api/conversations/*/messages?*", alone)
+    visitor.open()
+    card = visitor.ask("注册资本")
+    expect(card.get_by_text("您问的可能是：")).to_be_visible()
+    expect(card.get_by_text("不是这个？", exact=True)).to_be_visible()
+    expect(card.get_by_text("您问的是：")).to_have_count(0)
+    neither = card.get_by_role("button", name="都不是")
+    expect(neither).to_have_count(1)
+    neither.click()
+    visitor.answered(1)
+    expect(neither).to_contain_text("您选的")
 
 
 def test_a_likely_answer_with_nothing_beside_it_asks_for_no_choice(visitor: Visitor) -> None:
@@ -131,6 +157,15 @@ def test_an_ambiguous_question_is_asked_back_and_a_choice_answers_it(visitor: Vi
     expect(option).to_be_disabled()
     expect(question.get_by_text("您选的")).to_have_count(1)
     expect(option).to_contain_text("您选的")
+
+
+def test_where_buttons_register_the_words_for_those_who_have_none_are_left_out(visitor: Visitor) -> None:
+    visitor.open()
+    card = visitor.ask("养宠物乌龟的市民补贴在哪里申请领取")
+    expect(card).to_contain_text("没有查到可靠的依据")
+    expect(card).not_to_contain_text("请回复")
+    expect(card.get_by_role("button", name="帮我登记")).to_be_visible()
+    expect(card.get_by_role("link", name="打12345")).to_be_visible()
 
 
 def test_a_reload_keeps_history_and_rating(visitor: Visitor) -> None:

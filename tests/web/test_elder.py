@@ -47,3 +47,13 @@ def test_elder_type_follows_the_systems(visitor: Visitor) -> None:
     usual = page.evaluate(size)
     visitor.system_font(140)
     assert page.evaluate(size) > usual >= 24
+
+
+def test_lines_stand_apart(visitor: Visitor) -> None:
+    page = visitor.open()
+    visitor.elder()
+    card = visitor.ask("身份证丢了咋补办")
+    spacing = "(one) => parseFloat(getComputedStyle(one).lineHeight) / parseFloat(getComputedStyle(one).fontSize)"
+    for part in (card.locator(".conclusion"), card.locator(".told-point").first, card.get_by_role("heading").first):
+        assert part.evaluate(spacing) >= 1.3
+    assert page.evaluate(f"({spacing})(document.querySelector('.composer textarea'))") >= 1.3

@@ -61,6 +61,17 @@ def test_what_the_page_names_is_there_for_good_and_compressed(client: TestClient
     assert len(sent) < len(client.get(scripts(client)[0]).content) / 2
 
 
+def test_the_worker_is_asked_for_anew_and_names_what_the_page_does(client: TestClient) -> None:
+    answer = client.get("/worker.js")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith(("text/javascript", "application/javascript"))
+    assert answer.headers["cache-control"] == "no-cache"
+    assert POLICY in answer.headers["content-security-policy"]
+    kept = re.findall(r'"(/[^"]*)"', answer.text)
+    assert {"/", *re.findall(r'(?:src|href)="(/[^"]+)"', client.get("/").text)} <= set(kept)
+    assert all(client.get(path).status_code == 200 for path in kept)
+
+
 def test_head_tells_what_get_would(client: TestClient) -> None:
     for path in ("/", scripts(client)[0]):
         answer = client.head(path, headers={"Accept-Encoding": "identity"})
@@ -101,3 +112,4 @@ def test_without_a_build_citizens_are_told_whom_to_call_and_the_engineer_what_to
     assert "make run" in answer.text
     assert POLICY in answer.headers["content-security-policy"]
     assert unbuilt.get("/assets/index.js").status_code == 404
+    assert unbuilt.get("/worker.js").status_code == 404

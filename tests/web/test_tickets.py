@@ -18,7 +18,7 @@ from tests.web.visitor import Visitor
 
 def look_up(visitor: Visitor, number: str, code: str) -> None:
     page = visitor.open("pages/tickets")
-    page.get_by_label("办件编号").fill(number)
+    page.get_by_label("工单编号").fill(number)
     page.get_by_label("查询码").fill(code)
     page.get_by_role("button", name="查询", exact=True).click()
 

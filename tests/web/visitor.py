@@ -125,7 +125,7 @@ class Visitor:
         """Ask what nobody can answer; gives number and query code of the ticket."""
         self.ask("养宠物乌龟的市民补贴在哪里申请领取")
         text = self.ask("帮我登记").inner_text()
-        number, code = re.search(r"办件编号：(\d{14})", text), re.search(r"查询码：(\d{8})", text)
+        number, code = re.search(r"工单编号：(\d{14})", text), re.search(r"查询码：(\d{8})", text)
         assert number and code, text
         return number[1], code[1]
 

@@ -18,6 +18,8 @@ export interface Line {
   turnId: string | null
   helpful: boolean | null
   status: 'sent' | 'sending' | 'failed'
+  /** Why it failed, for the citizen */
+  why?: string
 }
 
 interface Unsent {
@@ -30,15 +32,18 @@ export const talk = reactive({
   state: 'bot',
   loaded: false,
   offline: false,
+  /** The lines are those that the device kept from an earlier visit */
+  kept: false,
   /** A turn whose reply is still to come */
   awaiting: null as string | null,
   /** The gateway's word on a wait that will be long */
   notice: '',
-  problem: '',
 })
 
 export const busy = computed(() => talk.awaiting !== null || talk.lines.some((line) => line.status === 'sending'))
 
+/** Lines that the device keeps for a visit without network */
+const KEPT = 6
 const FAST_MS = 2_000
 const SLOW_MS = 15_000
 /** The conversation that `seen` counts in */
@@ -72,6 +77,10 @@ export function retry(id: string): void {
 /** Read the history, take up what was not sent, and follow the conversation until `unwatch`. */
 export async function watchConversation(): Promise<void> {
   watching = true
+  if (current() && !talk.lines.length) {
+    talk.lines = load<Line[]>('lines') ?? []
+    talk.kept = talk.lines.length > 0
+  }
   for (const { id, text } of load<Unsent[]>('unsent') ?? []) if (!find(id)) talk.lines.push(own(id, text, 'failed'))
   await catchUp()
   talk.loaded = true
@@ -158,7 +167,8 @@ export function forgetHere(): void {
 function reset(): void {
   followed = null
   const lines = talk.lines.filter((line) => line.status !== 'sent')
-  Object.assign(talk, { lines, state: 'bot', awaiting: null, notice: '', problem: '' })
+  Object.assign(talk, { lines, state: 'bot', awaiting: null, notice: '', kept: false })
+  keepLines()
 }
 
 function enqueue(id: string): void {
@@ -168,7 +178,7 @@ function enqueue(id: string): void {
 async function send(id: string): Promise<void> {
   const line = find(id)
   if (!line || line.status === 'sent') return
-  talk.problem = ''
+  line.why = ''
   const since = lost
   try {
     const turned = await authorised(({ id: conversation, token }) => {
@@ -188,7 +198,7 @@ async function send(id: string): Promise<void> {
   } catch (error) {
     line.status = 'failed'
     if (error instanceof ApiError && error.offline) talk.offline = true
-    else talk.problem = error instanceof ApiError ? error.message : '没有发出去，请重试'
+    else line.why = error instanceof ApiError ? error.message : '请重试'
   }
   keepUnsent()
   if (line.status === 'sent') await catchUp()
@@ -204,29 +214,36 @@ async function catchUp(): Promise<void> {
 async function fetchNew(): Promise<void> {
   const session = current()
   if (!session) return
-  if (session.id !== followed) {
-    followed = session.id
-    seen = 0
-    talk.lines = talk.lines.filter((line) => line.status !== 'sent') // the history brings what is sent
-  }
+  let fresh = session.id !== followed
   try {
     for (let more = true; more; ) {
       const since = lost
       const history = await call('get', '/api/conversations/{conversation_id}/messages', {
         path: { conversation_id: session.id },
-        query: { after: seen },
+        query: { after: fresh ? 0 : seen },
         token: session.token,
       })
+      if (fresh) begin(session.id)
+      fresh = false
       talk.state = history.state
       cameThrough(since)
       for (const message of history.messages) take(message)
       more = history.messages.length > 0 // a long history comes in pieces
     }
+    keepLines()
   } catch (error) {
     if (!(error instanceof ApiError)) throw error
     if (error.offline) talk.offline = true
     else if (error.lockedOut) await ended()
   }
+}
+
+/** From here on a conversation's history is what is shown. */
+function begin(id: string): void {
+  followed = id
+  seen = 0
+  talk.kept = false
+  talk.lines = talk.lines.filter((line) => line.status !== 'sent') // the history brings what is sent
 }
 
 /** In a mini-program the same citizen logs in again; in a browser the next message begins a new conversation. */
@@ -279,8 +296,8 @@ function schedule(): void {
 }
 
 function retryAll(): void {
-  if (talk.offline || talk.problem) return
-  for (const line of talk.lines) if (line.status === 'failed') retry(line.key)
+  if (talk.offline) return
+  for (const line of talk.lines) if (line.status === 'failed' && !line.why) retry(line.key) // refused ones when the citizen says so
 }
 
 function own(id: string, text: string, status: Line['status']): Line {
@@ -289,6 +306,11 @@ function own(id: string, text: string, status: Line['status']): Line {
 
 function find(id: string): Line | undefined {
   return talk.lines.find((line) => line.key === id)
+}
+
+function keepLines(): void {
+  const last = talk.lines.filter((line) => line.status === 'sent').slice(-KEPT)
+  save('lines', last.length ? last : null)
 }
 
 function keepUnsent(): void {

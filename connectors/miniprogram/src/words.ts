@@ -1,5 +1,6 @@
 // Dates and sources in the words that citizens read.
 import type { Answer, Source } from '@/api/client'
+import { apart } from '@/told'
 
 /** 2026-11-01 → 2026年11月1日 */
 export function day(date: string): string {
@@ -27,10 +28,26 @@ export function withoutReplies(text: string): { asked: string; words: string[] }
   return { asked: text.slice(0, found.index).replace(/[，；]$/, '。'), words: words.map((one) => one.slice(1, -1)) }
 }
 
+/** A text without the sentence that says how those register who have no buttons. */
+export function withoutOffer(text: string): string {
+  return text.replace(/[^。！？\n]*请回复“好”[^。！？\n]*[。！？]?/, '').trim()
+}
+
+/** A sentence that is read aloud, and which of the answer's it is (told.ts); none: it isn't one of them. */
+export interface Spoken {
+  words: string
+  told?: number
+}
+
 /** An answer read aloud. */
-export function spoken(answer: Answer): string {
-  const question = answer.certainty === 'likely' ? `您问的可能是：${answer.question}` : answer.question
-  return [question, conditionOf(answer), answer.text.trim(), answer.note].filter(Boolean).join('。')
+export function spoken(answer: Answer): Spoken[] {
+  const { conclusion, points } = apart(answer.text)
+  return [
+    { words: answer.certainty === 'likely' ? `您问的可能是：${answer.question}` : answer.question },
+    { words: conditionOf(answer) },
+    ...[conclusion, ...points].map((words, told) => ({ words, told })),
+    { words: answer.note ?? '' },
+  ].filter(({ words }) => words)
 }
 
 /** 《名称》（文号）第几条（待核） */

@@ -1,7 +1,7 @@
 // One HTTP request through uni-app, which is XMLHttpRequest in a browser and wx.request in WeChat.
 
 /** Where the gateway is: the same origin in a browser; a mini-program is built with its address. */
-const BASE: string = import.meta.env.VITE_API_BASE ?? ''
+export const BASE: string = import.meta.env.VITE_API_BASE ?? ''
 const TIMEOUT_MS = 30_000
 
 /** What went wrong, in words for the citizen.  `status` 0: there was no answer; sending again is safe. */

@@ -9,6 +9,7 @@ interface Recogniser {
   onerror: (event: { error: string }) => void
   start(): void
   stop(): void
+  abort(): void
 }
 type Browser = Window & { SpeechRecognition?: new () => Recogniser; webkitSpeechRecognition?: new () => Recogniser }
 
@@ -19,12 +20,16 @@ export function browserSpeech(): Speech {
   return {
     canSpeak: synthesis !== undefined,
     canListen: Recognition !== undefined,
-    speak(text, done) {
-      const words = new SpeechSynthesisUtterance(text)
-      words.lang = 'zh-CN'
-      words.rate = 0.9 // many listeners are old
-      words.onend = words.onerror = done
-      synthesis?.speak(words)
+    speak(sentences, at, done) {
+      sentences.forEach((sentence, index) => {
+        const words = new SpeechSynthesisUtterance(sentence)
+        words.lang = 'zh-CN'
+        words.rate = 0.9 // many listeners are old
+        words.onstart = () => at(index)
+        words.onerror = done
+        if (index === sentences.length - 1) words.onend = done
+        synthesis?.speak(words)
+      })
     },
     hush() {
       synthesis?.cancel()
@@ -35,12 +40,17 @@ export function browserSpeech(): Speech {
       recogniser.lang = 'zh-CN'
       recogniser.interimResults = false
       recogniser.onresult = (event) => heard(event.results[0][0].transcript)
-      recogniser.onerror = (event) => failed(event.error === 'not-allowed' ? '没有麦克风权限，请打字' : UNHEARD)
+      recogniser.onerror = ({ error }) => {
+        if (error !== 'aborted') failed(error === 'not-allowed' ? '没有麦克风权限，请打字' : UNHEARD)
+      }
       recogniser.onend = done
       recogniser.start()
     },
     stopListening() {
       recogniser?.stop()
+    },
+    dropListening() {
+      recogniser?.abort()
     },
   }
 }

@@ -8,7 +8,8 @@ import { wechatSpeech } from './wechat'
 // #endif
 import type { Speech } from './platform'
 
-const MUTE: Speech = { canSpeak: false, canListen: false, speak: () => {}, hush: () => {}, listen: () => {}, stopListening: () => {} }
+const nothing = () => {}
+const MUTE: Speech = { canSpeak: false, canListen: false, speak: nothing, hush: nothing, listen: nothing, stopListening: nothing, dropListening: nothing }
 
 let platform = MUTE
 // #ifdef H5
@@ -21,18 +22,27 @@ platform = wechatSpeech() ?? MUTE
 export const { canSpeak, canListen } = platform
 /** The key of what is being read aloud */
 export const speaking = ref<string | null>(null)
+/** Which of its sentences */
+export const sentence = ref(-1)
 export const listening = ref(false)
+let turn = 0
 
-export function speak(key: string, text: string): void {
+/** Reads sentences aloud. */
+export function speak(key: string, sentences: string[]): void {
   stop()
+  const mine = turn
   speaking.value = key
-  platform.speak(text, () => {
-    if (speaking.value === key) speaking.value = null
-  })
+  platform.speak(
+    sentences,
+    (index) => mine === turn && (sentence.value = index),
+    () => mine === turn && stop(),
+  )
 }
 
 export function stop(): void {
+  turn += 1
   speaking.value = null
+  sentence.value = -1
   platform.hush()
 }
 
@@ -44,4 +54,9 @@ export function listen(heard: (text: string) => void, failed: (why: string) => v
 
 export function stopListening(): void {
   platform.stopListening()
+}
+
+/** Stops listening; what was said is not written. */
+export function dropListening(): void {
+  platform.dropListening()
 }

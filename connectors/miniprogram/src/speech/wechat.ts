@@ -23,7 +23,9 @@ export function wechatSpeech(): Speech | null {
   const manager = plugin.getRecordRecognitionManager()
   let player: UniApp.InnerAudioContext | null = null
   let reading = 0
+  let dropped = false
 
+  /** Reads one sentence, piece by piece. */
   function read(text: string, turn: number, done: () => void): void {
     if (!text || turn !== reading) return done()
     plugin.textToSpeech({
@@ -45,9 +47,15 @@ export function wechatSpeech(): Speech | null {
   return {
     canSpeak: true,
     canListen: true,
-    speak(text, done) {
-      reading += 1
-      read(text, reading, done)
+    speak(sentences, at, done) {
+      const turn = (reading += 1)
+      const next = (index: number): void => {
+        const sentence = sentences[index]
+        if (sentence === undefined || turn !== reading) return done()
+        at(index)
+        read(sentence, turn, () => next(index + 1))
+      }
+      next(0)
     },
     hush() {
       reading += 1
@@ -55,9 +63,10 @@ export function wechatSpeech(): Speech | null {
       player = null
     },
     listen(heard, failed, done) {
+      dropped = false
       manager.onStop = ({ result }) => {
-        if (result) heard(result)
-        else failed(UNHEARD)
+        if (result && !dropped) heard(result)
+        else if (!dropped) failed(UNHEARD)
         done()
       }
       manager.onError = () => {
@@ -67,6 +76,10 @@ export function wechatSpeech(): Speech | null {
       manager.start({ lang: 'zh_CN', duration: 30_000 })
     },
     stopListening() {
+      manager.stop()
+    },
+    dropListening() {
+      dropped = true
       manager.stop()
     },
   }
