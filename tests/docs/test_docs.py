@@ -22,7 +22,7 @@ from connectors import metrics
 from connectors.gateway import app, errors
 from connectors.terminal import cli
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "README.en.md", *sorted((ROOT / "docs").rglob("*.md"))]
 OPERATIONS = ROOT / "docs" / "operations.zh.md"
 API = ROOT / "docs" / "api.md"
 
