@@ -147,6 +147,13 @@ class Settings(BaseSettings):
         default=15, ge=1, le=720, description="坐席和管理页面多少分钟没有操作就锁上，要重新输入密码。"
     )
 
+    oidc_issuer: str = Field(
+        default="", description="统一身份认证（OpenID Connect）的签发者地址。留空只用工号和密码登录。"
+    )
+    oidc_client_id: str = Field(default="", description="在统一身份认证登记的客户端编号。")
+    oidc_client_secret: SecretStr = Field(default=SecretStr(""), description="在统一身份认证登记的客户端密钥。")
+    oidc_claim: str = Field(default="preferred_username", min_length=1, description="统一身份认证返回的哪一项是工号。")
+
     retention_days: int = Field(default=180, ge=1, description="会话原文保留天数，过期后清除。")
     job_days: int = Field(default=90, ge=1, description="后台任务结束以后，记录保留多少天。")
     backup_time: str = Field(
@@ -170,6 +177,11 @@ class Settings(BaseSettings):
                 raise ValueError("生产环境必须设置 YIHAODA_SECRET_KEYS。")
             if self.security_log_days < 180:
                 raise ValueError("生产环境的安全日志至少保留 180 天，请改 YIHAODA_SECURITY_LOG_DAYS。")
+        if self.oidc_issuer:
+            for name in ("oidc_client_id", "oidc_client_secret"):
+                given = getattr(self, name)
+                if not (given.get_secret_value() if isinstance(given, SecretStr) else given):
+                    raise ValueError(f"接统一身份认证必须设置 YIHAODA_{name.upper()}。")
         if self.wechat_app_id:
             for name in ("wechat_app_secret", "wechat_token"):
                 if not getattr(self, name).get_secret_value():

@@ -49,6 +49,19 @@ class Me(BaseModel):
     city: str
 
 
+class Ways(BaseModel):
+    """How one may sign in here."""
+
+    single_sign_on: str | None
+    """Where the city's own identity provider is reached from; null: there is none"""
+
+
+@router.get("/ways")
+def ways(settings: TheSettings) -> Ways:
+    """How one may sign in here."""
+    return Ways(single_sign_on="/auth/oidc/sign-in" if settings.oidc_issuer else None)
+
+
 class SigningIn(Body):
     """Who, and what proves it."""
 

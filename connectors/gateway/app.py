@@ -21,7 +21,7 @@ from bot.private import keep_private
 from bot.settings import get_settings
 from connectors.citizens import conversations
 from connectors.console import account as own_account
-from connectors.console import administration
+from connectors.console import administration, single_sign_on
 from connectors.console import jobs as job_routes
 from connectors.desk import conversations as desk_conversations
 from connectors.desk import duty_phone, live, work
@@ -223,6 +223,7 @@ def create_app() -> FastAPI:
     app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)(pages.index)
     app.add_route("/worker.js", pages.worker)
     app.add_route("/api/docs", pages.documentation)
+    app.mount(single_sign_on.PATH, single_sign_on.application(settings))
     for path, files in pages.mounts().items():
         app.mount(path, files)
     app.add_middleware(SameOrigin, settings=settings)

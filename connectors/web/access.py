@@ -78,6 +78,7 @@ ACCESS: Mapping[str, Rule | None] = {
     "PUT /api/tickets/{number}/contact": EVERYONE,
     "POST /api/tickets/{number}/withdrawal": EVERYONE,
     "POST /api/tickets/{number}/rating": EVERYONE,
+    "GET /api/auth/ways": EVERYONE,
     "POST /api/auth/sign-in": EVERYONE,
     "POST /api/auth/unlock": EVERYONE,
     # One's own account.
