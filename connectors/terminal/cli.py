@@ -267,22 +267,60 @@ def _ask_wechat(path: str, body: dict[str, Any]) -> dict[str, Any]:
     return asyncio.run(ask())
 
 
+@tickets_app.command("list")
+def list_tickets(
+    state: Annotated[str, typer.Option(help="open 待办的，done 办完的，all 全部，或者一个状态的名字")] = "open",
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="最多看多少张")] = 20,
+) -> None:
+    """列出工单：待办的最急的在前，其余新的在前；个人信息打码。"""
+    from bot.clock import SHANGHAI, utcnow
+
+    database.migrate()
+    now = utcnow()
+    with database.read() as session:
+        found, total = board.find(session, board.Wanted(state=state), now, limit=limit)
+        names = people.names(session, [one.claimed_by for one in found])
+    if not found:
+        out.print("没有这样的工单。")
+        return
+    table = Table("工单编号", "类型", "状态", "期限", Column("内容", ratio=1), "单位、经办")
+    for one in found:
+        card = board.card(one, now)
+        due = f"{one.due_at.astimezone(SHANGHAI):%m-%d}{f' {card}' if card else ''}"
+        who = "、".join(filter(None, (one.department, names.get(one.claimed_by or ""))))
+        table.add_row(one.number, one.kind, one.state, due, Text(one.masked[:40]), who)
+    out.print(table)
+    out.print(f"共 {total} 张。看一张：./yihaoda ticket show 工单编号", highlight=False)
+
+
 @tickets_app.command("show")
 def show_ticket(
     number: Annotated[str, typer.Argument(help="工单编号")],
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON")] = False,
 ) -> None:
-    """查看一张工单（在服务器本机上，无需查询码）。"""
+    """查看一张工单的内容和经过（在服务器本机上，无需查询码）；个人信息打码。"""
+    from bot.clock import SHANGHAI
+    from bot.masking import mask, mask_phone
+
     database.migrate()
     with database.read() as session:
         ticket = session.get(Ticket, number)
         if ticket is None:
             raise _Failure(f"没有这张工单：{number}")
         reply = status_reply(ticket)
+        names = people.names(session, [event.actor for event in ticket.events])
+        events = [(one.at.astimezone(SHANGHAI), names[one.actor], one.action, one.note) for one in ticket.events]
     if as_json:
         print(reply.model_dump_json(indent=2))
-    else:
-        show(out, reply)
+        return
+    show(out, reply)
+    out.print(Text.assemble(("内容：", "bold"), ticket.masked))
+    if ticket.phone:
+        out.print(Text.assemble(("电话：", "bold"), mask_phone(ticket.phone)))
+    for line in ticket.transcript[-6:]:
+        out.print(Text(f"  {'市民' if line['sender'] == 'citizen' else '助手'}：{line['text']}", style="dim"))
+    for at, who, action, note in events:
+        out.print(Text(f"{at:%Y-%m-%d %H:%M}　{who}　{action}　{mask(note)}"))
 
 
 @tickets_app.command("forget")

@@ -17,7 +17,6 @@ from bot.settings import Settings, get_settings
 from index.knowledge_files import check, documents, exporting, importing, reading, rows, secrecy, tables, verify
 from index.knowledge_files.office_files import shown_name
 from index.versions import build, store
-from training.fit import calibration_for
 
 kb = typer.Typer(help="知识库：导入、导出、检查。", no_args_is_help=True)
 index = typer.Typer(help="索引版本：构建、列出、发布、退回。", no_args_is_help=True)
@@ -349,6 +348,8 @@ def build_(
     publish: Annotated[bool, typer.Option("--publish", help="构建并检查无误后立即启用")] = False,
 ) -> None:
     """由数据库里的知识构建一个新的索引版本。"""
+    from training.fit import calibration_for  # a second of imports that no other command needs
+
     settings = get_settings()
     database.migrate()
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())

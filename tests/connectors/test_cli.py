@@ -13,7 +13,7 @@ import structlog
 from conftest import forget
 from cryptography.fernet import Fernet
 from samples import fill
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from bot import conversations, crypto, database, knowledge
 from bot.clock import utcnow
@@ -21,10 +21,12 @@ from bot.models.housekeeping import AuditEntry
 from bot.models.knowledge import QA
 from bot.replies import TextReply
 from bot.settings import Settings, get_settings
+from bot.tickets import moves
 from connectors.run.background import free_ports
 from connectors.terminal.cli import main
 from connectors.turns.rasa_client import neutral
 from index.versions import store
+from tests.bot.test_tickets import stored
 from training.bench import Serving
 from training.study.fusion import Fusion
 
@@ -419,3 +421,48 @@ def test_an_old_word_file_is_refused_with_the_way_to_convert_it(run, tmp_path: P
     (tmp_path / "办法.doc").write_bytes(b"\xd0\xcf\x11\xe0")
     code, _, err = run("kb", "import", str(tmp_path / "办法.doc"))
     assert code == 1 and "另存为" in err and ".docx" in err
+
+
+# --- tickets, accounts, the audit log --------------------------------------------------------------------------------
+
+
+def test_tickets_are_listed_and_shown_with_what_is_in_them(run) -> None:  # type: ignore[no-untyped-def]
+    assert run("ticket", "list")[:2] == (0, "没有这样的工单。\n")
+    number = stored(phone="13812345678", subject="小区路灯坏了，我的电话13812345678")
+    with database.write() as session:
+        moves.assign(session, number, "城管局", "命令行")
+    code, out, _ = run("ticket", "list")
+    assert code == 0 and number in out and "路灯坏了" in out and "城管局" in out and "共 1 张" in out
+    code, out, _ = run("ticket", "show", number)
+    assert (
+        code == 0
+        and "路灯坏了" in out
+        and "138****5678" in out
+        and "已转城管局办理" in out
+        and "13812345678" not in out
+    )
+    assert run("ticket", "list", "--state", "没有")[0] == 1
+    code, out, _ = run("ticket", "forget", "138 1234 5678")
+    assert code == 0 and number in out and run("ticket", "forget", "123")[0] == 1
+    assert "电话：" not in run("ticket", "show", number)[1]
+
+
+def test_the_first_account_is_made_here_and_mended_here(run) -> None:  # type: ignore[no-untyped-def]
+    assert "还没有账号" in run("user", "list")[1]
+    code, out, _ = run("user", "create", "1001", "--name", "王芳", "--role", "admin", "--role", "agent")
+    assert code == 0 and "坐席、管理员" in out
+    password = re.search(r"密码：(\S+)", out)
+    assert password and len(password[1]) == 19
+    assert run("user", "create", "1001", "--name", "王芳", "--role", "admin")[0] == 1
+    assert run("user", "create", "1002", "--name", "王芳", "--role", "boss")[0] == 1
+    assert "1001" in run("user", "list")[1]
+    again = run("user", "reset", "1001")
+    assert again[0] == 0 and password[1] not in again[1]
+    assert run("user", "reset", "1001", "--second-factor")[0] == 0 and run("user", "reset", "9")[0] == 1
+    code, out, _ = run("audit", "verify")
+    assert code == 0 and "3 条全部完好" in out
+    with database.write() as session:
+        session.execute(text("DROP TRIGGER audit_no_update"))
+        session.execute(text("UPDATE audit SET actor = '别人' WHERE id = 2"))
+    code, _, err = run("audit", "verify")
+    assert code == 1 and "第 2 条起对不上" in err
