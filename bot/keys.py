@@ -20,7 +20,7 @@ from bot.crypto import Cipher
 from bot.errors import InvalidInput, StoreBusy
 from bot.models.base import Base, as_it_rests, secret_columns
 from bot.models.housekeeping import AuditEntry
-from bot.models.tickets import phone_index
+from bot.models.tickets import phone_index, words_index
 from bot.settings import Settings
 
 _BATCH = 200
@@ -197,8 +197,10 @@ def _write(raw: Table, changes: list[tuple[Any, str, str]]) -> int:
         for row, name, token in changes:
             same = [column == row[column.name] for column in raw.primary_key.columns]
             renewed = {name: token}
-            if (raw.name, name) == ("tickets", "phone"):  # its blind index has a key of its own that goes with it
+            if (raw.name, name) == ("tickets", "phone"):  # blind indexes have keys of their own that go with it
                 renewed["phone_index"] = phone_index(json.loads(crypto.get_cipher().decrypt(token)))
+            if (raw.name, name) == ("tickets", "subject"):
+                renewed["words"] = words_index(json.loads(crypto.get_cipher().decrypt(token)))
             result: Any = session.execute(update(raw).where(and_(*same), raw.c[name] == row[name]).values(renewed))
             done += result.rowcount
     return done

@@ -24,6 +24,29 @@ def phone_index(phone: str) -> str:
     return get_cipher().blind(digits_of(phone))[0]
 
 
+def words_index(subject: str) -> str:
+    """What ``Ticket.words`` holds: the pairs of characters of the masked subject, each by its blind index, in no order.
+
+    Whoever reads the column learns how many there are, and which tickets share some; not what they say.
+    """
+    return " ".join(sorted({blind_pair(pair)[0] for run in runs_of(mask(subject)) for pair in pairs_of(run)}))
+
+
+def runs_of(text: str) -> list[str]:
+    """Runs of letters, figures and Chinese characters, in one width and case."""
+    return re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", text.encode("utf-8", "ignore").decode("utf-8")).lower())
+
+
+def pairs_of(run: str) -> list[str]:
+    """Of neighbouring characters; each character alone too, so that one can be looked for."""
+    return [*run, *(run[place : place + 2] for place in range(len(run) - 1))]
+
+
+def blind_pair(pair: str) -> tuple[str, ...]:
+    """Under each key, the newest first: short, since many must fit; by chance one in 100,000 is another's."""
+    return tuple(index[:8] for index in get_cipher().blind(f"pair {pair}"))
+
+
 def digits_of(phone: str) -> str:
     """The number as one dials it: 0731-8888 6666 and 073188886666 are the same."""
     return re.sub(r"\D", "", unicodedata.normalize("NFKC", phone))
@@ -48,8 +71,8 @@ class Ticket(Base):
     phone: Mapped[Any] = mapped_column(Secret, nullable=True)
     phone_index: Mapped[str | None] = mapped_column(String(64), index=True)
     """Finds the tickets of one phone without reading any (``Cipher.blind`` of its digits)"""
-    masked: Mapped[str] = mapped_column(Text, default="")
-    """The subject without personal data, to search in"""
+    words: Mapped[str] = mapped_column(Text, default="")
+    """Finds tickets by words of the subject without reading any (``words_index``)"""
     department: Mapped[str | None] = mapped_column(Text)
     state: Mapped[str] = mapped_column(String(8), index=True)
     claimed_by: Mapped[str | None] = mapped_column(Text)
@@ -65,7 +88,7 @@ class Ticket(Base):
     @validates("phone", "subject")
     def _derive(self, key: str, value: str | None) -> str | None:
         if key == "subject":
-            self.masked = mask(value or "")
+            self.words = words_index(value or "")
         else:
             self.phone_index = phone_index(value) if value else None
         return value

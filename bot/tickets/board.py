@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Select, func, or_, select, union
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, union
 from sqlalchemy.orm import Session
 
 from bot import guards, working_days
@@ -16,7 +16,7 @@ from bot.crypto import get_cipher
 from bot.errors import InvalidInput, NotFound
 from bot.masking import mask
 from bot.models.people import Person
-from bot.models.tickets import Ticket, digits_of
+from bot.models.tickets import Ticket, blind_pair, digits_of, pairs_of, runs_of
 from bot.tickets.moves import MOVES, OPEN, SYSTEM, note_event
 
 _WORDS = 8
@@ -101,8 +101,18 @@ def _conditions(wanted: Wanted, now: datetime) -> list[ColumnElement[bool]]:
         found.append(Ticket.number.startswith(wanted.number, autoescape=True))
     if wanted.phone:
         found.append(Ticket.phone_index.in_(get_cipher().blind(digits_of(wanted.phone))))
-    found += [Ticket.masked.contains(word, autoescape=True) for word in wanted.text.split()[:_WORDS]]
+    if wanted.text.strip():
+        found.append(_worded(wanted.text))
     return found
+
+
+def _worded(text: str) -> ColumnElement[bool]:
+    """All words are in the subject: every pair of their characters is, under one and the same key."""
+    runs = runs_of(text)[:_WORDS]
+    pairs = [blind_pair(pair) for run in runs for pair in (pairs_of(run)[len(run) :] or [run])]
+    if not pairs:
+        return false()
+    return or_(*(and_(*(Ticket.words.contains(index) for index in of_a_key)) for of_a_key in zip(*pairs, strict=True)))
 
 
 def same_caller(session: Session, ticket: Ticket) -> int:

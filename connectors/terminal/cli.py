@@ -274,6 +274,7 @@ def list_tickets(
 ) -> None:
     """列出工单：待办的最急的在前，其余新的在前；个人信息打码。"""
     from bot.clock import SHANGHAI, utcnow
+    from bot.masking import mask
 
     database.migrate()
     now = utcnow()
@@ -288,7 +289,7 @@ def list_tickets(
         card = board.card(one, now)
         due = f"{one.due_at.astimezone(SHANGHAI):%m-%d}{f' {card}' if card else ''}"
         who = "、".join(filter(None, (one.department, names.get(one.claimed_by or ""))))
-        table.add_row(one.number, one.kind, one.state, due, Text(one.masked[:40]), who)
+        table.add_row(one.number, one.kind, one.state, due, Text(mask(one.subject)[:40]), who)
     out.print(table)
     out.print(f"共 {total} 张。看一张：./yihaoda ticket show 工单编号", highlight=False)
 
@@ -314,7 +315,7 @@ def show_ticket(
         print(reply.model_dump_json(indent=2))
         return
     show(out, reply)
-    out.print(Text.assemble(("内容：", "bold"), ticket.masked))
+    out.print(Text.assemble(("内容：", "bold"), mask(ticket.subject)))
     if ticket.phone:
         out.print(Text.assemble(("电话：", "bold"), mask_phone(ticket.phone)))
     for line in ticket.transcript[-6:]:

@@ -58,6 +58,8 @@ ACCESS: Mapping[str, Rule | None] = {
     "POST /wechat/miniprogram": EVERYONE,
     "POST /api/login/miniprogram": EVERYONE,
     "GET /api/site": EVERYONE,
+    "GET /api/seal": EVERYONE,
+    "GET /api/matters": EVERYONE,
     "GET /api/themes": EVERYONE,
     "GET /api/themes/{theme}": EVERYONE,
     "GET /api/regions": EVERYONE,

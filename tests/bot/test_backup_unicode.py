@@ -86,6 +86,8 @@ def rows(draw: Callable[..., Any], nul: bool) -> Rows:
                     row[column.name] = f"{secrets.token_hex(4)}{row[column.name] or ''}"[: column.type.length]
         if table.name == "audit" or ("id" in table.columns and isinstance(table.columns["id"].type, Integer)):
             row["id"] = secrets.randbelow(2**31)
+        if table.name == "audit_chain":
+            row["entry"] = secrets.randbelow(2**31)
         if table.name == "calendar_days":
             row["day"] = date.fromordinal(1 + secrets.randbelow(3_000_000))
         made[table.name] = row
@@ -142,8 +144,20 @@ def comes_back(here: Settings, folder: Path, elsewhere: Callable[[], None]) -> N
     before = content()
     elsewhere()
     assert backup.restore(get_settings(), archive).rows == written.rows
-    assert content() == before
+    assert content() == without_the_workers_memory(before)
     assert sum(map(len, before.values())) == sum(written.rows.values())
+
+
+def without_the_workers_memory(tables: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """What a restore leaves of it: no worker, and jobs that begin with their first step."""
+    names = [column.name for column in Base.metadata.tables["jobs"].columns]
+    rows = []
+    for row in tables["jobs"]:
+        named = dict(zip(names, row, strict=True))
+        if named["run"] is not None:
+            named |= {"run": None, "owner": None, "step": 0}
+        rows.append(tuple(named.values()))
+    return tables | {"jobs": sorted(rows, key=repr), "job_workers": []}
 
 
 @pytest.fixture

@@ -137,6 +137,7 @@ def test_the_site_says_whose_it_is(http: TestClient) -> None:
         "region": {"code": CHANGSHA, "name": "湖南省长沙市"},
         "retention_days": 180,
         "hotline": "12345",
+        "seal": None,
         "wechat_templates": ["tpl-1"],
         "version": "0.1.0",
     }

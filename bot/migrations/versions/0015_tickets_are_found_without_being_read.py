@@ -8,8 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from bot.crypto import CannotDecrypt, get_cipher
-from bot.masking import mask
-from bot.models.tickets import phone_index
+from bot.models.tickets import phone_index, words_index
 
 revision = "0015"
 down_revision = "0014"
@@ -20,10 +19,10 @@ depends_on = None
 def upgrade() -> None:
     """Tickets are found without being read"""
     op.add_column("tickets", sa.Column("phone_index", sa.String(length=64), nullable=True))
-    op.add_column("tickets", sa.Column("masked", sa.Text(), nullable=False, server_default=""))
+    op.add_column("tickets", sa.Column("words", sa.Text(), nullable=False, server_default=""))
     op.create_index(op.f("ix_tickets_phone_index"), "tickets", ["phone_index"])
     tickets = sa.table(
-        "tickets", *(sa.column(name, sa.Text()) for name in ("number", "phone", "subject", "phone_index", "masked"))
+        "tickets", *(sa.column(name, sa.Text()) for name in ("number", "phone", "subject", "phone_index", "words"))
     )
     connection = op.get_bind()
     after = ""
@@ -35,7 +34,7 @@ def upgrade() -> None:
             connection.execute(
                 sa.update(tickets)
                 .where(tickets.c.number == row.number)
-                .values(phone_index=phone_index(phone) if phone else None, masked=mask(subject or ""))
+                .values(phone_index=phone_index(phone) if phone else None, words=words_index(subject or ""))
             )
         if len(rows) < 500:
             return
@@ -53,5 +52,5 @@ def _opened(stored: str | None) -> str | None:
 def downgrade() -> None:
     """Without it"""
     op.drop_index(op.f("ix_tickets_phone_index"), table_name="tickets")
-    op.drop_column("tickets", "masked")
+    op.drop_column("tickets", "words")
     op.drop_column("tickets", "phone_index")
