@@ -58,11 +58,11 @@ class Checkout:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.folder = root / client.FOLDER
+        self.folder = root / client.Citizens.FOLDER
         self.said: list[str] = []
 
     def client(self, *steps: str) -> client.Client:
-        return client.Client(self.root, steps, self.said.append)
+        return client.Citizens(self.root, steps, self.said.append)
 
     def build(self, *steps: str, **settings: str) -> None:
         one = self.client(*steps)
