@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from playwright.sync_api import Browser, Page, expect
 
+from bot.accounts import second_factor
+from bot.clock import utcnow
 from connectors.web.access import SESSION
 from tests.web.visitor import Visitor
 
@@ -37,7 +40,8 @@ class Colleague(Visitor):
         return self.page
 
     def settled(self) -> None:
-        """Until nothing is grey any more."""
+        """Until the page is there, and nothing on it is grey any more."""
+        expect(self.page.locator("main h1, main .empty").first).to_be_attached()
         expect(self.page.locator(".skeleton")).to_have_count(0)
 
     def sign_in(self, number: str, password: str) -> Page:
@@ -52,3 +56,8 @@ class Colleague(Visitor):
         """One key after the other."""
         for key in keys:
             self.page.keyboard.press(key)
+
+
+def code_for(secret: str, later: int = 0) -> str:
+    """What an authenticator app shows for this secret, now or so many steps later."""
+    return second_factor.code_at(secret, utcnow() + timedelta(seconds=later * second_factor.STEP_S))

@@ -105,7 +105,9 @@ def conversation(*lines: str, state: str = "waiting", agent: str | None = None, 
         turns.settle(turn, outcome)
     if state != "bot":
         with database.write() as session:
-            conversations.move(session, conversations.lock(session, id_), "waiting", "市民", "conversation.handover")
+            conversations.move(
+                session, conversations.lock(session, id_), "waiting", "市民", "conversation.ask_for_human"
+            )
     if state in ("human", "closed"):
         with database.write() as session:
             desk.claim(session, id_, agent or "1002")

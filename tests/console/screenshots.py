@@ -24,7 +24,7 @@ def row(page: Page, number: int = 0) -> None:
 
 
 def conversation(page: Page) -> None:
-    page.locator("[data-row]").filter(has_text="险情").click()
+    row(page)
     expect(page.get_by_role("log")).to_be_visible()
 
 

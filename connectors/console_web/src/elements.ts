@@ -26,5 +26,5 @@ export function install(app: App) {
 
 /** Say that something was done, or what went wrong. */
 export function say(message: string, wrong = false) {
-  ElMessage({ message, type: wrong ? 'error' : 'info', duration: wrong ? 6000 : 2500, grouping: true, plain: true })
+  ElMessage({ message, type: wrong ? 'error' : 'info', duration: wrong ? 6000 : 2500, grouping: true, plain: true, offset: 80 })
 }

@@ -27,6 +27,20 @@ export function inField(target: EventTarget | null): boolean {
   return target instanceof HTMLInputElement && !['checkbox', 'radio', 'button', 'submit'].includes(target.type)
 }
 
+const LEADER_MS = 1000
+let led: KeyboardEvent | undefined
+let leader = -LEADER_MS
+// The key after "g" says where to go, and nothing else: "g c" must not also take the ticket that one is looking at.
+addEventListener(
+  'keydown',
+  (event) => {
+    if (composing(event) || inField(event.target) || ['Shift', 'Control', 'Alt', 'Meta'].includes(event.key)) return
+    led = event.timeStamp - leader < LEADER_MS ? event : undefined
+    leader = !led && event.key.toLowerCase() === 'g' ? event.timeStamp : -LEADER_MS
+  },
+  { capture: true },
+)
+
 /** While the component is there, these keys work; under a dialog none but the dialog's own do. */
 export function useKeys(group: string, shortcuts: Shortcut[], options: { inDialog?: boolean } = {}) {
   const id = Symbol(group)
@@ -35,6 +49,7 @@ export function useKeys(group: string, shortcuts: Shortcut[], options: { inDialo
       keys,
       (event: KeyboardEvent) => {
         if (!typing && inField(event.target)) return
+        if (led === event && !keys.includes(' ')) return
         event.preventDefault()
         run(event)
       },
@@ -54,12 +69,12 @@ export function useKeys(group: string, shortcuts: Shortcut[], options: { inDialo
   })
 }
 
-const NAMES: Record<string, string> = { Control: 'Ctrl', ArrowDown: '↓', ArrowUp: '↑', Escape: 'Esc', Enter: '回车' }
+const NAMES: Record<string, string> = { Control: 'Ctrl', ArrowDown: '↓', ArrowUp: '↑', Escape: 'Esc', Enter: '回车', BracketLeft: '[', BracketRight: ']' }
 
 /** "Control+Enter" → [["Ctrl", "回车"]], "g t" → [["G"], ["T"]] */
 export function shown(keys: string): string[][] {
   return keys
-    .replace('Shift+?', '?')
+    .replace('[Shift]+', '')
     .split(' ')
     .map((press) => press.split('+').map((key) => NAMES[key] ?? (key.length === 1 ? key.toUpperCase() : key)))
 }

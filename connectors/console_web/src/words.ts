@@ -126,6 +126,8 @@ const ACTIONS: Record<string, string> = {
   'service_account.create': '新建密钥',
   'service_account.revoke': '吊销密钥',
   'ticket.查看': '查看个人信息',
+  'conversation.ask_for_human': '转人工',
+  'conversation.reopen': '重新开始会话',
   'conversation.claim': '接入会话',
   'conversation.close': '结束会话',
   'conversation.erase': '删除会话',
@@ -137,3 +139,38 @@ const ACTIONS: Record<string, string> = {
   'knowledge.import': '导入知识',
 }
 export const action = (name: string) => ACTIONS[name] ?? name.replace(/^ticket\./, '工单')
+
+const FIELDS: Record<string, string> = {
+  state: '现在',
+  before: '原来',
+  device: '设备',
+  until: '到',
+  reason: '原因',
+  named: '姓名',
+  name: '姓名',
+  roles: '角色',
+  scopes: '权限',
+  active: '在用',
+  department: '单位',
+  region: '地区',
+  kind: '类型',
+  factor: '哪一道',
+  by: '由谁确认',
+  by_actor: '谁',
+  by_action: '动作',
+  by_subject: '对象',
+  version: '版本',
+}
+/** What a field of an audit entry is called. */
+export const field = (name: string) => FIELDS[name] ?? name
+
+/** A value of an audit entry, in words where there are any. */
+export function said(value: unknown): string {
+  if (value === null || value === undefined || value === '') return '—'
+  if (Array.isArray(value)) return value.map(said).join('、')
+  if (typeof value === 'boolean') return value ? '是' : '否'
+  if (typeof value === 'object') return JSON.stringify(value)
+  const text = String(value)
+  if (/^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)$/.test(text)) return exactly(text)
+  return CONVERSATION_STATES[text] ?? ROLES[text] ?? SCOPES[text] ?? text
+}
