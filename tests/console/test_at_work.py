@@ -95,6 +95,7 @@ def test_after_a_drop_with_300_events_the_page_is_as_if_loaded_anew(come: Come, 
 
     page.route_web_socket(re.compile("/api/desk/events"), follow)
     colleague.at("/tickets?state=all")
+    page.wait_for_timeout(1000)  # what it reads once more when it is connected for the first time has come
     before = shown(page)
     cut = True
     open_sockets[-1].close(code=1001)

@@ -90,6 +90,7 @@ def test_a_locked_page_goes_on_where_it_was(come: Come, stack: Stack) -> None:
         waiting = conversation("想问一下居住证", "转人工")
     agent = come("1901")
     page = agent.at(f"/conversations/{waiting}")
+    expect(page.get_by_role("button", name="接入")).to_be_visible()
     agent.press("c")
     words = page.get_by_role("textbox", name="回复市民")
     words.fill("请您稍等，我查一下。")

@@ -1,9 +1,8 @@
 // Those of Element Plus that the console uses, each with its styles; nothing else of it goes into the build.
-import { ElAutocomplete, ElButton, ElCheckbox, ElCheckboxGroup, ElInput, ElMessage, ElOption, ElRadioButton, ElRadioGroup, ElSelect, ElSwitch } from 'element-plus'
+import { ElButton, ElCheckbox, ElCheckboxGroup, ElInput, ElMessage, ElOption, ElRadioButton, ElRadioGroup, ElSelect, ElSwitch } from 'element-plus'
 import type { App } from 'vue'
 import 'element-plus/theme-chalk/base.css'
 import 'element-plus/theme-chalk/dark/css-vars.css'
-import 'element-plus/theme-chalk/el-autocomplete.css'
 import 'element-plus/theme-chalk/el-button.css'
 import 'element-plus/theme-chalk/el-checkbox.css'
 import 'element-plus/theme-chalk/el-checkbox-group.css'
@@ -18,7 +17,7 @@ import 'element-plus/theme-chalk/el-select.css'
 import 'element-plus/theme-chalk/el-switch.css'
 import 'element-plus/theme-chalk/el-tag.css'
 
-const USED = [ElAutocomplete, ElButton, ElCheckbox, ElCheckboxGroup, ElInput, ElOption, ElRadioButton, ElRadioGroup, ElSelect, ElSwitch]
+const USED = [ElButton, ElCheckbox, ElCheckboxGroup, ElInput, ElOption, ElRadioButton, ElRadioGroup, ElSelect, ElSwitch]
 
 export function install(app: App) {
   for (const one of USED) app.component(one.name as string, one)

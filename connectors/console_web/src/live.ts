@@ -34,13 +34,16 @@ const TOUCHES: Record<string, (subject: string) => (readonly unknown[])[]> = {
 export const useLive = defineStore('live', () => {
   const person = usePerson()
   const connected = ref(false)
-  const heard = ref(Date.now())
+  const heard = ref(0)
   /** A sentence where it can't be connected for a reason that somebody can do something about. */
   const trouble = ref('')
   const said = computed(() => {
     if (connected.value) return '已连接'
-    return trouble.value || `重连中，数据截至 ${clock(new Date(heard.value))}`
+    return trouble.value || (heard.value ? `重连中，数据截至 ${clock(new Date(heard.value))}` : '连接中')
   })
+
+  /** Whether it was connected, and is no more. */
+  const cut = computed(() => !connected.value && (heard.value > 0 || trouble.value !== ''))
 
   let socket: WebSocket | null = null
   let last = 0
@@ -118,10 +121,10 @@ export const useLive = defineStore('live', () => {
     clearTimeout(again)
     const old = socket
     socket = null
-    last = tries = 0
+    last = tries = heard.value = 0
     connected.value = false
     old?.close()
   }
 
-  return { connected, said, start, stop }
+  return { connected, cut, said, start, stop }
 })

@@ -5,7 +5,8 @@ import { usePerson } from './person'
 export const router = createRouter({
   history: createWebHistory('/console/'),
   routes: [
-    { path: '/', redirect: () => home() },
+    // Where somebody starts is known once it is known who they are: see below.
+    { path: '/', component: () => import('./pages/NotFoundPage.vue') },
     { path: '/sign-in', name: 'sign-in', component: () => import('./pages/SignInPage.vue'), meta: { alone: true, title: '登录' } },
     { path: '/first-steps', component: () => import('./pages/FirstStepsPage.vue'), meta: { alone: true, title: '先做这一步' } },
     ...MENU.map(({ path, page, name, roles }) => ({ path, component: page, meta: { title: name, roles } })),
