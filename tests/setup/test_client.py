@@ -195,6 +195,8 @@ def test_without_node_a_console_that_was_built_will_do_and_one_that_was_not_is_m
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     without_node = {"PATH": str(tmp_path), "HOME": str(tmp_path)}
+    (tmp_path / "requirements").mkdir()
+    (tmp_path / "requirements" / "app.txt").write_text("", "utf-8")
     pages = [kind(tmp_path, [kind.STEP], print) for kind in (client.Citizens, client.Console)]
     for page in pages:
         page.folder.mkdir(parents=True)
