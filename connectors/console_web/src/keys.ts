@@ -69,6 +69,13 @@ export function useKeys(group: string, shortcuts: Shortcut[], options: { inDialo
   })
 }
 
+/** Keys that a field itself listens to, for the sheet. */
+export function useHints(group: string, hints: { keys: string; words: string }[]) {
+  const id = Symbol(group)
+  onMounted(() => active.set(id, { group, shortcuts: hints.map((hint) => ({ ...hint, run: () => undefined })) }))
+  onBeforeUnmount(() => active.delete(id))
+}
+
 const NAMES: Record<string, string> = { Control: 'Ctrl', ArrowDown: '↓', ArrowUp: '↑', Escape: 'Esc', Enter: '回车', BracketLeft: '[', BracketRight: ']' }
 
 /** "Control+Enter" → [["Ctrl", "回车"]], "g t" → [["G"], ["T"]] */
