@@ -1,4 +1,4 @@
-"""Real Chromiums in front of the running stack, and colleagues in them."""
+"""Real Chromiums in front of a running gateway, and colleagues in them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
-from processes import Stack
+from processes import Stack, running
 
-from bot import database
-from bot.models.people import Person
 from connectors.gateway.pages import CONSOLE
 from tests.console import scene
 from tests.console.colleague import Colleague
@@ -28,25 +26,24 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def morning(stack: Stack) -> None:
-    """The stack's database holds a morning at the hotline."""
-    with stack.database():
-        with database.read() as session:
-            done = session.get(Person, "9001") is not None
-        if not done:
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A gateway of their own, in the middle of a morning at the hotline: who is on duty here must not surprise other tests."""
+    with running(None, None, tmp_path_factory.mktemp("desk")) as one:
+        with one.database():
             scene.morning()
+        yield one
 
 
 @pytest.fixture
-def come(browser: Browser, stack: Stack, morning: None) -> Iterator[Callable[..., Colleague]]:
+def come(browser: Browser, desk: Stack) -> Iterator[Callable[..., Colleague]]:
     """Lets colleagues come to work, signed in by their number; no browser may have had anything to complain about."""
     colleagues: list[Colleague] = []
 
     def make(number: str | None = None, **options: Any) -> Colleague:
-        one = Colleague(browser, stack.url, **options)
+        one = Colleague(browser, desk.url, **options)
         colleagues.append(one)
         if number:
-            one.bring(stack.person(number, number))
+            one.bring(desk.person(number, number))
         return one
 
     yield make

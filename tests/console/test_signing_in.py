@@ -19,9 +19,9 @@ from tests.console.scene import PASSWORD, conversation, staff
 Come = Callable[..., Colleague]
 
 
-def test_the_first_account(come: Come, stack: Stack) -> None:
+def test_the_first_account(come: Come, desk: Stack) -> None:
     """As ``yihaoda user create`` makes it: the password must be changed; then a second factor is set up, and asked for."""
-    with stack.database(), database.write() as session:
+    with desk.database(), database.write() as session:
         _, given = people.create(session, "命令行", "0001", "林静", ["admin"])
     boss = come()
     page = boss.sign_in("0001", "wrong")
@@ -66,12 +66,12 @@ def test_the_menu_shows_what_a_role_may_and_the_server_decides_anyway(come: Come
     editor.forgive("403")
 
 
-def test_whoever_is_switched_off_is_out_at_once(come: Come, stack: Stack) -> None:
-    with stack.database(), database.write() as session:
+def test_whoever_is_switched_off_is_out_at_once(come: Come, desk: Stack) -> None:
+    with desk.database(), database.write() as session:
         staff(session, "1900", "何平", ("agent",))
     agent = come("1900")
     page = agent.at("/tickets")
-    with stack.database(), database.write() as session:
+    with desk.database(), database.write() as session:
         person = people.get(session, "1900")
         people.change(
             session, "9001", "1900", person.revision,
@@ -83,8 +83,8 @@ def test_whoever_is_switched_off_is_out_at_once(come: Come, stack: Stack) -> Non
     agent.forgive("401")
 
 
-def test_a_locked_page_goes_on_where_it_was(come: Come, stack: Stack) -> None:
-    with stack.database():
+def test_a_locked_page_goes_on_where_it_was(come: Come, desk: Stack) -> None:
+    with desk.database():
         with database.write() as session:
             staff(session, "1901", "高明", ("agent",))
         waiting = conversation("想问一下居住证", "转人工")
@@ -95,7 +95,7 @@ def test_a_locked_page_goes_on_where_it_was(come: Come, stack: Stack) -> None:
     words = page.get_by_role("textbox", name="回复市民")
     words.fill("请您稍等，我查一下。")
     expect(page.get_by_text("草稿已存")).to_be_visible()
-    with stack.database(), database.write() as session:
+    with desk.database(), database.write() as session:
         long_ago = utcnow() - timedelta(hours=3)
         session.execute(update(SignIn).where(SignIn.person == "1901").values(seen_at=long_ago, created_at=long_ago))
     words.press("Control+Enter")
