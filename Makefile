@@ -1,7 +1,7 @@
 # Every way to set up, run and check the assistant.  `make` alone lists them.
 #
 # The work is in tools/setup.py, which any Python from 3.8 on can run; it makes .venv-rasa and .venv from requirements/,
-# and builds the citizens' client in connectors/miniprogram with Node.js.
+# and builds the citizens' client (connectors/miniprogram) and the staff's (connectors/console_web) with Node.js.
 # ARGS passes arguments on (make test ARGS="-k ticket", ARGS="-n0 -s" for one process that shows what tests print), YIHAODA_PIP_ARGS an index or a proxy to pip.
 
 SHELL := /bin/sh
@@ -22,16 +22,16 @@ help: ## 列出所有命令
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
 
 run: ## 安装所需软件并启动全部服务（Ctrl-C 停止）
-	@$(INSTALL) rasa app h5 --keep-page && exec $(PY) -m connectors.terminal.cli run $(ARGS)
+	@$(INSTALL) rasa app h5 console --keep-page && exec $(PY) -m connectors.terminal.cli run $(ARGS)
 
 setup: ## 只安装，不启动
-	@$(INSTALL) rasa app h5
+	@$(INSTALL) rasa app h5 console
 
 miniprogram: ## 编译小程序，供微信开发者工具导入
 	@$(INSTALL) app mp-weixin
 
 test-setup: ## 安装测试和检查所需的一切
-	@$(INSTALL) rasa app dev h5
+	@$(INSTALL) rasa app dev h5 console
 
 test: test-setup ## 运行测试（不含长时间的压力和模拟）
 	@$(PY) -m pytest -n 2 $(ARGS)
@@ -39,7 +39,7 @@ test: test-setup ## 运行测试（不含长时间的压力和模拟）
 test-full: test-setup ## 运行全部测试，含压力、模拟和大数据量
 	@$(PY) -m pytest -n 2 -m 'full or not full' $(ARGS)
 
-lint: ## 检查代码：格式、规范、类型（含市民端和网关接口是否对得上）、分层
+lint: ## 检查代码：格式、规范、类型（含两个网页和网关接口是否对得上）、分层
 	@$(INSTALL) app dev check
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
@@ -60,5 +60,6 @@ lock: ## 由 requirements/*.in 重新生成锁定文件
 clean: ## 删除虚拟环境和缓存（不动数据库和知识）
 	rm -rf .venv .venv-rasa .setup connectors/miniprogram/node_modules connectors/miniprogram/dist \
 		connectors/miniprogram/.api connectors/miniprogram/src/api/schema.d.ts
+	rm -rf $(addprefix connectors/console_web/,node_modules dist .api src/api/schema.d.ts)
 	rm -rf .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .rasa
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -30,7 +30,7 @@ __all__ = ["citizen", "fake_wechat", "forget", "own_stack", "prepared", "rasa_mo
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     """Which tests one worker runs together (``pytest -n 2``), the long groups first.
 
-    Those that share the stack, those that break one of their own, and else a file's, so that its fixtures are made once.
+    Those that share the stack, those that break one of their own, the console's, and else a file's, so that its fixtures are made once.
     While the first worker prepares the stack, the second one sets environments up, which needs nothing of it.
     """
     groups = {}
@@ -40,6 +40,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
             group, rank = "stack", 0
         elif "rasa_model" in fixtures:
             group, rank = "own stack", 2
+        elif item.path.parent.name == "console":
+            group, rank = "console", 1
         else:
             group, rank = item.path.stem, 1 if item.path.parent.name == "setup" else 3
         item.add_marker(pytest.mark.xdist_group(group))

@@ -7,7 +7,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -165,10 +165,11 @@ def prepared(shared: Path) -> Path:
 
 
 @contextlib.contextmanager
-def running(prepared: Path, model: Path, folder: Path, **settings: str) -> Iterator[Stack]:
-    """A stack of its own on a copy of the prepared data folder."""
+def running(prepared: Path | None, model: Path | None, folder: Path, **settings: str) -> Iterator[Stack]:
+    """A stack of its own on a copy of the prepared data folder; with neither that nor a model a gateway alone, and nothing stored."""
     data = folder / "data"
-    shutil.copytree(prepared, data)
+    if prepared is not None:
+        shutil.copytree(prepared, data)
     ports = free_ports(3)
     env = {
         "YIHAODA_DATA_DIR": str(data),
@@ -187,7 +188,9 @@ def running(prepared: Path, model: Path, folder: Path, **settings: str) -> Itera
         forget()
         own = get_settings()
     forget()
-    ones = services(own, model, env)
+    ones = services(own, model or Path(), env)
+    if model is None:
+        ones = [replace(one, ready_url=str(one.live_url)) for one in ones if one.name == "gateway"]
     with start_in_background(ones, log_dir=own.logs, timeout_s=180) as handle:
         yield Stack(own, handle, env, ones[0].env[SECRET])
 

@@ -1,7 +1,8 @@
-"""The citizens' client in connectors/miniprogram: packages by npm, types from the gateway's OpenAPI, checks, builds.
+"""The clients: packages by npm, types from the gateway's OpenAPI, checks, builds.
 
-`check` compares the client with the gateway's routes; `h5` builds the page that the gateway serves; `mp-weixin` builds
-the mini-program.  What has not changed is skipped, except the mini-program, which is built whenever it is asked for.
+Citizens' is in connectors/miniprogram: `h5` builds the page that the gateway serves, `mp-weixin` the mini-program.  The staff's is
+in connectors/console_web: `console` builds it.  `check` compares both with the gateway's routes.  What has not changed is skipped,
+except the mini-program, which is built whenever it is asked for.
 """
 
 from __future__ import annotations
@@ -23,10 +24,9 @@ if TYPE_CHECKING:  # Python 3.8 could not evaluate these
 
     from tools.work import Say
 
-STEPS = ("check", "h5", "mp-weixin")
+STEPS = ("check", "h5", "mp-weixin", "console")
 NODE = 20
 NEEDED_GB = 0.5  # packages, unpacked
-FOLDER = "connectors/miniprogram"
 # What decides about the gateway's OpenAPI description.
 GATEWAY_SOURCES = ("actions", "bot", "connectors", "index")
 # What decides about a build; schema.d.ts, which stands for the OpenAPI description, lies in src.
@@ -74,13 +74,22 @@ def find_node(environ: Mapping[str, str]) -> Path:
 
 
 class Client(Work):
-    """Brings the client's packages, types and builds to where its sources and the gateway say they should be."""
+    """Brings one client's packages, types and build to where its sources and the gateway say they should be."""
+
+    FOLDER: str
+    TITLE: str
+    BUILD: str
+    """The folder with the page that the gateway serves, within the client's"""
+    STEP: str
+    """The step that makes it"""
+    OWN_STEPS: tuple[str, ...] = ()
+    """What else it may be asked for"""
 
     def __init__(self, root: Path, steps: Sequence[str], say: Say) -> None:
-        super().__init__(root, FOLDER, "市民端", say)
-        self.steps = steps
-        self.folder = root / FOLDER
-        self.page = self.folder / "dist" / "build" / "h5" / "index.html"
+        super().__init__(root, self.FOLDER, self.TITLE, say)
+        self.steps = [step for step in steps if step in ("check", self.STEP, *self.OWN_STEPS)]
+        self.folder = root / self.FOLDER
+        self.page = self.folder / self.BUILD / "index.html"
         self._root = root
         self._lock = self.folder / "package-lock.json"
         self._modules_stamp = self.folder / "node_modules" / ".stamp"
@@ -92,9 +101,7 @@ class Client(Work):
 
     def is_current(self) -> bool:
         """Whether nothing has to be done."""
-        if not self.steps:
-            return True
-        return "mp-weixin" not in self.steps and self._api_is_current() and not any(map(self._outdated, self.steps))
+        return not self.steps or (self._api_is_current() and not any(map(self._outdated, self.steps)))
 
     def has_packages(self) -> bool:
         """Whether npm has finished for this very lock file."""
@@ -115,20 +122,21 @@ class Client(Work):
         self._modules_stamp.write_text(fingerprint(self._root, [self._lock]), "utf-8")
 
     def build(self) -> None:
-        """Types, check and the builds asked for; `.venv` has to be ready, and `prepare` done."""
-        address, app_id = self._read_settings() if "mp-weixin" in self.steps else ("", "")
+        """Types, check and the page, if asked for; `.venv` has to be ready, and `prepare` done."""
         if not self._api_is_current():
             self._describe_api()
         sources = self._fingerprint()  # of before: what changes meanwhile is built the next time
         if self._outdated("check"):
             self._run("核对类型和接口", "vue-tsc", "--noEmit")
             self._done("check", sources)
-        if "h5" in self.steps and self._outdated("h5"):
-            self._compile("h5", "", "编译网页")
-            self._done("h5", sources)
-        if "mp-weixin" in self.steps:
-            self._build_miniprogram(address, app_id)
+        if self.STEP in self.steps and self._outdated(self.STEP):
+            self.compile()
+            self._done(self.STEP, sources)
         self.tell("就绪")
+
+    def compile(self) -> None:
+        """Make the page."""
+        raise NotImplementedError
 
     def note(self, line: str, seen: set[str]) -> str:
         """What npm is at."""
@@ -141,7 +149,7 @@ class Client(Work):
     def reason(self, output: str) -> str:
         """Why npm or a compiler failed."""
         if re.search(r"error TS\d+", output):
-            return "市民端的代码有类型错误，或者和网关的接口对不上。"
+            return f"{self.title}的代码有类型错误，或者和网关的接口对不上。"
         if re.search(rf"npm error.*({UNREACHABLE})", output):
             return "连不上 npm 的软件源。可用 npm config set registry 指定镜像，用 npm config set proxy 指定代理。"
         if re.search(r"npm error code (E404|ETARGET)", output):
@@ -164,6 +172,65 @@ class Client(Work):
         self.call(command, self._settings, "导出网关接口", folder=self._root)
         self._run("生成类型", "openapi-typescript", str(self._openapi), "-o", str(self._types))
         self._api_stamp.write_text(described, "utf-8")
+
+    def _replace(self, made: Path, folder: Path) -> None:
+        """Put a new build in the place of the one before, which stays whole until then."""
+        old = self.folder / "dist" / "old"
+        shutil.rmtree(old, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if folder.exists():
+            folder.replace(old)
+        made.replace(folder)
+        shutil.rmtree(old, ignore_errors=True)
+
+    def _run(self, what: str, tool: str, *arguments: str, settings: Mapping[str, str] | None = None) -> None:
+        command = [str(self.folder / "node_modules" / ".bin" / tool), *arguments]
+        self.call(command, settings or self._settings, what, folder=self.folder)
+
+    def _python(self) -> str:
+        return str(self._root / ".venv" / "bin" / "python")
+
+    def _fingerprint(self) -> str:
+        paths = [self.folder / name for name in SOURCES]
+        files = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
+        return fingerprint(self._root, [file for file in files if file.is_file()])
+
+    def _stamps(self) -> dict[str, str]:
+        try:
+            stamps: dict[str, str] = json.loads(read(self._stamp))
+        except ValueError:
+            return {}
+        return stamps
+
+    def _outdated(self, step: str) -> bool:
+        missing = step == self.STEP and not self.page.exists()
+        return missing or self._stamps().get(step) != self._fingerprint()
+
+    def _done(self, step: str, sources: str) -> None:
+        self._stamp.parent.mkdir(exist_ok=True)
+        self._stamp.write_text(json.dumps({**self._stamps(), step: sources}), "utf-8")
+
+
+class Citizens(Client):
+    """The citizens' client: the page and the mini-program from one source."""
+
+    FOLDER, TITLE = "connectors/miniprogram", "市民端"
+    BUILD, STEP, OWN_STEPS = "dist/build/h5", "h5", ("mp-weixin",)
+
+    def is_current(self) -> bool:
+        """Whether nothing has to be done."""
+        return "mp-weixin" not in self.steps and super().is_current()
+
+    def build(self) -> None:
+        """As of every client; and the mini-program."""
+        address, app_id = self._read_settings() if "mp-weixin" in self.steps else ("", "")
+        super().build()
+        if "mp-weixin" in self.steps:
+            self._build_miniprogram(address, app_id)
+
+    def compile(self) -> None:
+        """Make the page."""
+        self._compile("h5", "", "编译网页")
 
     def _read_settings(self) -> tuple[str, str]:
         """The gateway's public address, without a slash at its end, and the mini-program's app id ("": none yet)."""
@@ -194,50 +261,32 @@ class Client(Work):
         self.tell(f"小程序在 {folder}，用微信开发者工具导入" + ("" if app_id else "（没有设置 AppID，只能预览）"))
 
     def _compile(self, platform: str, address: str, what: str) -> Path:
-        """Build for a platform, with the gateway's address ("": where the page comes from); gives the folder.
-
-        The build before stays whole until the new one is.
-        """
-        dist = self.folder / "dist"
-        made, folder, old = dist / "new" / platform, dist / "build" / platform, dist / "old"
-        for leftover in (made, old):
-            shutil.rmtree(leftover, ignore_errors=True)
+        """Build for a platform, with the gateway's address ("": where the page comes from); gives the folder."""
+        made, folder = (self.folder / "dist" / state / platform for state in ("new", "build"))
+        shutil.rmtree(made, ignore_errors=True)
         settings = {**self._settings, "UNI_OUTPUT_DIR": str(made), "VITE_API_BASE": address}
         self._run(what, "uni", "build", "-p", platform, settings=settings)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        if folder.exists():
-            folder.replace(old)
-        made.replace(folder)
-        for leftover in (made.parent, old):
-            shutil.rmtree(leftover, ignore_errors=True)
+        self._replace(made, folder)
         return folder
 
-    def _run(self, what: str, tool: str, *arguments: str, settings: Mapping[str, str] | None = None) -> None:
-        command = [str(self.folder / "node_modules" / ".bin" / tool), *arguments]
-        self.call(command, settings or self._settings, what, folder=self.folder)
 
-    def _python(self) -> str:
-        return str(self._root / ".venv" / "bin" / "python")
+class Console(Client):
+    """The staff's client."""
 
-    def _fingerprint(self) -> str:
-        paths = [self.folder / name for name in SOURCES]
-        files = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
-        return fingerprint(self._root, [file for file in files if file.is_file()])
+    FOLDER, TITLE = "connectors/console_web", "工作台"
+    BUILD, STEP = "dist/build", "console"
 
-    def _stamps(self) -> dict[str, str]:
-        try:
-            stamps: dict[str, str] = json.loads(read(self._stamp))
-        except ValueError:
-            return {}
-        return stamps
+    def compile(self) -> None:
+        """Make the page."""
+        made = self.folder / "dist" / "new"
+        shutil.rmtree(made, ignore_errors=True)
+        self._run("编译工作台", "vite", "build", "--outDir", str(made), "--emptyOutDir")
+        self._replace(made, self.folder / self.BUILD)
 
-    def _outdated(self, step: str) -> bool:
-        missing = step == "h5" and not self.page.exists()
-        return missing or self._stamps().get(step) != self._fingerprint()
 
-    def _done(self, step: str, sources: str) -> None:
-        self._stamp.parent.mkdir(exist_ok=True)
-        self._stamp.write_text(json.dumps({**self._stamps(), step: sources}), "utf-8")
+def clients(root: Path, steps: Sequence[str], say: Say) -> list[Client]:
+    """The clients that something is asked of."""
+    return [one for kind in (Citizens, Console) if (one := kind(root, steps, say)).steps]
 
 
 def read(stamp: Path) -> str:

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Prepare the two virtual environments and the citizens' client, with any Python from 3.8 on and no other package.
+"""Prepare the two virtual environments and the two clients, with any Python from 3.8 on and no other package.
 
 `python -m tools.setup install rasa app` makes `.venv-rasa` (Python 3.10, Rasa) and `.venv` (Python 3.11, the rest) from
-their lock files; adding `dev` puts the tools for lint and tests into `.venv`; `h5` builds the web page with Node.js, see
-`tools/client.py`.  The Makefile calls it; `make help` lists the ways.
+their lock files; adding `dev` puts the tools for lint and tests into `.venv`; `h5` and `console` build the web
+pages with Node.js, see `tools/client.py`.  The Makefile calls it; `make help` lists the ways.
 
 What is trusted: `.venv/.stamp` names, for each finished step, the hash of everything it was made from.  It is written
 last.  While an installation runs, `.setup/<environment>.installing` exists; where one is found at the start, an earlier
@@ -392,40 +392,46 @@ def make_state_folder(root: Path) -> Path:
 
 
 def install(root: Path, step_names: Sequence[str], environ: Mapping[str, str], keep_page: bool = False) -> None:
-    """Bring every environment that one of the steps belongs to up to date, side by side, and then the client.
+    """Bring every environment that one of the steps belongs to up to date, side by side, and then the clients.
 
     With ``keep_page``, a page that was built earlier will do where a new one can't be built.
     Raises SetupError with everything that is wrong, Stopped after Ctrl-C.
     """
     concerned = [e for e in ENVIRONMENTS if any(step.name in step_names for step in e.steps)]
-    page = client.Client(root, [name for name in step_names if name in client.STEPS], say)
+    pages = client.clients(root, step_names, say)
 
     def outdated() -> list[Installation]:
         return [i for i in (Installation(root, e, step_names, say) for e in concerned) if not i.is_current()]
 
-    if not outdated() and page.is_current():
+    if not outdated() and all(page.is_current() for page in pages):
         return
     with alone(make_state_folder(root)) as lock:
         work = outdated()
+        pages = [page for page in pages if not page.is_current()]
         pythons: dict[str, str] = {}
         problems: list[str] = []
-        page_problems: list[str] = []
+        page_problems: list[tuple[Work, str]] = []
         for one in work:
             try:
                 pythons[one.environment.folder] = find_python(one.environment.python, one.environment.title, environ)
             except SetupError as error:
                 problems.append(str(error))
         node: Path | None = None
-        if not page.is_current():
+        if pages:
             try:
                 node = client.find_node(environ)
             except SetupError as error:
-                page_problems.append(str(error))
-        keep_page = keep_page and page.page.exists()
-        if problems or (page_problems and not keep_page):
-            raise SetupError("\n".join(problems + page_problems))
+                page_problems = [(page, str(error)) for page in pages]
+
+        def refuse() -> None:
+            """Raises SetupError with all that is wrong, unless a page built earlier will do."""
+            missing = [text for page, text in page_problems if not (keep_page and has_page(page))]
+            if problems or missing:
+                raise SetupError("\n".join(dict.fromkeys([*problems, *(text for _, text in page_problems)])))
+
+        refuse()
         needed = sum(NEEDED_GB[one.environment.folder] for one in work if not one.folder.exists())
-        needed += client.NEEDED_GB if node and not page.has_packages() else 0
+        needed += sum(client.NEEDED_GB for page in pages if node and not page.has_packages())
         free = shutil.disk_usage(root).free / 1e9
         if free < needed:
             raise SetupError(f"磁盘空间不足：安装需要约 {needed:.0f} GB，{root} 所在磁盘只剩 {free:.1f} GB。")
@@ -435,17 +441,23 @@ def install(root: Path, step_names: Sequence[str], environ: Mapping[str, str], k
             (one, functools.partial(one.install, pythons[one.environment.folder], environ, lock)) for one in work
         ]
         if node:
-            jobs.append((page, functools.partial(page.prepare, node, environ, lock)))
+            jobs += [(page, functools.partial(page.prepare, node, environ, lock)) for page in pages]
         failed = side_by_side(jobs)
-        page_problems += [text for one, text in failed if one is page]
-        problems = [text for one, text in failed if one is not page]
-        if node and not failed:  # the build asks the gateway for its routes, so `.venv` comes first
-            page_problems += [text for _, text in side_by_side([(page, page.build)])]
-        if problems or (page_problems and not keep_page):
-            raise SetupError("\n".join(problems + page_problems))
-        if page_problems:
-            print("\n".join(page_problems), file=sys.stderr, flush=True)
-            print("注意：网页没有编译成功，原因见上。继续使用上一次编译的网页。", file=sys.stderr, flush=True)
+        problems = [text for one, text in failed if not isinstance(one, client.Client)]
+        page_problems += [(one, text) for one, text in failed if isinstance(one, client.Client)]
+        if node and not problems:  # the build asks the gateway for its routes, so `.venv` comes first
+            ready = [page for page in pages if page not in [one for one, _ in page_problems]]
+            page_problems += side_by_side([(page, page.build) for page in ready])
+        refuse()
+        for text in dict.fromkeys(text for _, text in page_problems):
+            print(text, file=sys.stderr, flush=True)
+        for page, _ in page_problems:
+            print(f"注意：{page.title}没有编译成功，原因见上。继续使用上一次编译的网页。", file=sys.stderr, flush=True)
+
+
+def has_page(work: Work) -> bool:
+    """Whether a page of this client was built earlier."""
+    return isinstance(work, client.Client) and work.page.exists()
 
 
 def side_by_side(jobs: Sequence[Job]) -> list[tuple[Work, str]]:
@@ -515,7 +527,7 @@ def interrupt(signum: int, frame: object) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: 0 done, 1 something to put right, 130 stopped."""
-    parser = argparse.ArgumentParser(description="准备一号答的两个 Python 虚拟环境和市民端")
+    parser = argparse.ArgumentParser(description="准备一号答的两个 Python 虚拟环境、市民端和工作台")
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser("install", help="按锁定文件安装；没有变化的部分跳过")
     one.add_argument("steps", nargs="+", choices=STEP_NAMES)

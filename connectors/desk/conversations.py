@@ -49,7 +49,7 @@ class ConversationPage(BaseModel):
     counts: dict[str, int]
 
 
-class DeskConversation(BaseModel):
+class ConversationRead(BaseModel):
     """A conversation, read."""
 
     id: str
@@ -107,7 +107,7 @@ def list_conversations(
 @router.get("/conversations/{conversation_id}", responses=answers(404))
 def read_conversation(
     conversation_id: str, me: TheCaller, after: Annotated[int, Query(ge=0, le=MAX_INT)] = 0
-) -> DeskConversation:
+) -> ConversationRead:
     """What was said after ``after`` (the last 200 messages where 0), and what the assistant makes of it."""
     with database.read() as session:
         one = session.get(Conversation, conversation_id)
@@ -119,7 +119,7 @@ def read_conversation(
         names = people.names(session, [one.agent])
         question = question_of(context.expects) or context.last_question
         begin = max(after, one.seq - conversations.PAGE)
-        return DeskConversation(
+        return ConversationRead(
             id=one.id,
             channel=one.channel,
             state=one.state,

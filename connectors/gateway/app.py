@@ -226,6 +226,9 @@ def create_app() -> FastAPI:
     app.mount(single_sign_on.PATH, single_sign_on.application(settings))
     for path, files in pages.mounts().items():
         app.mount(path, files)
+    # After what is mounted below it.
+    for path in ("/console", "/console/{path:path}"):
+        app.api_route(path, methods=["GET", "HEAD"], include_in_schema=False)(pages.console)
     app.add_middleware(SameOrigin, settings=settings)
     app.add_middleware(BodyLimit, limit=settings.body_bytes)
     app.add_middleware(Address)

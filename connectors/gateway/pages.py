@@ -1,6 +1,6 @@
-"""The citizens' page: what the build of connectors/miniprogram left in dist/build/h5, served at ``/``; and the API's pages.
+"""The citizens' page (``/``, the build of connectors/miniprogram), the staff's (``/console``, of console_web), and the API's.
 
-Both bring all that they need: nothing is fetched from elsewhere, and the browser is told not to.
+They bring all that they need: nothing is fetched from elsewhere, and the browser is told not to.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bot.settings import ROOT
 
 BUILD = ROOT / "connectors" / "miniprogram" / "dist" / "build" / "h5"
+CONSOLE = ROOT / "connectors" / "console_web" / "dist" / "build"
 _SWAGGER = "/api/docs/files"
 
 _SECURITY = {
@@ -41,14 +42,29 @@ _NOT_BUILT = """<!doctype html>
 <p>管理员：这台机器上还没有编译网页，请在项目文件夹里运行 <code>make run</code>。</p>
 </html>
 """
+_NO_CONSOLE = """<!doctype html>
+<html lang="zh-CN"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>工作台还没有准备好 · 一号答</title>
+<h1>工作台还没有准备好</h1>
+<p>这台机器上还没有编译工作台的网页，请管理员在项目文件夹里运行 <code>make run</code>。</p>
+</html>
+"""
 
 
 async def index(_request: Request) -> Response:
     """The page itself: asked for anew each time, since it names the scripts of the present build."""
+    return _page(BUILD / "index.html", _NOT_BUILT)
+
+
+async def console(_request: Request) -> Response:
+    """The staff's page, under each of its addresses: it reads from the address what to show."""
+    return _page(CONSOLE / "index.html", _NO_CONSOLE)
+
+
+def _page(page: Path, otherwise: str) -> Response:
     headers = {**_SECURITY, "Cache-Control": "no-cache"}
-    page = BUILD / "index.html"
     if not page.is_file():
-        return HTMLResponse(_NOT_BUILT, status_code=503, headers=headers)
+        return HTMLResponse(otherwise, status_code=503, headers=headers)
     return FileResponse(page, headers=headers)
 
 
@@ -106,5 +122,6 @@ def mounts() -> dict[str, Files]:
     return {
         "/assets": Files(BUILD / "assets", "public, max-age=31536000, immutable"),
         "/static": Files(BUILD / "static", "no-cache"),
+        "/console/assets": Files(CONSOLE / "assets", "public, max-age=31536000, immutable"),
         _SWAGGER: Files(Path(fastapi_offline.__file__).parent / "static", "no-cache"),
     }

@@ -49,6 +49,8 @@ _TALK = Rule(_DESK, "conversations")
 ACCESS: Mapping[str, Rule | None] = {
     # What citizens and the machines around us call.
     "GET /": EVERYONE,
+    "GET /console": EVERYONE,
+    "GET /console/{path:path}": EVERYONE,
     "GET /healthz": EVERYONE,
     "GET /readyz": EVERYONE,
     "GET /metrics": EVERYONE,

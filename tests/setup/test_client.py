@@ -1,4 +1,4 @@
-"""tools/client.py: finding Node.js, and building the real client, also when it does not fit the gateway."""
+"""tools/client.py: finding Node.js, and building the real clients, also when they do not fit the gateway."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def test_what_is_wrong_with_node_is_said(tmp_path: Path, version: str, npm: bool
 class Checkout:
     """The scratch project; ``said`` is what the work reported."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.folder = root / client.FOLDER
+    def __init__(self, root: Path, kind: type[client.Client] = client.Citizens) -> None:
+        self.root, self._kind = root, kind
+        self.folder = root / kind.FOLDER
         self.said: list[str] = []
 
     def client(self, *steps: str) -> client.Client:
-        return client.Client(self.root, steps, self.said.append)
+        return self._kind(self.root, steps, self.said.append)
 
     def build(self, *steps: str, **settings: str) -> None:
         one = self.client(*steps)
@@ -74,7 +74,7 @@ class Checkout:
 
     @property
     def page(self) -> str:
-        return (self.folder / "dist" / "build" / "h5" / "index.html").read_text("utf-8")
+        return self.client().page.read_text("utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -176,3 +176,58 @@ def test_a_mini_program_without_the_gateways_address_is_refused(project: Checkou
     with pytest.raises(SetupError, match="要以 https:// 开头"):
         project.build("mp-weixin", YIHAODA_PUBLIC_URL="http://12345.example.gov.cn")
     assert not (project.folder / "dist" / "build" / "mp-weixin").exists()
+
+
+# --- the console
+
+
+def test_each_client_does_what_is_asked_of_it(tmp_path: Path) -> None:
+    def asked(*steps: str) -> list[tuple[str, list[str]]]:
+        return [(one.title, one.steps) for one in client.clients(tmp_path, steps, print)]
+
+    assert asked("rasa", "app") == []
+    assert asked("app", "h5", "console") == [("市民端", ["h5"]), ("工作台", ["console"])]
+    assert asked("check") == [("市民端", ["check"]), ("工作台", ["check"])]
+    assert asked("mp-weixin") == [("市民端", ["mp-weixin"])]
+
+
+def test_without_node_a_console_that_was_built_will_do_and_one_that_was_not_is_missed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    without_node = {"PATH": str(tmp_path), "HOME": str(tmp_path)}
+    (tmp_path / "requirements").mkdir()
+    (tmp_path / "requirements" / "app.txt").write_text("", "utf-8")
+    pages = [kind(tmp_path, [kind.STEP], print) for kind in (client.Citizens, client.Console)]
+    for page in pages:
+        page.folder.mkdir(parents=True)
+        (page.folder / "package-lock.json").write_text("{}", "utf-8")
+    pages[0].page.parent.mkdir(parents=True)
+    pages[0].page.write_text("<html>", "utf-8")
+    with pytest.raises(SetupError, match=r"没有找到 Node\.js"):
+        setup.install(tmp_path, ["h5", "console"], without_node, keep_page=True)
+    pages[1].page.parent.mkdir(parents=True)
+    pages[1].page.write_text("<html>", "utf-8")
+    setup.install(tmp_path, ["h5", "console"], without_node, keep_page=True)
+    told = capsys.readouterr().err
+    assert told.count("没有找到 Node.js") == 1
+    assert "市民端没有编译成功" in told and "工作台没有编译成功" in told
+
+
+@pytest.mark.full
+def test_the_console_is_built_once_and_an_error_in_it_keeps_the_page_before(checkout: Path) -> None:
+    one = Checkout(checkout, client.Console)
+    one.build("console")
+    assert "/console/assets/" in one.page
+    assert one.client("check", "console").is_current()
+    one.build("console")
+    assert not [line for line in one.said if "编译" in line or "核对" in line]
+    before = one.page
+    words = one.folder / "src" / "words.ts"
+    words.write_text(
+        "import type { Ticket } from './api/client'\nexport const wrong = (ticket: Ticket) => ticket.nosuchfield\n"
+        + words.read_text("utf-8"),
+        "utf-8",
+    )
+    with pytest.raises(SetupError, match="工作台的代码有类型错误，或者和网关的接口对不上"):
+        one.build("console")
+    assert one.page == before

@@ -36,11 +36,11 @@ def program(checkout: Path) -> Path:
     settings = {"YIHAODA_PUBLIC_URL": ADDRESS + "/", "YIHAODA_MINIPROGRAM_APP_ID": APP_ID}
     settings["YIHAODA_MINIPROGRAM_APP_SECRET"] = "secret"
     environ = {k: v for k, v in os.environ.items() if not k.startswith("YIHAODA_")} | settings
-    one = client.Client(checkout, ["mp-weixin"], lambda line: None)
+    one = client.Citizens(checkout, ["mp-weixin"], lambda line: None)
     with setup.alone(setup.make_state_folder(checkout)) as lock:
         one.prepare(client.find_node(environ), environ, lock)
         one.build()
-    return checkout / client.FOLDER / "dist" / "build" / "mp-weixin"
+    return checkout / client.Citizens.FOLDER / "dist" / "build" / "mp-weixin"
 
 
 def read(file: Path) -> Any:

@@ -1,4 +1,4 @@
-"""The gateway serves the built page: headers, caching, compression, nothing outside the build, and no build at all."""
+"""The gateway serves the built pages: headers, caching, compression, nothing outside the build, and no build at all."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def client(settings: Settings) -> TestClient:
 
 @pytest.fixture
 def unbuilt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Iterator[TestClient]:
-    monkeypatch.setattr(pages, "BUILD", tmp_path / "nothing")
+    for build in ("BUILD", "CONSOLE"):
+        monkeypatch.setattr(pages, build, tmp_path / "nothing")
     yield TestClient(app.create_app())
 
 
@@ -113,3 +114,39 @@ def test_without_a_build_citizens_are_told_whom_to_call_and_the_engineer_what_to
     assert POLICY in answer.headers["content-security-policy"]
     assert unbuilt.get("/assets/index.js").status_code == 404
     assert unbuilt.get("/worker.js").status_code == 404
+
+
+# --- the console
+
+
+@pytest.mark.parametrize("path", ["/console", "/console/", "/console/tickets/20261129123456", "/console/sign-in"])
+def test_each_of_the_consoles_addresses_is_its_page(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 200
+    assert "工作台" in answer.text
+    assert answer.headers["cache-control"] == "no-cache"
+    policy = answer.headers["content-security-policy"]
+    assert POLICY in policy and "unsafe-eval" not in policy and "frame-ancestors 'none'" in policy
+    assert not re.search(r"<script(?![^>]*src=)", answer.text)
+    assert client.head(path).status_code == 200
+    assert client.post(path).status_code == 405
+
+
+def test_what_the_console_names_is_there_for_good_and_compressed(client: TestClient) -> None:
+    named = re.findall(r'(?:src|href)="(/[^"]+)"', client.get("/console/tickets").text)
+    assert len(named) >= 3
+    for path in named:
+        assert path.startswith("/console/assets/")
+        answer = client.get(path)
+        assert answer.status_code == 200, path
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    for path in ("/console/assets/none.js", "/console/assets/../index.html", "/console/assets/..%2f..%2fpackage.json"):
+        answer = client.get(path)
+        assert answer.status_code == 404 or answer.headers["content-type"].startswith("text/html")
+        assert "dependencies" not in answer.text
+
+
+def test_without_the_consoles_build_it_says_what_to_run(unbuilt: TestClient) -> None:
+    answer = unbuilt.get("/console/tickets")
+    assert answer.status_code == 503
+    assert "make run" in answer.text

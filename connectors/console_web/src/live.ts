@@ -1,0 +1,130 @@
+// The page's socket: the server says what has changed, the page reads it anew.  After a pause it goes on from the last event it saw.
+import { defineStore } from 'pinia'
+import { computed, ref } from 'vue'
+import { clock } from './words'
+import { usePerson } from './person'
+import { outdated } from './queries'
+
+interface Happened {
+  id: number
+  kind: string
+  subject?: string
+}
+
+/** The server says that it is there every ten seconds. */
+const SILENT_MS = 25_000
+/** So long without a tick, and the machine was asleep. */
+const SLEPT_MS = 5_000
+const LONGEST_MS = 10_000
+const SIGNED_OUT = 4401
+const NOT_ALLOWED = 4403
+const TOO_SLOW = 4408
+const TOO_MANY = 4429
+
+/** Kind of event → what it makes outdated. */
+const TOUCHES: Record<string, (subject: string) => (readonly unknown[])[]> = {
+  conversation: (id) => [['conversations'], ['conversation', id], ['work'], ['unanswered']],
+  danger: () => [['dangers'], ['work'], ['conversations']],
+  duty: () => [['work']],
+  ticket: (number) => [['tickets'], ['ticket', number], ['work']],
+  unanswered: () => [['unanswered']],
+  person: () => [['sign-ins']],
+}
+
+export const useLive = defineStore('live', () => {
+  const person = usePerson()
+  const connected = ref(false)
+  const heard = ref(0)
+  /** A sentence where it can't be connected for a reason that somebody can do something about. */
+  const trouble = ref('')
+  const said = computed(() => {
+    if (connected.value) return '已连接'
+    return trouble.value || (heard.value ? `重连中，数据截至 ${clock(new Date(heard.value))}` : '连接中')
+  })
+
+  /** Whether it was connected, and is no more. */
+  const cut = computed(() => !connected.value && (heard.value > 0 || trouble.value !== ''))
+
+  let socket: WebSocket | null = null
+  let last = 0
+  let tries = 0
+  let again: ReturnType<typeof setTimeout> | undefined
+  let ticked = Date.now()
+  setInterval(tick, 1000)
+  addEventListener('online', wake)
+  document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && wake())
+
+  function open() {
+    clearTimeout(again)
+    const address = new URL(`/api/desk/events?after=${last}`, location.href)
+    address.protocol = address.protocol.replace('http', 'ws')
+    const mine = (socket = new WebSocket(address))
+    mine.onmessage = ({ data }) => mine === socket && take(JSON.parse(data as string) as Happened)
+    mine.onclose = ({ code }) => mine === socket && lost(code)
+  }
+
+  function take(event: Happened) {
+    connected.value = true
+    trouble.value = ''
+    heard.value = Date.now()
+    tries = 0
+    // At the first connection, and where too much was missed: whatever was read before may have changed unseen.
+    if (event.kind === 'reset' || (event.kind === 'hello' && !last)) outdated([])
+    last = Math.max(event.kind === 'reset' ? 0 : last, event.id)
+    const touched = TOUCHES[event.kind]?.(event.subject ?? '')
+    if (touched) outdated(...touched)
+    if (event.kind === 'person') person.load(true).catch(() => undefined)
+  }
+
+  async function lost(code: number) {
+    connected.value = false
+    socket = null
+    if (code === SIGNED_OUT || code === NOT_ALLOWED) {
+      // Locked, ended, or other roles than before: the answer says which.  Locked, it waits for the password.
+      if (!(await person.load(true).catch(() => true))) return
+    }
+    let wait = Math.min(LONGEST_MS, 500 * 2 ** tries++) * (0.75 + Math.random() / 2)
+    if (code === TOO_SLOW) wait = 0
+    if (code === TOO_MANY) {
+      trouble.value = '您打开的工作台页面太多，这一页不会自动更新，请关掉几个'
+      wait = 30_000
+    }
+    if (person.me) again = setTimeout(open, wait)
+  }
+
+  function tick() {
+    const slept = Date.now() - ticked > SLEPT_MS
+    ticked = Date.now()
+    if (slept) wake()
+    else if (connected.value && Date.now() - heard.value > SILENT_MS) renew()
+  }
+
+  /** The machine was asleep or off line: a socket that looks open may have been dead for long. */
+  function wake() {
+    if (person.me && (!connected.value || Date.now() - heard.value > 12_000)) renew()
+  }
+
+  function renew() {
+    tries = 0
+    connected.value = false
+    const old = socket
+    socket = null
+    old?.close()
+    open()
+  }
+
+  function start() {
+    if (!socket) open()
+  }
+
+  function stop() {
+    clearTimeout(again)
+    const old = socket
+    socket = null
+    last = tries = heard.value = 0
+    connected.value = false
+    old?.close()
+  }
+
+  return { connected, cut, said, start, stop }
+})

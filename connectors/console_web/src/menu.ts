@@ -1,0 +1,28 @@
+// The console's pages: what the menu shows to whom, and the second key of "g …" that goes there.
+// The menu is a convenience; the server decides about each request.  A new page is one line here and one file in pages.
+import type { Component } from 'vue'
+import type { Role } from './person'
+
+export interface Entry {
+  path: string
+  name: string
+  key: string
+  roles: Role[] | null
+  page: () => Promise<Component>
+  /** Which count of one's work stands beside it. */
+  count?: 'dangers' | 'waiting' | 'tickets'
+}
+
+const DESK: Role[] = ['agent', 'supervisor']
+
+export const MENU: Entry[] = [
+  { path: '/work', name: '我的工作', key: 'w', roles: [...DESK, 'officer'], page: () => import('./pages/WorkPage.vue') },
+  { path: '/dangers', name: '险情', key: 'd', roles: DESK, page: () => import('./pages/DangersPage.vue'), count: 'dangers' },
+  { path: '/conversations', name: '会话', key: 'c', roles: DESK, page: () => import('./pages/ConversationsPage.vue'), count: 'waiting' },
+  { path: '/tickets', name: '工单', key: 't', roles: [...DESK, 'officer'], page: () => import('./pages/TicketsPage.vue'), count: 'tickets' },
+  { path: '/unanswered', name: '没答上的', key: 'u', roles: [...DESK, 'editor', 'approver'], page: () => import('./pages/UnansweredPage.vue') },
+  { path: '/people', name: '账号', key: 'p', roles: ['admin'], page: () => import('./pages/PeoplePage.vue') },
+  { path: '/programs', name: '程序密钥', key: 'k', roles: ['admin'], page: () => import('./pages/ProgramsPage.vue') },
+  { path: '/audit', name: '审计日志', key: 'l', roles: ['admin'], page: () => import('./pages/AuditPage.vue') },
+  { path: '/settings', name: '我的设置', key: 's', roles: null, page: () => import('./pages/SettingsPage.vue') },
+]

@@ -1,0 +1,176 @@
+// What people read: dates in China's time, and names of things.
+const zone = { timeZone: 'Asia/Shanghai' } as const
+const time = new Intl.DateTimeFormat('zh-CN', { ...zone, hour: '2-digit', minute: '2-digit', hour12: false })
+const day = new Intl.DateTimeFormat('zh-CN', { ...zone, year: 'numeric', month: 'numeric', day: 'numeric' })
+const DAY_MS = 86_400_000
+
+type Moment = string | Date
+
+/** 14:03 */
+export function clock(at: Moment): string {
+  return time.format(new Date(at))
+}
+
+/** 2026/11/29, 11/29 in this year */
+export function date(at: Moment, now = new Date()): string {
+  const said = day.format(new Date(at))
+  return said.replace(`${day.format(now).split('/')[0]}/`, '')
+}
+
+/** 14:03 today, 11/29 14:03 else */
+export function moment(at: Moment, now = new Date()): string {
+  const today = day.format(new Date(at)) === day.format(now)
+  return today ? clock(at) : `${date(at, now)} ${clock(at)}`
+}
+
+/** 2026/11/29 14:03:05 */
+export function exactly(at: Moment): string {
+  return `${day.format(new Date(at))} ${time.format(new Date(at))}:${String(new Date(at).getUTCSeconds()).padStart(2, '0')}`
+}
+
+/** 3 天, 5 小时, 20 分钟 */
+export function span(ms: number): string {
+  const minutes = Math.max(0, Math.floor(Math.abs(ms) / 60_000))
+  if (minutes < 60) return `${minutes} 分钟`
+  if (minutes < 48 * 60) return `${Math.floor(minutes / 60)} 小时`
+  return `${Math.floor(minutes / 1440)} 天`
+}
+
+/** 超时 2 小时, 今天 18:00, 还有 3 天 */
+export function due(at: Moment, now = new Date()): string {
+  const left = new Date(at).getTime() - now.getTime()
+  if (left < 0) return `超时 ${span(left)}`
+  if (day.format(new Date(at)) === day.format(now)) return `今天 ${clock(at)}`
+  return left < 2 * DAY_MS ? moment(at, now) : `${date(at, now)}（${span(left)}）`
+}
+
+export const STATES = ['待受理', '已派单', '办理中', '退回', '重办', '已答复', '已办结', '已评价', '已撤回'] as const
+export const KINDS = ['咨询', '投诉', '举报', '建议', '求助'] as const
+export const OWED: readonly string[] = ['待受理', '已派单', '办理中', '退回', '重办']
+
+export const ROLES: Record<string, string> = {
+  agent: '坐席',
+  supervisor: '班长',
+  editor: '知识编辑',
+  approver: '知识审核',
+  officer: '承办单位人员',
+  admin: '管理员',
+}
+
+export const SCOPES: Record<string, string> = {
+  'tickets.read': '查看工单',
+  'tickets.write': '办理工单',
+  conversations: '查看和接入会话',
+  dangers: '查看险情',
+  unanswered: '查看没有答上的提问',
+}
+
+const CHANNELS: Record<string, string> = { web: '网页', wechat: '公众号', miniprogram: '小程序', mpservice: '小程序客服', cli: '终端' }
+export const channel = (name: string) => CHANNELS[name] ?? name
+
+const SENDERS: Record<string, string> = { citizen: '市民', bot: '助手', agent: '坐席', system: '系统' }
+export const sender = (name: string) => SENDERS[name] ?? name
+
+export const CONVERSATION_STATES: Record<string, string> = {
+  bot: '助手在答',
+  waiting: '等人工',
+  human: '人工接待',
+  closed: '已结束',
+}
+
+const DECISIONS: Record<string, string> = {
+  answer: '直接回答',
+  likely: '给出最可能的答案',
+  clarify: '反问',
+  offer: '没有依据，问要不要登记',
+  passages: '给出政策原文',
+  not_ours: '不在服务范围',
+  ticket: '登记工单',
+  handover: '转人工',
+  emergency: '险情提示',
+  calculation: '计算',
+  text: '一般回复',
+  repeat: '重复上一条',
+}
+export const decision = (name: string) => DECISIONS[name] ?? name
+
+/** The beginnings of the audit log's actions, as a filter offers them. */
+export const AUDITED: Record<string, string> = {
+  sign_in: '登录',
+  person: '账号',
+  service_account: '程序密钥',
+  ticket: '工单',
+  'ticket.查看': '查看个人信息',
+  conversation: '会话',
+  danger: '险情',
+  duty: '上岗',
+  qa: '知识条目',
+  knowledge: '知识导入',
+  calendar: '工作日',
+  retention: '到期删除',
+  audit: '审计导出',
+}
+
+const ACTIONS: Record<string, string> = {
+  sign_in: '登录',
+  'sign_in.refused': '登录被拒',
+  'sign_in.identified': '统一认证登录',
+  'sign_in.end': '退出登录',
+  'person.create': '新建账号',
+  'person.change': '修改账号',
+  'person.reset_password': '重置密码',
+  'person.reset_second_factor': '解绑动态口令',
+  'person.change_password': '修改密码',
+  'person.second_factor': '绑定动态口令',
+  'person.end_sign_ins': '全部退出登录',
+  'service_account.create': '新建密钥',
+  'service_account.revoke': '吊销密钥',
+  'ticket.查看': '查看个人信息',
+  'conversation.ask_for_human': '转人工',
+  'conversation.reopen': '重新开始会话',
+  'conversation.claim': '接入会话',
+  'conversation.close': '结束会话',
+  'conversation.erase': '删除会话',
+  'conversation.privacy': '同意隐私说明',
+  'danger.seen': '处置险情',
+  duty: '上岗、离岗',
+  'audit.export': '导出审计日志',
+  'calendar.set_day': '调整工作日',
+  'knowledge.import': '导入知识',
+}
+export const action = (name: string) => ACTIONS[name] ?? name.replace(/^ticket\./, '工单')
+
+const FIELDS: Record<string, string> = {
+  state: '现在',
+  before: '原来',
+  device: '设备',
+  until: '到',
+  reason: '原因',
+  named: '姓名',
+  name: '姓名',
+  roles: '角色',
+  scopes: '权限',
+  active: '在用',
+  department: '单位',
+  region: '地区',
+  kind: '类型',
+  factor: '哪一道',
+  by: '由谁确认',
+  by_actor: '谁',
+  by_action: '动作',
+  by_subject: '对象',
+  version: '版本',
+}
+/** What a field of an audit entry is called. */
+export const field = (name: string) => FIELDS[name] ?? name
+
+/** A value of an audit entry, in words where there are any. */
+export function said(value: unknown): string {
+  if (value === null || value === undefined || value === '') return '—'
+  if (Array.isArray(value)) return value.map(said).join('、')
+  if (typeof value === 'boolean') return value ? '是' : '否'
+  if (typeof value === 'object') return JSON.stringify(value)
+  const text = String(value)
+  if (/^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)$/.test(text)) return exactly(text)
+  return CONVERSATION_STATES[text] ?? ROLES[text] ?? SCOPES[text] ?? text
+}

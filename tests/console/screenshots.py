@@ -1,0 +1,114 @@
+"""Pictures of the console for the documentation, and to look at: ``python -m tests.console.screenshots ADDRESS [FOLDER]``.
+
+ADDRESS is a running gateway's whose database holds ``tests.console.scene.morning``.  Without FOLDER the pictures that the
+documentation shows go to docs/images; with it, every page goes there, light and dark.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.console.colleague import Colleague
+from tests.console.scene import PASSWORD
+from tests.web.screenshots import FOLDER, keep
+from tests.web.visitor import launch
+
+AGENT, ADMIN, EDITOR = "1003", "9001", "2001"
+
+
+def row(page: Page, number: int = 0) -> None:
+    page.locator("[data-row]").nth(number).click()
+
+
+def conversation(page: Page) -> None:
+    row(page)
+    expect(page.get_by_role("log")).to_be_visible()
+
+
+def mine(page: Page) -> None:
+    row(page)
+    page.get_by_role("button", name="接入").click()
+    page.get_by_role("textbox", name="回复市民").fill("您好，我是12345热线工作人员，")
+
+
+def person(page: Page) -> None:
+    row(page, 1)
+
+
+def ticket(page: Page) -> None:
+    row(page, 6)
+    page.get_by_role("heading", name="办理经过").wait_for()
+    if page.get_by_role("button", name="接单").is_visible():
+        page.keyboard.press("c")
+        page.get_by_role("textbox", name="给市民的答复").fill("您好，经核实，")
+
+
+def dispatch(page: Page) -> None:
+    row(page, 8)
+    page.get_by_role("button", name="派单").click()
+
+
+def sheet(page: Page) -> None:
+    page.keyboard.press("?")
+
+
+def phrases(page: Page) -> None:
+    mine(page)
+    page.keyboard.press("F2")
+
+
+PICTURES = {
+    "work": (AGENT, "/work", None),
+    "dangers": (AGENT, "/dangers", None),
+    "conversations": (AGENT, "/conversations", conversation),
+    "conversation-mine": (AGENT, "/conversations?list=waiting", mine),
+    "phrases": (AGENT, "/conversations?list=waiting", phrases),
+    "tickets": (AGENT, "/tickets", None),
+    "ticket": (AGENT, "/tickets?due=overdue", ticket),
+    "dispatch": (AGENT, "/tickets", dispatch),
+    "shortcuts": (AGENT, "/tickets", sheet),
+    "unanswered": (EDITOR, "/unanswered", None),
+    "people": (ADMIN, "/people", None),
+    "person": (ADMIN, "/people", person),
+    "programs": (ADMIN, "/programs", None),
+    "audit": (ADMIN, "/audit", None),
+    "settings": (ADMIN, "/settings", None),
+}
+DOCUMENTED = ("work", "conversations", "tickets", "ticket", "people", "audit")
+
+
+def take(browser: Browser, address: str, names: list[str], folder: Path, theme: str, prefix: str = "") -> None:
+    """One picture after the other, each person signed in once."""
+    signed: dict[str, Colleague] = {}
+    for name in names:
+        number, where, then = PICTURES[name]
+        if number not in signed:
+            signed[number] = Colleague(browser, address, color_scheme=theme)
+            expect(signed[number].sign_in(number, PASSWORD).get_by_role("navigation")).to_be_visible()
+        colleague = signed[number]
+        page = colleague.at(where)
+        if then:
+            then(page)
+        page.mouse.move(0, 0)
+        page.wait_for_timeout(700)
+        suffix = "" if folder == FOLDER else f"-{theme}"
+        keep(page.screenshot(), folder / f"{prefix}{name}{suffix}.png")
+    for colleague in signed.values():
+        if colleague.complaints:
+            print("complaints:", *colleague.complaints, sep="\n  ")
+        colleague.context.close()
+
+
+if __name__ == "__main__":
+    with sync_playwright() as playwright:
+        chromium = launch(playwright)
+        if len(sys.argv) > 2:
+            to = Path(sys.argv[2])
+            to.mkdir(parents=True, exist_ok=True)
+            for scheme in ("light", "dark"):
+                take(chromium, sys.argv[1], sys.argv[3:] or list(PICTURES), to, scheme)
+        else:
+            take(chromium, sys.argv[1], list(DOCUMENTED), FOLDER, "light", "console-")
