@@ -29,6 +29,7 @@ const TOUCHES: Record<string, (subject: string) => (readonly unknown[])[]> = {
   ticket: (number) => [['tickets'], ['ticket', number], ['work']],
   unanswered: () => [['unanswered']],
   person: () => [['sign-ins']],
+  job: (id) => [['jobs'], ['job', id]],
 }
 
 export const useLive = defineStore('live', () => {

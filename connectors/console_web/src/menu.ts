@@ -23,6 +23,7 @@ export const MENU: Entry[] = [
   { path: '/unanswered', name: '没答上的', key: 'u', roles: [...DESK, 'editor', 'approver'], page: () => import('./pages/UnansweredPage.vue') },
   { path: '/people', name: '账号', key: 'p', roles: ['admin'], page: () => import('./pages/PeoplePage.vue') },
   { path: '/programs', name: '程序密钥', key: 'k', roles: ['admin'], page: () => import('./pages/ProgramsPage.vue') },
+  { path: '/jobs', name: '后台任务', key: 'j', roles: ['supervisor', 'admin'], page: () => import('./pages/JobsPage.vue') },
   { path: '/audit', name: '审计日志', key: 'l', roles: ['admin'], page: () => import('./pages/AuditPage.vue') },
   { path: '/settings', name: '我的设置', key: 's', roles: null, page: () => import('./pages/SettingsPage.vue') },
 ]

@@ -108,6 +108,7 @@ export const AUDITED: Record<string, string> = {
   knowledge: '知识导入',
   calendar: '工作日',
   retention: '到期删除',
+  job: '后台任务',
   audit: '审计导出',
 }
 
@@ -135,6 +136,10 @@ const ACTIONS: Record<string, string> = {
   'danger.seen': '处置险情',
   duty: '上岗、离岗',
   'audit.export': '导出审计日志',
+  'job.request': '发起后台任务',
+  'job.stop': '停下后台任务',
+  'job.resume': '接着做后台任务',
+  'ticket.search': '按电话查工单',
   'calendar.set_day': '调整工作日',
   'knowledge.import': '导入知识',
 }
