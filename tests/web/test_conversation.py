@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 
@@ -357,6 +358,11 @@ def test_everything_can_be_erased(visitor: Visitor) -> None:
     page = visitor.open()
     visitor.ask("护照多少钱")
     visitor.go("设置")
+    with page.expect_download() as fetched:
+        page.get_by_role("button", name="取一份我的记录").click()
+    copy = json.loads(fetched.value.path().read_text("utf-8"))
+    assert fetched.value.suggested_filename == "我的记录.json" and copy["messages"]
+    expect(page.get_by_text("已存成文件")).to_be_visible()
     page.get_by_role("button", name="清除我的记录").click()
     group = page.get_by_role("group", name="清除我的记录")
     group.get_by_role("button", name="不清除").click()
