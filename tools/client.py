@@ -117,6 +117,9 @@ class Client(Work):
             return
         locked = json.loads(self._lock.read_text("utf-8"))["packages"]
         packages = sum(1 for name, package in locked.items() if name and not package.get("optional"))
+        modules = self._modules_stamp.parent
+        if modules.is_symlink():  # npm would empty the folder that it points to, which others use
+            modules.unlink()
         command = ["npm", "ci", "--no-audit", "--no-fund", "--loglevel=http"]
         self.call(command, self._settings, "安装软件包", packages, self.folder)
         self._modules_stamp.write_text(fingerprint(self._root, [self._lock]), "utf-8")

@@ -174,6 +174,20 @@ def test_a_whole_ticket_by_the_keyboard_alone(come: Come, desk: Stack) -> None:
     expect(page.get_by_role("cell", name=number)).to_have_count(0)
 
 
+def test_next_and_back_go_along_the_list_that_a_ticket_was_opened_from(come: Come) -> None:
+    colleague = come("1003")
+    page = colleague.at("/tickets")
+    rows = [row.inner_text().split() for row in page.locator("tbody tr").all()[:2]]
+    colleague.press("j", "Enter")
+    for key, row in ((None, rows[0]), ("n", rows[1]), ("p", rows[0])):
+        if key:
+            colleague.press(key)
+        expect(page.get_by_role("heading", name=row[0])).to_be_visible()
+        expect(page.get_by_role("region", name="诉求")).to_contain_text(row[2])
+    colleague.press("u")
+    expect(page.get_by_role("table", name="工单")).to_be_visible()
+
+
 def test_g_and_a_letter_go_to_a_page_and_do_nothing_else(come: Come, desk: Stack) -> None:
     number = new_ticket(desk, 5)
     colleague = come("1002")

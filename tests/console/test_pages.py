@@ -75,7 +75,7 @@ def violations(page: Page) -> list[str]:
     found = []
     for theme in ("light", "dark"):
         page.emulate_media(color_scheme=theme)
-        assert page.evaluate("document.documentElement.classList.contains('dark')") is (theme == "dark")
+        expect(page.locator("html.dark")).to_have_count(int(theme == "dark"))
         rules = {"light": {}, "dark": {"runOnly": ["color-contrast", "link-in-text-block"]}}[theme]
         report: dict[str, Any] = page.evaluate("(rules) => axe.run(document, rules)", rules)
         found += [

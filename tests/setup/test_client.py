@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -176,6 +177,28 @@ def test_a_mini_program_without_the_gateways_address_is_refused(project: Checkou
     with pytest.raises(SetupError, match="要以 https:// 开头"):
         project.build("mp-weixin", YIHAODA_PUBLIC_URL="http://12345.example.gov.cn")
     assert not (project.folder / "dist" / "build" / "mp-weixin").exists()
+
+
+def test_packages_that_another_checkout_uses_are_left_alone(tmp_path: Path) -> None:
+    one = client.Console(tmp_path, ["console"], print)
+    theirs = tmp_path / "theirs"
+    for folder in (theirs, one.folder / "local"):
+        folder.mkdir(parents=True)
+    (theirs / "kept.txt").write_text("theirs", "utf-8")
+    (one.folder / "node_modules").symlink_to(theirs)
+    local = {"name": "local", "version": "1.0.0"}
+    package = {"name": "ours", "version": "1.0.0", "dependencies": {"local": "file:local"}}
+    packages = {"": package, "local": {"version": "1.0.0"}, "node_modules/local": {"resolved": "local", "link": True}}
+    for name, content in (
+        ("local/package.json", local),
+        ("package.json", package),
+        ("package-lock.json", {**package, "lockfileVersion": 3, "packages": packages}),
+    ):
+        (one.folder / name).write_text(json.dumps(content), "utf-8")
+    with setup.alone(setup.make_state_folder(tmp_path)) as lock:
+        one.prepare(client.find_node(ENVIRON), ENVIRON, lock)
+    assert one.has_packages() and (one.folder / "node_modules" / "local").exists()
+    assert [file.name for file in theirs.iterdir()] == ["kept.txt"]
 
 
 # --- the console

@@ -47,6 +47,7 @@ export const useLive = defineStore('live', () => {
   const cut = computed(() => !connected.value && (heard.value > 0 || trouble.value !== ''))
 
   let socket: WebSocket | null = null
+  let wanted = false
   let last = 0
   let tries = 0
   let again: ReturnType<typeof setTimeout> | undefined
@@ -90,7 +91,7 @@ export const useLive = defineStore('live', () => {
       trouble.value = '您打开的工作台页面太多，这一页不会自动更新，请关掉几个'
       wait = 30_000
     }
-    if (person.me) again = setTimeout(open, wait)
+    if (wanted) again = setTimeout(open, wait)
   }
 
   function tick() {
@@ -102,7 +103,7 @@ export const useLive = defineStore('live', () => {
 
   /** The machine was asleep or off line: a socket that looks open may have been dead for long. */
   function wake() {
-    if (person.me && (!connected.value || Date.now() - heard.value > 12_000)) renew()
+    if (wanted && (!connected.value || Date.now() - heard.value > 12_000)) renew()
   }
 
   function renew() {
@@ -115,10 +116,12 @@ export const useLive = defineStore('live', () => {
   }
 
   function start() {
+    wanted = true
     if (!socket) open()
   }
 
   function stop() {
+    wanted = false
     clearTimeout(again)
     const old = socket
     socket = null

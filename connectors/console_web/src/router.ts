@@ -2,6 +2,7 @@ import { createRouter, createWebHistory } from 'vue-router'
 import { MENU } from './menu'
 import { usePerson } from './person'
 
+// each: every address of this route is a page of its own, with nothing left over from the one before.
 export const router = createRouter({
   history: createWebHistory('/console/'),
   routes: [
@@ -11,7 +12,7 @@ export const router = createRouter({
     { path: '/first-steps', component: () => import('./pages/FirstStepsPage.vue'), meta: { alone: true, title: '先做这一步' } },
     ...MENU.map(({ path, page, name, roles }) => ({ path, component: page, meta: { title: name, roles } })),
     { path: '/conversations/:id', component: () => import('./pages/ConversationsPage.vue'), meta: { title: '会话', roles: ['agent', 'supervisor'] } },
-    { path: '/tickets/:number', component: () => import('./pages/TicketPage.vue'), props: true, meta: { title: '工单', roles: ['agent', 'supervisor', 'officer'] } },
+    { path: '/tickets/:number', component: () => import('./pages/TicketPage.vue'), props: true, meta: { each: true, title: '工单', roles: ['agent', 'supervisor', 'officer'] } },
     { path: '/:rest(.*)*', component: () => import('./pages/NotFoundPage.vue'), meta: { title: '没有这个页面' } },
   ],
 })
