@@ -22,6 +22,9 @@ from connectors.web.errors import answers
 router = APIRouter(prefix="/api/desk", tags=["desk"], dependencies=[Depends(signed)], responses=answers(400, 401, 403))
 _CHANGES = answers(404, 409)
 
+_LOOKED_AT = 6
+"""So many lines back the citizen's last word is looked for"""
+
 List = Literal["waiting", "mine", "others", "bot", "closed"]
 
 
@@ -37,7 +40,7 @@ class ConversationRow(BaseModel):
     danger: str | None
     """The kind of danger that was heard in it and that nobody has seen to yet"""
     last: str
-    """The last line"""
+    """What the citizen said last, else the last line"""
     last_sender: str | None
 
 
@@ -87,7 +90,8 @@ def list_conversations(
         dangers = desk.dangers(session, [one.id for one in found])
         rows = []
         for one in found:
-            lines = conversations.transcript(session, one.id, last=1)
+            lines = conversations.transcript(session, one.id, last=_LOOKED_AT)
+            last = next((line for line in reversed(lines) if line["sender"] == "citizen"), lines[-1] if lines else None)
             rows.append(
                 ConversationRow(
                     id=one.id,
@@ -97,8 +101,8 @@ def list_conversations(
                     agent_name=names.get(one.agent or ""),
                     active_at=one.active_at,
                     danger=dangers.get(one.id),
-                    last=mask(lines[-1]["text"]) if lines else "",
-                    last_sender=lines[-1]["sender"] if lines else None,
+                    last=mask(last["text"]) if last else "",
+                    last_sender=last["sender"] if last else None,
                 )
             )
         return ConversationPage(items=rows, total=counts[list_], counts=counts)

@@ -146,6 +146,8 @@ def test_a_conversation_is_read_with_what_the_assistant_makes_of_it(http: TestCl
     assert body["candidates"] and set(body["candidates"][0]) == {"qa_id", "matter", "question"}
     assert http.get(f"/api/desk/conversations/{opened['id']}?after=1", headers=wang).json()["messages"][0]["seq"] == 2
     assert code_of(http.get("/api/desk/conversations/nobody", headers=wang), 404) == "not_found"
+    row = http.get("/api/desk/conversations?list=bot", headers=wang).json()["items"][0]
+    assert row["last_sender"] == "citizen" and row["last"].startswith("图书馆借书证") and "138****5678" in row["last"]
 
 
 def test_drafts_are_kept_and_an_older_one_never_lands_after_a_newer(
