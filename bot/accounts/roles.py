@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from bot.errors import InvalidInput
@@ -38,19 +38,18 @@ SCOPES = MappingProxyType(
 
 def checked_roles(roles: Iterable[str]) -> list[str]:
     """Each once, in the order of ``ROLES``.  Raises: InvalidInput: none, or an unknown one."""
-    given = set(roles)
-    if unknown := sorted(given - set(ROLES)):
-        raise InvalidInput(f"没有这个角色：{'、'.join(unknown)}。可以用的有：{'、'.join(ROLES)}。")
-    if not given:
-        raise InvalidInput("至少要有一个角色。")
-    return [role for role in ROLES if role in given]
+    return _checked(roles, ROLES, "角色")
 
 
 def checked_scopes(scopes: Iterable[str]) -> list[str]:
     """Each once, in the order of ``SCOPES``.  Raises: InvalidInput: none, or an unknown one."""
-    given = set(scopes)
-    if unknown := sorted(given - set(SCOPES)):
-        raise InvalidInput(f"没有这个权限：{'、'.join(unknown)}。可以用的有：{'、'.join(SCOPES)}。")
+    return _checked(scopes, SCOPES, "权限")
+
+
+def _checked(names: Iterable[str], known: Mapping[str, str], what: str) -> list[str]:
+    given = set(names)
+    if unknown := sorted(given - set(known)):
+        raise InvalidInput(f"没有这个{what}：{'、'.join(unknown)}。可以用的有：{'、'.join(known)}。")
     if not given:
-        raise InvalidInput("至少要有一个权限。")
-    return [scope for scope in SCOPES if scope in given]
+        raise InvalidInput(f"至少要有一个{what}。")
+    return [name for name in known if name in given]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
@@ -226,28 +227,29 @@ Text = Annotated[str, Query(max_length=100)]
 Moment = Annotated[AwareDatetime | None, Query()]
 
 
+@dataclass(frozen=True)
+class Filter:
+    """Which entries are looked for; see ``bot.audit.entries``."""
+
+    actor: Text = ""
+    action: Text = ""
+    subject: Text = ""
+    since: Moment = None
+    until: Moment = None
+
+
+TheFilter = Annotated[Filter, Depends()]
+
+
 @router.get("/audit")
 def list_audit(
-    actor: Text = "",
-    action: Text = "",
-    subject: Text = "",
-    since: Moment = None,
-    until: Moment = None,
+    wanted: TheFilter,
     before: Annotated[int | None, Query(ge=1, le=MAX_INT)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> list[AuditView]:
     """Entries, the newest first; the next page with ``before`` = the last id."""
     with database.read() as session:
-        found = audit.entries(
-            session,
-            actor=actor,
-            action=action,
-            subject=subject,
-            since=since,
-            until=until,
-            before=before,
-            limit=limit,
-        )
+        found = audit.entries(session, **vars(wanted), before=before, limit=limit)
         return [AuditView.model_validate(entry, from_attributes=True) for entry in found]
 
 
@@ -258,43 +260,26 @@ def verify_audit() -> Chain:
         return Chain.model_validate(audit.verify(session), from_attributes=True)
 
 
-_EXPORTED = 100_000
+_EXPORTED, _AT_ONCE = 100_000, 500
 
 
 @router.get("/audit/export", response_class=StreamingResponse)
-def export_audit(
-    me: TheCaller,
-    actor: Text = "",
-    action: Text = "",
-    subject: Text = "",
-    since: Moment = None,
-    until: Moment = None,
-) -> StreamingResponse:
+def export_audit(me: TheCaller, wanted: TheFilter) -> StreamingResponse:
     """The same as a table (CSV, UTF-8 with a mark for Excel), at most 100,000 rows; that it was exported is an entry, too."""
     with database.write() as session:
-        audit.record(
-            session, me.number, "audit.export", "审计日志", by_actor=actor, by_action=action, by_subject=subject
-        )
+        by = {f"by_{name}": getattr(wanted, name) for name in ("actor", "action", "subject")}
+        audit.record(session, me.number, "audit.export", "审计日志", **by)
 
     def rows() -> Iterator[str]:
         yield "\ufeff" + _line(["编号", "时间", "工号", "姓名", "动作", "对象", "详情"])
         before, left = None, _EXPORTED
         while left > 0:
             with database.read() as session:
-                page = audit.entries(
-                    session,
-                    actor=actor,
-                    action=action,
-                    subject=subject,
-                    since=since,
-                    until=until,
-                    before=before,
-                    limit=500,
-                )
+                page = audit.entries(session, **vars(wanted), before=before, limit=_AT_ONCE)
             for entry in page:
                 yield _line(_cells(entry))
             left -= len(page)
-            if len(page) < 500:
+            if len(page) < _AT_ONCE:
                 return
             before = page[-1].id
 
