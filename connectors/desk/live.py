@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import json
+import re
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -66,28 +69,56 @@ def may_hear(who: Signed, event: Event) -> bool:
     return bool(roles & who.roles)
 
 
+@dataclass(frozen=True)
+class Looking:
+    """Who else looks at what a page shows."""
+
+    subject: str
+    names: tuple[str, ...]
+
+
+Told = Event | Looking | None
+"""What waits for a page; None: it reads too slowly"""
+
+
 class Feed:
-    """Reads new events for all pages of this process, whichever process wrote them."""
+    """Reads new events for all pages of this process, whichever process wrote them; and knows who looks at what.
+
+    There is one gateway process, so who looks at what needs no table.
+    """
 
     def __init__(self) -> None:
-        self._pages: dict[asyncio.Queue[Event | None], str] = {}
+        self._pages: dict[asyncio.Queue[Told], str] = {}
+        self._looking: dict[asyncio.Queue[Told], tuple[str, Signed]] = {}
         self._last = 0
         self._task: asyncio.Task[None] | None = None
 
     @contextlib.asynccontextmanager
-    async def listening(self, number: str) -> AsyncIterator[asyncio.Queue[Event | None]]:
+    async def listening(self, number: str) -> AsyncIterator[asyncio.Queue[Told]]:
         """A queue of what comes from now on; None in it: too slow.  Raises: TooManyPages."""
         if sum(one == number for one in self._pages.values()) >= _PAGES_A_PERSON:
             raise TooManyPages
         if self._task is None or self._task.done():
             self._last = await asyncio.to_thread(_newest)
             self._task = asyncio.create_task(self._read_forever())
-        queue: asyncio.Queue[Event | None] = asyncio.Queue(_BEHIND)
+        queue: asyncio.Queue[Told] = asyncio.Queue(_BEHIND)
         self._pages[queue] = number
         try:
             yield queue
         finally:
             del self._pages[queue]
+            self.look(queue, None, "")
+
+    def look(self, queue: asyncio.Queue[Told], who: Signed | None, subject: str) -> None:
+        """A page shows this now; nothing: empty.  All pages that show the same, or did, hear who else is there."""
+        before, _ = self._looking.pop(queue, ("", None))
+        if who is not None and subject:
+            self._looking[queue] = subject, who
+        for touched in {before, subject} - {""}:
+            here = [(page, one) for page, (seen, one) in self._looking.items() if seen == touched]
+            for page, one in here:
+                others = {other.name for _, other in here if other.number != one.number}
+                self._put(page, Looking(touched, tuple(sorted(others))))
 
     async def close(self) -> None:
         """At the end of the process."""
@@ -113,10 +144,13 @@ class Feed:
 
     def _tell(self, event: Event) -> None:
         for queue in self._pages:
-            if queue.qsize() < _BEHIND - 1:
-                queue.put_nowait(event)
-            elif not queue.full():
-                queue.put_nowait(None)
+            self._put(queue, event)
+
+    def _put(self, queue: asyncio.Queue[Told], said: Told) -> None:
+        if queue.qsize() < _BEHIND - 1:
+            queue.put_nowait(said)
+        elif not queue.full():
+            queue.put_nowait(None)
 
 
 class TooManyPages(Exception):
@@ -172,6 +206,9 @@ async def follow(socket: WebSocket) -> None:
 
     ``after``: the last id that the page saw.  The first message is ``{"kind": "hello", "id"}`` (go on from here), or
     ``{"kind": "reset", "id"}``: too much was missed, load everything anew.  ``{"kind": "here", "id"}`` comes when nothing else does.
+
+    The page may say ``{"looking": "ticket/<number>"}`` (empty: at nothing); then ``{"kind": "looking", "subject", "names"}`` says who
+    else does.
     """
     try:
         who = await asyncio.to_thread(_signed, socket)
@@ -182,10 +219,11 @@ async def follow(socket: WebSocket) -> None:
         await socket.close(ENDED if isinstance(refused, Unauthorised) else NOT_ALLOWED)
         return
     await socket.accept()
-    page = asyncio.create_task(_until_gone(socket))
+    page: asyncio.Task[None] | None = None
     try:
         feed: Feed = socket.app.state.feed
         async with feed.listening(who.number) as queue:
+            page = asyncio.create_task(_until_gone(socket, lambda subject: feed.look(queue, who, subject)))
             talk = asyncio.create_task(_tell(socket, who, after, queue))
             await asyncio.wait({page, talk}, return_when=asyncio.FIRST_COMPLETED)
             talk.cancel()
@@ -197,8 +235,9 @@ async def follow(socket: WebSocket) -> None:
     except (WebSocketDisconnect, RuntimeError):
         pass  # gone meanwhile
     finally:
-        page.cancel()
-        await asyncio.gather(page, return_exceptions=True)
+        if page is not None:
+            page.cancel()
+            await asyncio.gather(page, return_exceptions=True)
 
 
 def _signed(socket: WebSocket) -> Signed:
@@ -207,14 +246,23 @@ def _signed(socket: WebSocket) -> Signed:
     return permitted(person_of(socket, active=False), rule)
 
 
-async def _until_gone(socket: WebSocket) -> None:
-    """The page has nothing to say; but only so do we hear that it is gone."""
+_SUBJECT = re.compile(r"((ticket|conversation)/[\w-]{1,64})?")
+
+
+async def _until_gone(socket: WebSocket, look: Callable[[str], None]) -> None:
+    """What the page says it shows, until it is gone.  Anything else that it says is passed over."""
     with contextlib.suppress(WebSocketDisconnect, RuntimeError):
         while True:
-            await socket.receive()
+            said = await socket.receive()
+            if said["type"] == "websocket.disconnect":
+                return
+            with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
+                subject = json.loads(said["text"])["looking"]
+                if _SUBJECT.fullmatch(subject):
+                    look(subject)
 
 
-async def _tell(socket: WebSocket, who: Signed, after: int, queue: asyncio.Queue[Event | None]) -> int:
+async def _tell(socket: WebSocket, who: Signed, after: int, queue: asyncio.Queue[Told]) -> int:
     """Tell a page of everything; the code to close it with."""
     last = await _catch_up(socket, who, after)
     while True:
@@ -227,6 +275,9 @@ async def _tell(socket: WebSocket, who: Signed, after: int, queue: asyncio.Queue
             continue
         if event is None:
             return BUSY
+        if isinstance(event, Looking):
+            await _send(socket, {"kind": "looking", "id": last, "subject": event.subject, "names": event.names})
+            continue
         if event.id <= last:
             continue  # told while catching up
         last = event.id

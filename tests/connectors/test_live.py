@@ -170,3 +170,31 @@ def test_nobody_hears_nothing(http: TestClient) -> None:
     ):
         with follow(http, headers) as socket:
             assert closed(socket) == live.ENDED
+
+
+def test_who_else_looks_at_a_thing_is_said(http: TestClient) -> None:
+    wang, li = signed_in("wang", "小王"), signed_in("li", "小李")
+    with follow(http, wang) as first, follow(http, li) as second:
+        for socket in (first, second):
+            socket.receive_json()
+            for nonsense in (
+                "x",
+                "{}",
+                '{"looking": 7}',
+                '{"looking": "../x"}',
+                '{"looking": "ticket/' + "1" * 99 + '"}',
+                "[]",
+            ):
+                socket.send_text(nonsense)
+        first.send_json({"looking": "ticket/1"})
+        assert first.receive_json()["names"] == []
+        second.send_json({"looking": "ticket/1"})
+        assert first.receive_json()["names"] == ["小李"]
+        seen = second.receive_json()
+        assert (seen["kind"], seen["subject"], seen["names"]) == ("looking", "ticket/1", ["小王"])
+        second.send_json({"looking": ""})
+        assert first.receive_json()["names"] == []
+        second.send_json({"looking": "ticket/1"})
+        assert (first.receive_json()["names"], second.receive_json()["names"]) == (["小李"], ["小王"])
+        first.close()
+        assert second.receive_json()["names"] == []

@@ -53,6 +53,17 @@ def test_two_people_on_one_ticket(come: Come, desk: Stack) -> None:
     expect(answer).to_have_value("您好，转移不用本人去。")
 
 
+def test_colleagues_see_who_else_looks_at_a_ticket(come: Come, desk: Stack) -> None:
+    number = new_ticket(desk, 4)
+    first, second = come("1002"), come("1003")
+    page = first.at(f"/tickets/{number}")
+    expect(page.get_by_role("heading", name=number)).to_be_visible()
+    second.at(f"/tickets/{number}")
+    expect(page.get_by_role("status").filter(has_text="也在看")).to_be_visible()
+    second.at("/work")
+    expect(page.get_by_role("status").filter(has_text="也在看")).to_have_count(0)
+
+
 def test_a_step_that_somebody_else_overtook_is_refused_and_can_be_gone_on_with(come: Come, desk: Stack) -> None:
     number = new_ticket(desk, 1)
     colleague = come("1003")

@@ -1,6 +1,6 @@
 // The page's socket: the server says what has changed, the page reads it anew.  After a pause it goes on from the last event it saw.
 import { defineStore } from 'pinia'
-import { computed, ref } from 'vue'
+import { computed, onBeforeUnmount, onMounted, ref } from 'vue'
 import { clock } from './words'
 import { usePerson } from './person'
 import { outdated } from './queries'
@@ -9,6 +9,7 @@ interface Happened {
   id: number
   kind: string
   subject?: string
+  names?: string[]
 }
 
 /** The server says that it is there every ten seconds. */
@@ -46,6 +47,10 @@ export const useLive = defineStore('live', () => {
   /** Whether it was connected, and is no more. */
   const cut = computed(() => !connected.value && (heard.value > 0 || trouble.value !== ''))
 
+  /** Who else looks at what this page shows. */
+  const others = ref<string[]>([])
+  let looking = ''
+
   let socket: WebSocket | null = null
   let wanted = false
   let last = 0
@@ -72,6 +77,11 @@ export const useLive = defineStore('live', () => {
     tries = 0
     // At the first connection, and where too much was missed: whatever was read before may have changed unseen.
     if (event.kind === 'reset' || (event.kind === 'hello' && !last)) outdated([])
+    if (event.kind === 'reset' || event.kind === 'hello') sayLooking()
+    if (event.kind === 'looking') {
+      if (event.subject === looking) others.value = event.names ?? []
+      return
+    }
     last = Math.max(event.kind === 'reset' ? 0 : last, event.id)
     const touched = TOUCHES[event.kind]?.(event.subject ?? '')
     if (touched) outdated(...touched)
@@ -115,6 +125,20 @@ export const useLive = defineStore('live', () => {
     open()
   }
 
+  /** This page shows that now; nothing: empty. */
+  function look(subject: string) {
+    looking = subject
+    others.value = []
+    sayLooking()
+  }
+  function sayLooking() {
+    if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ looking }))
+  }
+  /** It shows that no more. */
+  function lookAway(subject: string) {
+    if (looking === subject) look('')
+  }
+
   function start() {
     wanted = true
     if (!socket) open()
@@ -130,5 +154,13 @@ export const useLive = defineStore('live', () => {
     old?.close()
   }
 
-  return { connected, cut, said, start, stop }
+  return { connected, cut, said, others, look, lookAway, start, stop }
 })
+
+/** While the component is there, colleagues see that this is looked at; returns who else does. */
+export function useLooking(subject: string) {
+  const live = useLive()
+  onMounted(() => live.look(subject))
+  onBeforeUnmount(() => live.lookAway(subject))
+  return computed(() => live.others)
+}
