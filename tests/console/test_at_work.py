@@ -199,6 +199,15 @@ def test_next_and_back_go_along_the_list_that_a_ticket_was_opened_from(come: Com
     expect(page.get_by_role("table", name="工单")).to_be_visible()
 
 
+def test_the_key_after_that_is_a_key_again(come: Come) -> None:
+    colleague = come("1003")
+    page = colleague.at("/work")
+    colleague.press("g", "t", "j", "u")  # j would lead to the jobs, u to what went unanswered
+    expect(page.get_by_role("heading", name="工单")).to_be_visible()
+    colleague.settled()
+    expect(page).to_have_url(re.compile("/tickets$"))
+
+
 def test_g_and_a_letter_go_to_a_page_and_do_nothing_else(come: Come, desk: Stack) -> None:
     number = new_ticket(desk, 5)
     colleague = come("1002")

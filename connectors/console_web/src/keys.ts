@@ -49,7 +49,8 @@ export function useKeys(group: string, shortcuts: Shortcut[], options: { inDialo
       keys,
       (event: KeyboardEvent) => {
         if (!typing && inField(event.target)) return
-        if (led === event && !keys.includes(' ')) return
+        // And the one after that is a key again: "g t j" is no "g j".
+        if ((led === event) !== keys.includes(' ')) return
         event.preventDefault()
         run(event)
       },
