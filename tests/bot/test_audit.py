@@ -24,6 +24,16 @@ def test_an_entry_says_who_what_and_on_what_without_personal_data(db: Settings) 
     assert entry.detail == {"note": "电话138****5678", "phone": "***"}
 
 
+def test_an_id_stays_whole_though_it_may_look_like_a_phone(db: Settings) -> None:
+    id_ = "9f68e16150074357ad56f7885b2ce3dd"
+    with database.write() as session:
+        audit.record(session, "小李", "conversation.claim", id_)
+        audit.record(session, "小李", "thing.done", "电话13812345678")
+    with database.read() as session:
+        assert [entry.subject for entry in audit.entries(session)] == ["电话138****5678", id_]
+        assert len(audit.entries(session, subject=id_)) == len(audit.entries(session, subject="电话13812345678")) == 1
+
+
 @pytest.mark.parametrize("statement", ["UPDATE audit SET actor = '别人'", "DELETE FROM audit"])
 def test_the_database_refuses_to_change_or_delete(db: Settings, statement: str) -> None:
     with database.write() as session:
