@@ -78,7 +78,7 @@ def test_no_request_breaks_the_gateway_and_its_description_holds(db: Settings, m
     with listening(monkeypatch, db) as url, httpx.Client(base_url=url, trust_env=False, timeout=60) as http:
         opened = http.post("/api/conversations").json()
         citizen = {"Authorization": f"Bearer {opened['token']}"}
-        operator = signed_in("xiaowang", "小王", *ROLES)
+        operator = signed_in("xiaowang", "小王", *ROLES, department="医保局")
         said = http.post(
             f"/api/conversations/{opened['id']}/messages",
             json={"message_id": "m", "text": "我要投诉楼下烧烤店半夜油烟太大"},
