@@ -66,15 +66,13 @@ def _conversations(work: Work) -> int:
 
 def _old_jobs(work: Work) -> int:
     with database.write() as session:
-        removed = jobs.purge(session, utcnow(), work.settings.job_days)
-    work.progress(f"清除了 {work.results['conversations']} 个到期的会话，{removed} 条旧的任务记录")
-    return removed
+        return jobs.purge(session, utcnow(), work.settings.job_days)
 
 
 def _tidy(work: Work) -> int:
     removed = housekeeping.tidy()
-    if removed:
-        work.log(f"清除了 {removed} 条旧的通知、草稿和登录记录。")
+    done = work.results
+    work.progress(f"清除了 {done['conversations']} 个到期的会话，{done['jobs']} 条旧的任务记录，{removed} 条别的旧记录")
     return removed
 
 

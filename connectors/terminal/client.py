@@ -10,8 +10,8 @@ from typing import Any, Self, assert_never
 import httpx
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.panel import Panel
-from rich.table import Table
 
 from bot import database, turns
 from bot.errors import YihaodaError
@@ -211,11 +211,24 @@ def show_explanation(console: Console, detail: dict[str, Any]) -> None:
         f"检索用语：{escape(explain['query'])}；首选正确的概率 [bold]{explain['probability']:.2f}[/]，"
         f"≥{explain['answer_at']} 直接作答，≥{explain['likely_at']} 说“可能是”，≥{explain['clarify_at']} 反问"
     )
-    table = Table("问答", "分数", *(explain["candidates"][0]["features"] if explain["candidates"] else ()))
-    for one in explain["candidates"]:
-        table.add_row(
-            f"{one['qa_id']} {escape(one['question'])}",
-            f"{one['score']:.2f}",
-            *(f"{value:.2f}" for value in one["features"].values()),
+    for place, one in enumerate(explain["candidates"], 1):
+        console.print(
+            f"{place}  [bold]{one['score']:.1f}[/]  {escape(one['question'])}  [dim]{one['qa_id']}[/]", highlight=False
         )
-    console.print(table)
+        features = (f"{_FEATURES.get(name, name)} {value:.2f}" for name, value in one["features"].items())
+        console.print(Padding(f"[dim]{'　'.join(features)}[/]", (0, 0, 0, 3)), highlight=False)
+
+
+_FEATURES = {
+    "char": "字面",
+    "word": "词",
+    "answer": "答案",
+    "official": "官方用语",
+    "learned": "分类",
+    "dense": "向量",
+    "centroid": "向量均值",
+    "passage": "答案句",
+    "coverage": "词都提到",
+    "overlap": "字重合",
+}
+"""What each of ``index.search.retriever.FEATURES`` is called"""

@@ -341,6 +341,6 @@ def test_retention_that_is_refused_fails_says_so_and_is_confirmed(sqlite_db: Set
         (refused,) = jobs.jobs(session, kind="retention")
         assert refused.error and "到期会话没有清除" in refused.error and notices.texts(session) == [refused.error]
     made = ask(kind="retention", confirm=True)
-    assert any("清除了 60 个" in line for line in comes_to(made, DONE).log)
+    assert "清除了 60 个" in comes_to(made, DONE).doing
     with database.read() as session:
         assert notices.texts(session) == [] and session.scalars(select(Conversation)).all() == []

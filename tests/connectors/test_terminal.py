@@ -8,7 +8,8 @@ from typing import Any
 from rich.console import Console
 
 from bot.replies import AnswerReply, Option, Source
-from connectors.terminal.client import show
+from connectors.terminal.client import show, show_explanation
+from index.search.retriever import FEATURES
 
 
 def shown(**more: Any) -> str:
@@ -41,3 +42,22 @@ def test_a_likely_answer_with_nothing_beside_it_says_what_else_to_do() -> None:
     several = shown(certainty="likely", others=[Option(number=1, qa_id="b", question="另一问")])
     assert "不是这个？回复数字看别的：" in several and "1 另一问" in several and alone not in several
     assert "不是这个" not in shown()
+
+
+def test_an_explanation_is_readable_at_80_columns_and_names_every_feature() -> None:
+    candidate = {
+        "qa_id": "sfz-001",
+        "matter": "身份证",
+        "question": "身份证丢了怎么补办？",
+        "wording": "补身份证",
+        "score": 12.34,
+        "features": dict.fromkeys(FEATURES, 0.5),
+    }
+    limits = {"answer_at": 0.96, "likely_at": 0.62, "clarify_at": 0.1}
+    detail = {"engine": "rasa", "act": "ask_policy", "decision": "answer"}
+    explain = {"query": "身份证丢了", "probability": 0.97, "candidates": [candidate] * 5} | limits
+    out = StringIO()
+    show_explanation(Console(file=out, width=80), detail | {"explain": explain})
+    said = out.getvalue()
+    assert said.count("身份证丢了怎么补办？") == 5 and "…" not in said
+    assert said.count("0.50") == 5 * len(FEATURES) and not any(f" {name} " in said for name in FEATURES)
