@@ -48,7 +48,9 @@ KEPT: Mapping[str, Kept] = {
         "180 days after the last use", "to keep strangers from locking somebody out", "none", "nobody"
     ),
     "service_accounts": Kept(_FOR_GOOD, "who did what", "none", "admin"),
-    "drafts": Kept("30 days after the last change", "to lose nothing that was typed", "none", "whoever writes it"),
+    "drafts": Kept(
+        "30 days after the last change", "to lose nothing that was typed", "conversation", "whoever writes it"
+    ),
     "events": Kept("2 days", "to bring open pages up to date", "none", "by role"),
     "audit": Kept(_FOR_GOOD, "who did what", "none", "admin"),
     "audit_chain": Kept(_FOR_GOOD, "to show that the audit log is whole", "none", "admin"),

@@ -22,6 +22,7 @@ from bot.clock import SHANGHAI, utcnow
 from bot.errors import YihaodaError
 from bot.models.conversations import Alarm, ChannelUser, Conversation, InboxMessage, OutboxMessage, Rating, TurnEffect
 from bot.models.housekeeping import AuditEntry, LastPurge
+from bot.models.people import Draft
 from bot.models.tickets import Ticket
 
 AHEAD = timedelta(days=2)
@@ -156,7 +157,7 @@ def _shown(at: datetime) -> str:
 
 
 def erase(session: Session, conversation_ids: Sequence[str]) -> None:
-    """Remove conversations with every message, reply, turn and rating in them, and who they belong to on a channel.
+    """Remove conversations with every message, reply, turn and rating in them, what agents were writing, and whose they are.
 
     A turn that is being answered meanwhile finds no conversation to write to.  A ticket keeps its masked transcript.  After
     the commit ``database.forget_erased`` takes care of the files.
@@ -170,6 +171,7 @@ def erase(session: Session, conversation_ids: Sequence[str]) -> None:
         delete(TurnEffect).where(TurnEffect.turn_id.in_(said)),
         delete(OutboxMessage).where(OutboxMessage.conversation_id.in_(gone)),
         delete(InboxMessage).where(InboxMessage.conversation_id.in_(gone)),
+        delete(Draft).where(Draft.kind == "conversation", Draft.subject.in_(gone)),
         delete(ChannelUser).where(ChannelUser.conversation_id.in_(gone)),
         delete(Conversation).where(Conversation.id.in_(gone)),
     ):

@@ -9,6 +9,7 @@ from bot.clock import utcnow
 from bot.keeping import KEPT
 from bot.models.base import Base
 from bot.models.conversations import Alarm, ChannelUser, Rating
+from bot.models.people import Draft, Person
 from bot.settings import Settings
 from tests.bot.test_turns import receive, settle
 
@@ -33,6 +34,9 @@ def test_what_goes_with_a_conversation_is_gone_with_it(db: Settings) -> None:
                 channel="wechat", user_digest="d", conversation_id=one.id, address="o", push_until=now, pushes_left=5
             )
         )
+        session.add(Person(number="1", name="王芳", roles=["agent"], created_at=now))
+        session.flush()
+        session.add(Draft(person="1", kind="conversation", subject=one.id, text="您好", revision=1, at=now))
     with database.read() as session:
         for name, table in said.items():
             assert session.execute(select(table)).first() is not None, f"{name}: the test puts nothing in"
