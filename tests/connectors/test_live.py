@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -143,7 +144,7 @@ def test_a_change_of_roles_is_heard_with_the_new_ones_only(http: TestClient) -> 
         assert closed(socket) == live.ENDED
 
 
-def test_pages_are_bounded_and_a_slow_one_is_cut_off(http: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_are_bounded(http: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     headers = signed_in("wang", "小王")
     monkeypatch.setattr(live, "_PAGES_A_PERSON", 1)
     with follow(http, headers) as first:
@@ -198,3 +199,19 @@ def test_who_else_looks_at_a_thing_is_said(http: TestClient) -> None:
         assert (first.receive_json()["names"], second.receive_json()["names"]) == (["小李"], ["小王"])
         first.close()
         assert second.receive_json()["names"] == []
+
+
+def test_for_a_page_that_reads_slowly_no_more_than_so_much_waits_and_then_it_is_cut_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(live, "_BEHIND", 3)
+
+    async def fill() -> list[live.Told]:
+        feed, queue = live.Feed(), asyncio.Queue[live.Told](3)
+        for number in range(6):
+            feed._put(queue, live.Looking(str(number), ()))
+        return [queue.get_nowait() for _ in range(queue.qsize())]
+
+    first, second, end = asyncio.run(fill())
+    assert isinstance(first, live.Looking) and isinstance(second, live.Looking)
+    assert (first.subject, second.subject, end) == ("0", "1", None)  # which closes the socket with BUSY
