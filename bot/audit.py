@@ -132,13 +132,10 @@ def verify(session: Session) -> Verified:
 
 
 def linked(before: str, entry: AuditEntry) -> str:
-    """The link of an entry after the one before."""
-    return link_of(before, entry.id, entry.at, entry.actor, entry.name, entry.action, entry.subject, entry.detail)
-
-
-def link_of(before: str, id_: int, at: datetime, *rest: Any) -> str:
-    """SHA-256 over everything as JSON.  Never change it: the chains that there are were made so."""
-    whole = json.dumps([before, id_, at.astimezone(UTC).isoformat(timespec="microseconds"), *rest], sort_keys=True)
+    """The link of an entry after the one before: SHA-256 over both as JSON.  Never change it: the chains that there are were made so."""
+    at = entry.at.astimezone(UTC).isoformat(timespec="microseconds")
+    said = [entry.actor, entry.name, entry.action, entry.subject, entry.detail]
+    whole = json.dumps([before, entry.id, at, *said], sort_keys=True)
     return hashlib.sha256(whole.encode("ascii")).hexdigest()
 
 

@@ -17,7 +17,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy import Delete, Engine, Update, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -149,6 +149,12 @@ def write() -> Iterator[Session]:
         session.connection(execution_options={"immediate": True})
         yield session
         session.commit()
+
+
+def rows_changed(session: Session, statement: Update | Delete) -> int:
+    """Carry out an update or a deletion in the database alone, past the objects at hand; how many rows it touched."""
+    done: Any = session.execute(statement.execution_options(synchronize_session=False))
+    return int(done.rowcount)
 
 
 _ORDER = 0x79696861

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import ColumnElement, and_, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from bot import audit, conversations, events
+from bot import audit, conversations, database, events
 from bot.accounts import people
 from bot.clock import utcnow
 from bot.errors import IllegalMove, InvalidInput
@@ -161,6 +160,4 @@ DRAFTS_KEPT = timedelta(days=30)
 
 def forget_old_drafts(session: Session, now: datetime) -> int:
     """Remove drafts that nobody touched for long; how many."""
-    old = delete(Draft).where(Draft.at < now - DRAFTS_KEPT)
-    gone: Any = session.execute(old.execution_options(synchronize_session=False))
-    return int(gone.rowcount)
+    return database.rows_changed(session, delete(Draft).where(Draft.at < now - DRAFTS_KEPT))

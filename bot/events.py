@@ -53,12 +53,7 @@ def oldest(session: Session) -> int:
 
 def forget_old(session: Session, now: datetime) -> int:
     """Remove what is older than ``KEPT``, but for the newest one, from which the ids count on; how many."""
-    gone: Any = session.execute(
-        delete(Event)
-        .where(Event.at < now - KEPT, Event.id < newest(session))
-        .execution_options(synchronize_session=False)
-    )
-    return int(gone.rowcount)
+    return database.rows_changed(session, delete(Event).where(Event.at < now - KEPT, Event.id < newest(session)))
 
 
 @event.listens_for(Session, "before_commit")

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import delete, event, func, select, update
 from sqlalchemy.orm import Session, object_session
 
-from bot import audit, events
+from bot import audit, database, events
 from bot.clock import SHANGHAI, utcnow
 from bot.errors import IllegalMove, InvalidInput, NotFound
 from bot.models.jobs import Job, JobSchedule, JobWorker
@@ -317,8 +317,7 @@ def plan(session: Session, now: datetime, settings: Settings) -> list[Job]:
 def purge(session: Session, now: datetime, days: int) -> int:
     """Remove the records of jobs that have been over for so many days; how many."""
     old = delete(Job).where(Job.state.not_in(OPEN), Job.ended_at < now - timedelta(days=days))
-    result: Any = session.execute(old.execution_options(synchronize_session=False))
-    return int(result.rowcount)
+    return database.rows_changed(session, old)
 
 
 def restored(session: Session) -> int:
@@ -328,20 +327,11 @@ def restored(session: Session) -> int:
     """
     # By statements, not by objects: a restored database has the events that it had, and no more.
     said = "备份的时候它正在进行，恢复以后没有自动继续。"
-    stopped: Any = session.execute(
-        update(Job)
-        .where(Job.state.in_((RUNNING, STOPPING)))
-        .values(state=STOPPED, ended_at=utcnow(), doing=said)
-        .execution_options(synchronize_session=False)
-    )
-    session.execute(
-        update(Job)
-        .where(Job.run.is_not(None))
-        .values(run=None, owner=None, step=0)
-        .execution_options(synchronize_session=False)
-    )
+    under_way = update(Job).where(Job.state.in_((RUNNING, STOPPING)))
+    stopped = database.rows_changed(session, under_way.values(state=STOPPED, ended_at=utcnow(), doing=said))
+    database.rows_changed(session, update(Job).where(Job.run.is_not(None)).values(run=None, owner=None, step=0))
     session.execute(delete(JobWorker))
-    return int(stopped.rowcount)
+    return stopped
 
 
 def _add(session: Session, kind: str, by: str, arguments: dict[str, Any], now: datetime) -> Job:

@@ -201,6 +201,6 @@ def _write(raw: Table, changes: list[tuple[Any, str, str]]) -> int:
                 renewed["phone_index"] = phone_index(json.loads(crypto.get_cipher().decrypt(token)))
             if (raw.name, name) == ("tickets", "subject"):
                 renewed["words"] = words_index(json.loads(crypto.get_cipher().decrypt(token)))
-            result: Any = session.execute(update(raw).where(and_(*same), raw.c[name] == row[name]).values(renewed))
-            done += result.rowcount
+            standing = update(raw).where(and_(*same), raw.c[name] == row[name])
+            done += database.rows_changed(session, standing.values(renewed))
     return done

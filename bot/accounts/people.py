@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from bot import audit, events, regions
+from bot import audit, database, events, regions
 from bot.accounts import passwords, roles
 from bot.accounts.roles import ADMIN, GUARDED
 from bot.clock import utcnow
@@ -173,14 +172,9 @@ def change_password(session: Session, number: str, old: str, new: str) -> None:
 
 def end_sign_ins(session: Session, number: str, *, but: str | None = None, now: datetime | None = None) -> int:
     """End a person's sign-ins, but one; how many.  Every route and socket of theirs knows at once."""
-    ended: Any = session.execute(
-        update(SignIn)
-        .where(SignIn.person == number, SignIn.ended_at.is_(None), SignIn.id != (but or ""))
-        .values(ended_at=now or utcnow())
-        .execution_options(synchronize_session=False)
-    )
+    still_open = update(SignIn).where(SignIn.person == number, SignIn.ended_at.is_(None), SignIn.id != (but or ""))
     events.publish(session, "person", number)
-    return int(ended.rowcount)
+    return database.rows_changed(session, still_open.values(ended_at=now or utcnow()))
 
 
 def second_factor_needed(person: Person, settings: Settings) -> bool:

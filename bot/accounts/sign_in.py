@@ -158,7 +158,7 @@ def seen(sign_in: str, now: datetime) -> None:
             row.seen_at = max(row.seen_at, now)
 
 
-def unlock(token: str, password: str, *, source: str, now: datetime | None = None) -> None:
+def unlock(token: str, password: str, now: datetime | None = None) -> None:
     """Go on after ``Locked``.  Raises: Unauthorised, TooMany."""
     now = now or utcnow()
     with database.write() as session:
@@ -227,13 +227,8 @@ def confirm_second_factor(session: Session, number: str, code: str, now: datetim
 def forget_old(session: Session, now: datetime) -> int:
     """Remove sign-ins and devices that play no part any more; how many."""
     old = now - _DEVICE
-    gone = 0
-    for statement in (
-        delete(SignIn).where(SignIn.created_at < old),
-        delete(KnownDevice).where(KnownDevice.used_at < old),
-    ):
-        gone += session.execute(statement.execution_options(synchronize_session=False)).rowcount  # type: ignore[attr-defined]
-    return gone
+    sign_ins = database.rows_changed(session, delete(SignIn).where(SignIn.created_at < old))
+    return sign_ins + database.rows_changed(session, delete(KnownDevice).where(KnownDevice.used_at < old))
 
 
 # --- within ----------------------------------------------------------------------------------------------------------

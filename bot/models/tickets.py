@@ -27,7 +27,7 @@ def phone_index(phone: str) -> str:
 def words_index(subject: str) -> str:
     """What ``Ticket.words`` holds: the pairs of characters of the masked subject, each by its blind index, in no order.
 
-    Whoever reads the column learns how many there are, and which tickets share some; not what they say.
+    Whoever reads the column learns how many there are and which tickets share some, and may guess at the commonest; they don't read what was said.
     """
     return " ".join(sorted({blind_pair(pair)[0] for run in runs_of(mask(subject)) for pair in pairs_of(run)}))
 
@@ -43,7 +43,7 @@ def pairs_of(run: str) -> list[str]:
 
 
 def blind_pair(pair: str) -> tuple[str, ...]:
-    """Under each key, the newest first: short, since many must fit; by chance one in 100,000 is another's."""
+    """Under each key, the newest first: short, since many must fit; by chance one ticket in millions holds one that is another's."""
     return tuple(index[:8] for index in get_cipher().blind(f"pair {pair}"))
 
 

@@ -128,7 +128,10 @@ def same_caller(session: Session, ticket: Ticket) -> int:
 def forget_phone(session: Session, phone: str, actor: str) -> list[str]:
     """Take a phone out of every ticket that has it, at its owner's wish; the numbers of those tickets.
 
-    What is personal in the subject goes with it; the case itself is a record and stays.  Raises: InvalidInput: no phone number.
+    What is personal in its subject, its answer and what was added goes with it; the case itself is a record and stays.
+
+    Raises:
+        InvalidInput: no phone number.
     """
     if guards.phone_in(phone) is None:
         raise InvalidInput("联系电话不对，请填写11位手机号，或者带区号的固定电话。")
@@ -140,6 +143,9 @@ def forget_phone(session: Session, phone: str, actor: str) -> list[str]:
     ).all()
     for ticket in found:
         ticket.phone, ticket.subject = None, mask(ticket.subject)
+        ticket.answer = mask(ticket.answer) if ticket.answer else None
+        for event in ticket.events:
+            event.note = mask(event.note)
         note_event(session, ticket, actor, "更新", "已删除联系电话。")
     return [ticket.number for ticket in found]
 

@@ -23,11 +23,7 @@ router = APIRouter(prefix="/api/auth", tags=["auth"], responses=answers(400, 401
 _DEVICE_S = 180 * 86_400
 
 
-def _settings() -> Settings:
-    return get_settings()
-
-
-TheSettings = Annotated[Settings, Depends(_settings)]
+TheSettings = Annotated[Settings, Depends(get_settings)]
 
 
 class Me(BaseModel):
@@ -110,7 +106,7 @@ def unlock(body: Unlocking, request: Request) -> None:
     token = request.cookies.get(SESSION)
     if not token:
         raise Unauthorised("请先登录。")
-    sign_in.unlock(token, body.password, source=source_of(request))
+    sign_in.unlock(token, body.password)
 
 
 @router.post("/sign-out", status_code=204)

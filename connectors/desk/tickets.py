@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -20,7 +20,7 @@ from bot.models.conversations import Conversation
 from bot.models.tickets import Ticket
 from bot.tickets import board, citizen, moves
 from connectors.web.access import Signed, TheCaller, signed
-from connectors.web.context import Body, TheGateway
+from connectors.web.context import Body, Gateway, TheGateway
 from connectors.web.errors import answers
 
 router = APIRouter(
@@ -210,12 +210,28 @@ IfMatch = Annotated[int | None, Header(alias="If-Match", ge=0, le=2**31 - 1)]
 """The revision that was seen: a change is refused where somebody else made one since"""
 
 
-def _seen(session: Session, number: str, me: Signed, revision: int | None) -> None:
-    """It may be seen, and is as it was seen.  Raises: NotFound, IllegalMove."""
-    board.visible(session, number, me.only_department)
-    ticket = moves.locked(session, number)
-    if revision is not None and ticket.revision != revision:
-        raise IllegalMove("这张工单刚刚被别人改过，请看一眼最新的内容再操作。")
+def _change(
+    number: str, me: Signed, seen: int | None, step: Callable[[Session], Ticket], here: Gateway | None = None
+) -> TicketView:
+    """Take a step with a ticket that may be seen and is as it was seen; with ``here`` the citizen is told of it.
+
+    Raises:
+        NotFound; IllegalMove: somebody else changed it since; and whatever ``step`` raises.
+    """
+    with database.write() as session:
+        # Before the ticket, as a turn and erasing do: in two orders they could wait for each other.
+        conversation = _conversation(session, number) if here else None
+        revision = moves.locked(session, number).revision
+        board.visible(session, number, me.only_department)  # once it is locked: it may just have gone elsewhere
+        if seen is not None and revision != seen:
+            raise IllegalMove("这张工单刚刚被别人改过，请看一眼最新的内容再操作。")
+        ticket = step(session)
+        if conversation is not None:
+            conversations.say(session, conversation, [citizen.status_reply(ticket)], sender="agent")
+        view = _view(session, ticket, me)
+    if here is not None and conversation is not None:
+        here.notifier.wake(conversation.id)
+    return view
 
 
 @router.post("/{number}/claim", responses=_CHANGES)
@@ -249,22 +265,16 @@ class Assignment(Body):
 
 
 @router.post("/{number}/assign", responses=_CHANGES)
-def assign_ticket(
-    number: str, body: Assignment, me: TheCaller, here: TheGateway, if_match: IfMatch = None
-) -> TicketView:
+def assign_ticket(number: str, body: Assignment, me: TheCaller, if_match: IfMatch = None) -> TicketView:
     """Dispatch to a department."""
-    with database.write() as session:
-        _seen(session, number, me, if_match)
-        ticket = moves.assign(session, number, body.department.strip(), me.number, body.note)
-        return _view(session, ticket, me)
+    department, note = body.department.strip(), body.note
+    return _change(number, me, if_match, lambda session: moves.assign(session, number, department, me.number, note))
 
 
 @router.post("/{number}/return", responses=_CHANGES)
 def return_ticket(number: str, body: Reason, me: TheCaller, if_match: IfMatch = None) -> TicketView:
     """Give it back to the hotline: not this department's matter."""
-    with database.write() as session:
-        _seen(session, number, me, if_match)
-        return _view(session, moves.send_back(session, number, me.number, body.reason), me)
+    return _change(number, me, if_match, lambda session: moves.send_back(session, number, me.number, body.reason))
 
 
 class Words(Body):
@@ -276,48 +286,22 @@ class Words(Body):
 @router.post("/{number}/reply", responses=_CHANGES)
 def reply_ticket(number: str, body: Words, me: TheCaller, here: TheGateway, if_match: IfMatch = None) -> TicketView:
     """Answer the citizen; the answer also reaches the conversation the ticket came from."""
-    with database.write() as session:
-        conversation = _conversation(session, number)
-        _seen(session, number, me, if_match)
-        ticket = moves.reply(session, number, me.number, body.text)
-        _tell(session, conversation, ticket)
-        view = _view(session, ticket, me)
-    if conversation:
-        here.notifier.wake(conversation.id)
-    return view
+    return _change(number, me, if_match, lambda session: moves.reply(session, number, me.number, body.text), here)
 
 
 @router.post("/{number}/close", responses=_CHANGES)
 def close_ticket(number: str, me: TheCaller, here: TheGateway, if_match: IfMatch = None) -> TicketView:
     """Finish an answered ticket."""
-    with database.write() as session:
-        conversation = _conversation(session, number)
-        _seen(session, number, me, if_match)
-        ticket = moves.close(session, number, me.number)
-        _tell(session, conversation, ticket)
-        view = _view(session, ticket, me)
-    if conversation:
-        here.notifier.wake(conversation.id)
-    return view
+    return _change(number, me, if_match, lambda session: moves.close(session, number, me.number), here)
 
 
 @router.post("/{number}/reopen", responses=_CHANGES)
 def reopen_ticket(number: str, body: Reason, me: TheCaller, if_match: IfMatch = None) -> TicketView:
     """Have it handled again, with a new deadline."""
-    with database.write() as session:
-        _seen(session, number, me, if_match)
-        return _view(session, moves.reopen(session, number, me.number, body.reason), me)
+    return _change(number, me, if_match, lambda session: moves.reopen(session, number, me.number, body.reason))
 
 
 def _conversation(session: Session, number: str) -> Conversation | None:
-    """The conversation that a ticket came from, locked; None if there is none any more.
-
-    Locked before the ticket, as a turn and erasing do: in two orders they could wait for each other.
-    """
+    """The conversation that a ticket came from, locked; None if there is none any more."""
     id_ = session.scalar(select(Ticket.conversation_id).where(Ticket.number == number))
     return session.get(Conversation, id_, with_for_update=True) if id_ else None
-
-
-def _tell(session: Session, conversation: Conversation | None, ticket: Ticket) -> None:
-    if conversation is not None:
-        conversations.say(session, conversation, [citizen.status_reply(ticket)], sender="agent")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from bot import database, reminders
@@ -217,10 +217,5 @@ def _give(session: Session, row: OutboxMessage, before: str, turn_id: str) -> bo
 
 def _move(session: Session, id_: str, before: str, after: str, **values: Any) -> bool:
     """From one status to the next, if nobody else did."""
-    moved: CursorResult[Any] = session.execute(  # type: ignore[assignment]
-        update(OutboxMessage)
-        .where(OutboxMessage.id == id_, OutboxMessage.status == before)
-        .values(status=after, **values)
-        .execution_options(synchronize_session=False)
-    )
-    return moved.rowcount == 1
+    standing = update(OutboxMessage).where(OutboxMessage.id == id_, OutboxMessage.status == before)
+    return database.rows_changed(session, standing.values(status=after, **values)) == 1

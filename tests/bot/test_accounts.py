@@ -274,8 +274,8 @@ def test_a_sign_in_ends_with_the_shift_and_locks_when_nothing_is_done(db: Settin
     with pytest.raises(sign_in.Locked):
         who(db, token, idle)
     with pytest.raises(Unauthorised, match="密码不对"):
-        sign_in.unlock(token, "wrong", source="a", now=idle)
-    sign_in.unlock(token, GOOD, source="a", now=idle)
+        sign_in.unlock(token, "wrong", now=idle)
+    sign_in.unlock(token, GOOD, now=idle)
     assert who(db, token, idle) == "1024"
 
 

@@ -730,11 +730,14 @@ def test_a_corrected_phone_is_found_by_the_new_one(db: Settings) -> None:
 
 def test_a_phone_is_forgotten_everywhere_and_the_case_stays(db: Settings) -> None:
     numbers_ = {stored(phone="13812345678") for _ in range(2)}
+    for number in numbers_:
+        do(citizen.add, number, "请打13812345678")
     other = stored(phone="13987654321")
     assert set(do(board.forget_phone, "138-1234-5678", "1001")) == numbers_
     for number in numbers_:
         ticket = load(number)
         assert ticket.phone is None and "138****5678" in ticket.subject and ticket.events[-1].note == "已删除联系电话。"
+        assert "补充：请打138****5678" in [event.note for event in ticket.events]
     assert load(other).phone and found_by(phone="13812345678") == []
     with pytest.raises(InvalidInput, match="联系电话不对"):
         do(board.forget_phone, "123", "1001")

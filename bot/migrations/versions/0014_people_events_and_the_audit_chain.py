@@ -152,7 +152,7 @@ def _map_the_agents(people: sa.Table) -> None:
 
 
 def _chain_what_is_there(chain: sa.Table) -> None:
-    """As ``bot.audit.link_of`` does it."""
+    """As ``bot.audit.linked`` does it."""
     audit = sa.table(
         "audit",
         *(sa.column("id", sa.Integer()), sa.column("at", _AT), sa.column("actor", sa.Text())),
