@@ -53,6 +53,7 @@ let sending: Promise<void> = Promise.resolve()
 let catching: Promise<void> | null = null
 let timer: ReturnType<typeof setTimeout> | null = null
 let watching = false
+let erasing = false
 /** How often the device has said that the network is lost */
 let lost = 0
 
@@ -143,14 +144,15 @@ export function firstNoted(line: Line, note: string | null | undefined): boolean
 export async function erase(): Promise<void> {
   const session = current()
   if (session) {
-    if (timer) clearTimeout(timer) // nobody asks for news of what is being erased
-    timer = null
-    await catching
-    await call('delete', '/api/conversations/{conversation_id}', { path: { conversation_id: session.id }, token: session.token }).catch(
-      (error: unknown) => {
-        if (!(error instanceof ApiError) || !error.lockedOut) throw error
-      },
-    ).finally(schedule)
+    erasing = true // nobody asks for news of what is being erased
+    try {
+      await catching
+      await call('delete', '/api/conversations/{conversation_id}', { path: { conversation_id: session.id }, token: session.token })
+    } catch (error) {
+      if (!(error instanceof ApiError) || !error.lockedOut) throw error
+    } finally {
+      erasing = false
+    }
   }
   forgetHere()
 }
@@ -213,7 +215,7 @@ async function catchUp(): Promise<void> {
 
 async function fetchNew(): Promise<void> {
   const session = current()
-  if (!session) return
+  if (!session || erasing) return
   let fresh = session.id !== followed
   try {
     for (let more = true; more; ) {
