@@ -220,6 +220,8 @@ class HandoverReply(_Model):
     type: Literal["handover"] = "handover"
     text: str
     state: str
+    agent: str | None = Field(default=None, description="The number of the person who has the conversation, or had it.")
+    service: str | None = Field(default=None, description="What may be rated: POST …/services/{service}/rating.")
 
 
 class EmergencyReply(_Model):

@@ -485,7 +485,7 @@ class Table:
                 raise ValueError(f"「{label}」是空的")
         question = str(data["question"])
         data["id"] = self._name(str(data.get("id") or made_id("qa", question, data["region"])))
-        data.setdefault("matter", "其他")
+        data.setdefault("matter", knowledge.OTHER)
         for name in ("related", "replaced_by"):
             if isinstance(value := data.get(name), list):
                 data[name] = [self._name(str(item)) for item in value]
