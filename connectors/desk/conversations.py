@@ -275,7 +275,7 @@ def _candidates(session: Session, explain: dict[str, Any], *, production: bool) 
             qa_id=one["qa_id"],
             matter=one["matter"],
             question=one["question"],
-            score=one["score"],
+            score=one.get("score", 0.0),
             answer=item.answer
             if (item := items.get(one["qa_id"]))
             and knowledge.answerable(item, today=today, production=production).answers
