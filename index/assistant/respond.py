@@ -31,6 +31,7 @@ from bot.expects import (
     Calculation,
     Contact,
     Form,
+    Nothing,
     Offer,
     Options,
     Passages,
@@ -273,8 +274,24 @@ class Assistant:
 
     def _order(self, work: _Work) -> Outcome | None:
         """帮我投诉…: an explicit order opens the form."""
+        if report := self._report(work):
+            return report
         ordered = acts.order(work.text)
         return self._open_form(work, *ordered) if ordered else None
+
+    def _report(self, work: _Work) -> Outcome | None:
+        """登记 below an answer that can be registered: the form, with the question in it, asks for what a ticket on it must say."""
+        memory = work.memory
+        if memory.last_qa is None or not isinstance(memory.expects, Nothing | Options) or not acts.register(work.text):
+            return None
+        with database.read() as session:
+            qa = session.get(QA, memory.last_qa)
+        if qa is None or not qa.report:
+            return None
+        asked = memory.last_question or qa.question
+        return self._form_step(
+            work, ticket_form.start(asked, needs=qa.report, region=memory.region, find_region=place_in)
+        )
 
     def _act(self, work: _Work) -> Outcome | None:
         """Another act than a question, unless a question hides behind it."""
@@ -461,7 +478,8 @@ class Assistant:
         if (number := guards.option_number(work.text)) is not None:
             return self._numbered(work, expects, number)
         if acts.register(work.text):
-            return self._register(work, expects.question or work.text)
+            shown = self._report(work) if expects.shown else None
+            return shown or self._register(work, expects.question or work.text)
         if guards.leaves_form(work.text):
             memory.expects = NOTHING
             return _say(work, TextReply(text=phrases.DENY))
@@ -950,6 +968,7 @@ class Assistant:
             more=list(memory.more),
             note=note,
             can_report=work.act == "report_problem",
+            report=list(qa.report),
         )
         if qa.as_of is None and any(character.isdigit() for character in qa.answer):
             _add_note(reply, phrases.NO_DATE)
