@@ -20,8 +20,8 @@ from bot import audit, events, regions, retention
 from bot.clock import utcnow
 from bot.crypto import CannotDecrypt, digest, get_cipher, same
 from bot.errors import Forbidden, IllegalMove, InvalidInput, NotFound, Unauthorised
-from bot.expects import NOTHING, SHOWN, Expects, from_earlier
-from bot.models.conversations import Conversation, InboxMessage, OutboxMessage, Rating, State
+from bot.expects import NOTHING, SHOWN, Expects, ServiceRating, from_earlier
+from bot.models.conversations import Conversation, HumanService, InboxMessage, OutboxMessage, Rating, State
 from bot.replies import REPLIES, Reply
 from bot.settings import Settings, get_settings
 
@@ -201,15 +201,24 @@ def erase(session: Session, conversation: Conversation) -> None:
 
 
 MOVES: Mapping[State, frozenset[State]] = {
-    "bot": frozenset({"waiting"}),
+    "bot": frozenset({"waiting", "human"}),
     "waiting": frozenset({"bot", "human", "closed"}),
-    "human": frozenset({"waiting", "bot", "closed"}),
+    "human": frozenset({"waiting", "human", "bot", "closed"}),
     "closed": frozenset({"bot"}),
 }
 """State → states it may go to"""
 
 
-def move(session: Session, conversation: Conversation, state: State, actor: str, action: str) -> None:
+def move(
+    session: Session,
+    conversation: Conversation,
+    state: State,
+    actor: str,
+    action: str,
+    *,
+    agent: str | None = None,
+    now: datetime | None = None,
+) -> None:
     """Change who answers: the one place where that is done, with its audit entry and its event.
 
     The caller holds the conversation's lock.
@@ -217,23 +226,57 @@ def move(session: Session, conversation: Conversation, state: State, actor: str,
     Args:
         actor: an agent's number, 市民 or 系统.
         action: what stands in the audit log, as ``conversation.verb``.
+        agent: who has it now; for the state ``human``, and for no other.
 
     Raises:
         IllegalMove: not from where it is.
     """
     before = conversation.state
-    if state not in MOVES[before]:
+    if state not in MOVES[before] or (state == "human") != (agent is not None):
         raise IllegalMove("会话现在的状态不能这样改，请刷新后再看。")
-    conversation.state = state
-    if state != "human":
-        conversation.agent = None
-    moved(session, conversation, before, actor, action)
+    conversation.state, conversation.agent = state, agent
+    _attend(session, conversation, before, action.partition(".")[2], now or utcnow())
+    told = {"agent": agent} if agent and agent != actor else {}
+    audit.record(session, actor, action, conversation.id, state=state, before=before, **told)
+    events.publish(session, "conversation", conversation.id, state=state, before=before)
 
 
-def moved(session: Session, conversation: Conversation, before: State, actor: str, action: str) -> None:
-    """Audit entry and event of a move that one statement made in the database (an agent's claim); else see ``move``."""
-    audit.record(session, actor, action, conversation.id, state=conversation.state, before=before)
-    events.publish(session, "conversation", conversation.id, state=conversation.state, before=before)
+def _attend(session: Session, conversation: Conversation, before: State, verb: str, now: datetime) -> None:
+    """Keep count of waits and of who serves; a wait that somebody takes goes on as their service."""
+    state = conversation.state
+    service = open_service(session, conversation.id)
+    taken = before == "waiting" and state == "human"
+    if service is not None and not taken:
+        service.ended_at, service.end = now, verb
+    if state in ("waiting", "human"):
+        conversation.waiting_since = conversation.waiting_since or now
+        if before == "bot":
+            conversation.region = context_of(conversation).region
+        if service is None or not taken:
+            service = HumanService(
+                id=uuid.uuid4().hex,
+                conversation_id=conversation.id,
+                asked_at=conversation.waiting_since,
+                entered_at=now,
+            )
+            session.add(service)
+        if state == "human":
+            service.agent, service.taken_at = conversation.agent, now
+            conversation.skill = None  # whoever passes it on says to whom
+    else:
+        conversation.waiting_since = conversation.skill = None
+    conversation.owed_since = now if state == "human" else None
+    conversation.quiet_since = None
+
+
+def open_service(session: Session, conversation_id: str) -> HumanService | None:
+    """The conversation's wait or service that has not ended."""
+    return session.scalar(
+        select(HumanService)
+        .where(HumanService.conversation_id == conversation_id, HumanService.ended_at.is_(None))
+        .order_by(HumanService.entered_at.desc())
+        .limit(1)
+    )
 
 
 def heard(session: Session, conversation: Conversation) -> None:
@@ -254,7 +297,8 @@ def renew_session(session: Session, conversation: Conversation, settings: Settin
     if conversation.state == "closed":
         move(session, conversation, "bot", "市民", "conversation.reopen")
         old = context_of(conversation)
-        remember(conversation, Context(region=old.region, privacy=old.privacy))
+        rating = old.expects if isinstance(old.expects, ServiceRating) else NOTHING
+        remember(conversation, Context(region=old.region, privacy=old.privacy, expects=rating))
     elif not idle and conversation.session_turns < settings.session_turns:
         return
     conversation.session += 1
@@ -267,6 +311,7 @@ def say(
     replies: list[Reply],
     *,
     sender: str,
+    agent: str | None = None,
     turn_id: str | None = None,
     now: datetime | None = None,
 ) -> OutboxMessage:
@@ -274,15 +319,19 @@ def say(
 
     An agent's message to the mini-program is taken up too: its citizen may be sent a notice of it.
     The caller holds the conversation's lock.
+
+    Args:
+        sender: bot; agent, with their number; system: what tells of a change of who answers.
     """
     at = now or utcnow()
-    fetched = conversation.channel == "web" or (conversation.channel == MINIPROGRAM and sender == "bot")
+    fetched = conversation.channel == "web" or (conversation.channel == MINIPROGRAM and sender != "agent")
     message = OutboxMessage(
         id=uuid.uuid4().hex,
         conversation_id=conversation.id,
         seq=next_seq(conversation),
         turn_id=turn_id,
         sender=sender,
+        agent=agent,
         channel=conversation.channel,
         replies=REPLIES.dump_python(replies, mode="json"),
         status="available" if fetched else "pending",
@@ -324,6 +373,7 @@ def history(session: Session, conversation_id: str, after: int = 0, limit: int =
         {
             "seq": row.seq,
             "sender": row.sender,
+            "agent": row.agent,
             "turn_id": row.turn_id,
             "replies": row.replies,
             "at": row.created_at,

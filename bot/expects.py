@@ -90,8 +90,16 @@ class Calculation(_Expected):
     """``index.calculators.dialogue.Open``"""
 
 
+class ServiceRating(_Expected):
+    """Whether a person's service was satisfying."""
+
+    kind: Literal["service_rating"] = "service_rating"
+    service: str
+    """``HumanService.id``"""
+
+
 Expects = Annotated[
-    Nothing | Options | Passages | Region | Form | Contact | TicketNumber | Offer | Calculation,
+    Nothing | Options | Passages | Region | Form | Contact | TicketNumber | Offer | Calculation | ServiceRating,
     Field(discriminator="kind"),
 ]
 NOTHING = Nothing()
@@ -106,6 +114,7 @@ SHOWN = {
     "ticket": "等市民说工单编号或查询码",
     "offer": "等市民说要不要登记",
     "calculation": "等市民说计算要用的数",
+    "service_rating": "等市民评价人工服务",
 }
 """What the staff reads of it, by kind"""
 

@@ -311,6 +311,34 @@ def leaves_form(text: str) -> bool:
     return bool(_LEAVES.fullmatch(plain(text)))
 
 
+_LEAVES_QUEUE = _whole(
+    """(?:不|别)(?:想|用|要|再)?(?:等|排|排队|转|转人工|找人工|接|接人工|叫人)(?:人工|人工了|下去)? 不等人工 取消(?:排队|转人工|人工|等待) 退出(?:排队|等待)
+    (?:不用|不要|不需要|不找|不要了?)(?:人工|坐席|客服|真人)(?:服务)? 算了(?:,)?(?:不等|不转|不用)?(?:人工)?"""
+)
+
+
+def leaves_queue(text: str) -> bool:
+    """Whether whoever waits for a person does not want to any longer."""
+    return _LEAVES_QUEUE.fullmatch(plain(text)) is not None
+
+
+_RATINGS = {
+    3: _whole(
+        "(?:很|非常|挺|特别|十分|比较)?满意 (?:很|非常|挺|特别|真)好 好评 五星 5星 (?:给|打)?(?:100|一百|满)分 3"
+    ),
+    2: _whole("一般(?:般|吧)? 还(?:行|好|可以|凑合) (?:马马虎虎|凑合|过得去) 2"),
+    1: _whole(
+        "(?:很|非常|特别|一点也?|太)?不(?:太|怎么|是很)?满意 (?:很|太|真|非常)?(?:差|差劲|糟糕) (?:没|没有)(?:解决|用) 差评 1"
+    ),
+}
+
+
+def satisfaction(text: str) -> int | None:
+    """3 满意, 2 一般, 1 不满意; None: no word on it."""
+    said = plain(text)
+    return next((rating for rating, words in _RATINGS.items() if words.fullmatch(said)), None)
+
+
 _YES = _whole(
     """
     是 是的 对 对的 对对 没错 正确 嗯+ 恩 好 好的 好滴 好哒 是滴 是嘞 对头 要得 可以 行 成 中 确认(?:提交|无误)? 确定(?:提交)? 提交 没问题

@@ -34,6 +34,8 @@ KEPT: Mapping[str, Kept] = {
     "outbox": Kept(_RETENTION, "to deliver replies", "conversation", _DESK),
     "ratings": Kept(_RETENTION, "to improve the knowledge", "conversation", "supervisor, editor"),
     "alarms": Kept(_RETENTION, "to help who is in danger", "conversation", "agent, supervisor"),
+    "human_services": Kept(_RETENTION, "who waited how long, and who served", "conversation", "agent, supervisor"),
+    "desk_notes": Kept(_RETENTION, "for whoever takes over", "conversation", "agent, supervisor"),
     "channel_users": Kept(_RETENTION, "to deliver replies", "conversation", "nobody"),
     "tickets": Kept(_FOR_GOOD, "a public body's records", "unlinked", "citizen, agent, supervisor, officer"),
     "ticket_events": Kept(_FOR_GOOD, "a public body's records", "unlinked", "citizen, agent, supervisor, officer"),

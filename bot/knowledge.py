@@ -6,6 +6,7 @@ behind.  An item's status is looked at when it answers, not when the index is bu
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -18,13 +19,15 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from bot import audit, replies
-from bot.clock import utcnow
+from bot.clock import SHANGHAI, utcnow
 from bot.errors import IllegalMove, InvalidInput, NotFound
 from bot.models.housekeeping import Counter
 from bot.models.knowledge import QA, Document, Passage, ServiceGuide
 from bot.settings import get_settings
 
 REVISION = "knowledge_revision"
+OTHER = "其他"
+"""The matter of what belongs to none yet"""
 """Name of the counter that holds the knowledge revision."""
 
 STATUS_NAMES = {"draft": "草稿", "approved": "已审核", "paused": "停用", "retired": "已退役"}
@@ -243,6 +246,30 @@ def upsert_guide(session: Session, guide: ServiceGuide) -> bool:
 def upsert_qa(session: Session, qa: QA) -> bool:
     """Add or change one question and answer; see ``upsert`` for what that does to its review.  Whether it changed."""
     return not upsert(session, [qa]).unchanged
+
+
+def propose(session: Session, question: str, answer: str, by: str, region: str, now: datetime) -> QA:
+    """A draft from the desk: what somebody was asked and answered, for an editor to take up.  It answers nobody before it is reviewed."""
+    draft = QA(
+        id=f"desk-{uuid.uuid4().hex[:12]}",
+        matter=OTHER,
+        question=question,
+        answer=answer,
+        similar=[],
+        sources=[],
+        guides=[],
+        related=[],
+        themes=[],
+        report=[],
+        audience="个人和企业",
+        region=region,
+        as_of=now.astimezone(SHANGHAI).date(),
+        status="draft",
+        revision=0,
+    )
+    upsert_qa(session, draft)
+    audit.record(session, by, "qa.propose", draft.id)
+    return draft
 
 
 def set_status(session: Session, qa_id: str, status: str, actor: str, *, replaced_by: str | None = None) -> QA:

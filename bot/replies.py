@@ -97,6 +97,10 @@ class AnswerReply(_Model):
         None, description="Says what the citizen must know before acting, e.g. knowledge under review."
     )
     can_report: bool = Field(False, description="Offer 我要反映 below the answer: the question was a complaint too.")
+    report: list[str] = Field(
+        [],
+        description="What a ticket on it must say.  Where there is something, offer 帮我登记 below the answer: the question is taken along.",
+    )
 
 
 class CalculationReply(_Model):
@@ -220,6 +224,8 @@ class HandoverReply(_Model):
     type: Literal["handover"] = "handover"
     text: str
     state: str
+    agent: str | None = Field(default=None, description="The number of the person who has the conversation, or had it.")
+    service: str | None = Field(default=None, description="What may be rated: POST …/services/{service}/rating.")
 
 
 class EmergencyReply(_Model):

@@ -20,7 +20,17 @@ from sqlalchemy.orm import Session
 from bot import audit, database, notices
 from bot.clock import SHANGHAI, utcnow
 from bot.errors import YihaodaError
-from bot.models.conversations import Alarm, ChannelUser, Conversation, InboxMessage, OutboxMessage, Rating, TurnEffect
+from bot.models.conversations import (
+    Alarm,
+    ChannelUser,
+    Conversation,
+    DeskNote,
+    HumanService,
+    InboxMessage,
+    OutboxMessage,
+    Rating,
+    TurnEffect,
+)
 from bot.models.housekeeping import AuditEntry, LastPurge
 from bot.models.people import Draft
 from bot.models.tickets import Ticket
@@ -171,6 +181,8 @@ def erase(session: Session, conversation_ids: Sequence[str]) -> None:
         delete(TurnEffect).where(TurnEffect.turn_id.in_(said)),
         delete(OutboxMessage).where(OutboxMessage.conversation_id.in_(gone)),
         delete(InboxMessage).where(InboxMessage.conversation_id.in_(gone)),
+        delete(HumanService).where(HumanService.conversation_id.in_(gone)),
+        delete(DeskNote).where(DeskNote.conversation_id.in_(gone)),
         delete(Draft).where(Draft.kind == "conversation", Draft.subject.in_(gone)),
         delete(ChannelUser).where(ChannelUser.conversation_id.in_(gone)),
         delete(Conversation).where(Conversation.id.in_(gone)),

@@ -143,6 +143,13 @@ class Settings(BaseSettings):
         description="值班群机器人的地址（企业微信或钉钉）：听到险情时通知，只说种类、会话和时间，不带市民的话。留空不通知。",
     )
 
+    desk_capacity: int = Field(default=5, ge=1, le=50, description="一名坐席同时最多接几个会话；账号里可以另定。")
+    desk_answer_minutes: float = Field(
+        default=3.0, gt=0, le=60, description="接了会话几分钟不回复市民，就回到队列里原来的位置。"
+    )
+    desk_silence_minutes: float = Field(
+        default=10.0, gt=0, le=240, description="坐席说完以后市民几分钟不说话，就结束这次人工服务。"
+    )
     idle_lock_minutes: int = Field(
         default=15, ge=1, le=720, description="坐席和管理页面多少分钟没有操作就锁上，要重新输入密码。"
     )

@@ -1,4 +1,4 @@
-"""The ticket form: what happened, where, a phone number, "is that right?": a pure state machine over a small draft.
+"""The ticket form: what happened, what a ticket on it must say, where, a phone number, "is that right?": a pure state machine over a small draft.
 
 The draft lies in the conversation's row.  The caller looks for emergencies and for the wish for a human first, and answers
 questions in between (``looks_like_answer``).  The form can be left at any point and never loops: it ends, submitted or not,
@@ -8,15 +8,15 @@ after ``MAX_TURNS`` messages at the latest.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from bot import guards, regions
 from bot.masking import mask_phone
 
-MAX_TURNS = 12
-"""Messages that the form takes at most; an answer to each question, all retries and one correction need eleven."""
+MAX_TURNS = 13
+"""Messages that the form takes at most; an answer to each question, all retries and one correction need twelve."""
 PHONE_TRIES = 2
 """How often a wrong phone number is asked for again."""
 CONTENT_CHARS = 1500
@@ -25,7 +25,7 @@ CONTENT_CHARS = 1500
 FindRegion = Callable[[str], str | None]
 """Text → code of the one region that it names, or None."""
 
-Step = Literal["content", "region", "phone", "confirm"]
+Step = Literal["content", "details", "region", "phone", "confirm"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ class Draft:
     step: Step = "content"
     kind: str = "投诉"
     content: str = ""
+    needs: tuple[str, ...] = ()
+    """What the content still has to say; asked for once, all together"""
     region: str | None = None
     phone: str | None = None
     phone_settled: bool = False
@@ -52,7 +54,8 @@ class Draft:
     def from_json(cls, data: dict[str, Any]) -> Draft:
         """From the conversation's row; fields of another version are passed over."""
         known = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in data.items() if name in known})
+        given = {name: value for name, value in data.items() if name in known}
+        return cls(**given | {"needs": tuple(given.get("needs", ()))})
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,9 @@ class FormStep:
 
 ASK_CONTENT = "请说说您要反映的事：什么时候、在哪里、发生了什么。随时可以回复“算了”退出。"
 MORE_CONTENT = "请再说具体一点，比如地点和发生的事情，方便工作人员办理。"
+ASK_DETAILS = (
+    "好的，帮您登记。请一次说清：{needs}。知道多少说多少，一句话就行；说不上来可以回复“跳过”，不登记了回复“算了”。"
+)
 ASK_REGION = "事情发生在哪个区县？比如“岳麓区”。不清楚可以回复“跳过”。"
 REGION_AGAIN = "没有认出这个地区，请写到市或区县，比如“长沙市岳麓区”，也可以回复“跳过”。"
 ASK_PHONE = (
@@ -105,17 +111,23 @@ _WRONG_CONTENT = re.compile(
 
 
 def start(
-    content: str | None, *, kind: str = "投诉", region: str | None = None, find_region: FindRegion | None = None
+    content: str | None,
+    *,
+    kind: str = "投诉",
+    needs: Sequence[str] = (),
+    region: str | None = None,
+    find_region: FindRegion | None = None,
 ) -> FormStep:
     """Open the form.
 
     Args:
         content: what the citizen already said, or None.
         kind: one of ``bot.tickets.KINDS``.
+        needs: what a ticket on it must say besides.
         region: the region's code, if known.
         find_region: reads the region out of ``content``.
     """
-    draft = Draft(kind=kind, region=region)
+    draft = Draft(kind=kind, needs=tuple(needs), region=region)
     if content is None or not _enough(content):
         return FormStep(draft, ASK_CONTENT)
     place = find_region(content) if find_region else None
@@ -126,13 +138,13 @@ def advance(draft: Draft, message: str, *, find_region: FindRegion) -> FormStep:
     """Take one message.  Every call uses up one of the form's turns."""
     draft = replace(draft, turns=draft.turns + 1)
     said = guards.plain(message)
-    optional = draft.step in ("region", "phone")
+    optional = draft.step in ("details", "region", "phone")
     # 不用了 declines an optional answer; 算了 leaves the form anywhere.
     if guards.leaves_form(message) and (not optional or _ABANDON.search(said)):
         return FormStep(None, LEFT, cancelled=True)
-    step = {"content": _content, "region": _region, "phone": _phone, "confirm": _confirm}[draft.step](
-        draft, message.strip(), said, find_region
-    )
+    step = {"content": _content, "details": _details, "region": _region, "phone": _phone, "confirm": _confirm}[
+        draft.step
+    ](draft, message.strip(), said, find_region)
     if step.draft is not None and not step.done and draft.turns >= MAX_TURNS:
         return FormStep(None, GIVEN_UP, cancelled=True)
     return step
@@ -162,6 +174,17 @@ def _content(draft: Draft, message: str, said: str, find_region: FindRegion) -> 
         return FormStep(replace(draft, tries=1), MORE_CONTENT)
     place = find_region(message)
     return _next(replace(draft, content=guards.beginning(message, CONTENT_CHARS), region=place or draft.region))
+
+
+def _details(draft: Draft, message: str, said: str, find_region: FindRegion) -> FormStep:
+    """Whatever is said goes in, as it was said; only a refusal does not."""
+    draft = replace(draft, needs=())
+    if _SKIP.fullmatch(said) or guards.is_no(message):
+        return _next(draft)
+    phone, place = guards.phone_in(message), find_region(message)
+    content = guards.beginning(f"{draft.content}\n补充：{message}", CONTENT_CHARS)
+    draft = replace(draft, content=content, region=place or draft.region)
+    return _next(replace(draft, phone=phone, phone_settled=True) if phone else draft)
 
 
 def _region(draft: Draft, message: str, said: str, find_region: FindRegion) -> FormStep:
@@ -208,7 +231,10 @@ def _back(draft: Draft, step: Step, text: str) -> FormStep:
 
 def _next(draft: Draft, after: Step | None = None) -> FormStep:
     """The first question that is still open; ``after`` the region's, it isn't asked again."""
-    if draft.region is None and after != "region" and draft.step in ("content", "region") and not draft.phone_settled:
+    if draft.needs:
+        return _back(draft, "details", ASK_DETAILS.format(needs="、".join(draft.needs)))
+    early = draft.step == "details" or (draft.step in ("content", "region") and not draft.phone_settled)
+    if draft.region is None and after != "region" and early:
         return _back(draft, "region", ASK_REGION)
     if not draft.phone_settled:
         return _back(draft, "phone", ASK_PHONE)

@@ -27,6 +27,9 @@ from bot.settings import Settings
 
 Engine = Literal["rasa", "fallback", "human"]
 
+FORWARDED = "forwarded"
+"""The decision of a turn that is a person's to answer"""
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -130,16 +133,43 @@ def receive(
     conversations.heard(session, conversation)
     human = conversation.state == "human"
     context = conversations.context_of(conversation)
+    if human:
+        conversation.owed_since, conversation.quiet_since = conversation.owed_since or at, None
     if known:
         outcome = known(context)
+        if human and outcome.decision != "more":  # the rest of a long message is what was said already
+            outcome = _forwarded(context, outcome.effect)
     else:
         turn = Turn(message.turn_id, conversation.id, text, conversation.state, context, at, source=source or "")
         heard = hears(turn) if hears else None
         if heard is None and not human:
             return Receipt(message.turn_id, True, conversation.state, None)
-        outcome = heard or Outcome(replies=[], context=context, decision="forwarded")
+        outcome = heard or _forwarded(context)
     _write(session, conversation, message, "human" if human else "fallback", outcome.decision, outcome, at)
     return Receipt(message.turn_id, True, conversation.state, outcome.replies)
+
+
+def _forwarded(context: Context, effect: Callable[[Session], None] | None = None) -> Outcome:
+    """A person answers: the assistant says nothing."""
+    return Outcome(replies=[], context=context, decision=FORWARDED, effect=effect)
+
+
+def forward_open(session: Session, conversation: Conversation, now: datetime) -> list[str]:
+    """A person takes the conversation: what the assistant was still answering is theirs.  A reply that comes later is dropped.
+
+    The caller holds the conversation's lock.
+
+    Returns: the ids of those turns.
+    """
+    open_ = session.scalars(
+        select(InboxMessage)
+        .where(InboxMessage.conversation_id == conversation.id, InboxMessage.settled.is_(False))
+        .order_by(InboxMessage.seq)
+    ).all()
+    for message in open_:
+        outcome = _forwarded(conversations.context_of(conversation))
+        _write(session, conversation, message, "human", outcome.decision, outcome, now)
+    return [message.turn_id for message in open_]
 
 
 def load(session: Session, turn_id: str, *, act: str = "ask_policy", engine: Engine = "rasa") -> Turn:
@@ -183,13 +213,27 @@ def settle(turn: Turn, outcome: Outcome) -> Settled:
         message = session.get_one(InboxMessage, turn.turn_id, populate_existing=True)
         if message.settled:
             effect = session.get_one(TurnEffect, turn.turn_id)
+            if effect.decision == FORWARDED:
+                _warn(session, conversation, effect, outcome)
             return Settled(effect.state, replies_of(effect), conversations.context_of(conversation))
         outcome.context.keep_settings(turn.context, conversations.context_of(conversation))
         if outcome.state and conversation.state == turn.state:
-            # An agent may have claimed the conversation in the meantime: that stands.
-            conversations.move(session, conversation, outcome.state, "市民", "conversation.ask_for_human")
+            action = "conversation.ask_for_human" if outcome.state == "waiting" else "conversation.leave"
+            conversations.move(session, conversation, outcome.state, "市民", action)
         _write(session, conversation, message, turn.engine, turn.act, outcome, utcnow())
         return Settled(conversation.state, outcome.replies, outcome.context)
+
+
+def _warn(session: Session, conversation: Conversation, effect: TurnEffect, outcome: Outcome) -> None:
+    """Danger that was heard only while a person took the conversation: said all the same, once."""
+    warnings: list[Reply] = [reply for reply in outcome.replies if isinstance(reply, EmergencyReply)]
+    if not warnings:
+        return
+    effect.decision, effect.replies = outcome.decision, REPLIES.dump_python(warnings, mode="json")
+    for reply in warnings:
+        assert isinstance(reply, EmergencyReply)
+        alarms.raise_(session, conversation.id, effect.turn_id, reply, utcnow())
+    conversations.say(session, conversation, warnings, sender="bot", turn_id=effect.turn_id)
 
 
 def _write(
@@ -230,6 +274,12 @@ def _write(
 def replies_of(effect: TurnEffect) -> list[Reply]:
     """The replies of a settled turn."""
     return REPLIES.validate_python(effect.replies)
+
+
+def last_of(session: Session, conversation_id: str) -> str | None:
+    """The id of the conversation's last turn."""
+    last = select(InboxMessage.turn_id).where(InboxMessage.conversation_id == conversation_id)
+    return session.scalar(last.order_by(InboxMessage.seq.desc()).limit(1))
 
 
 def unsettled(session: Session) -> list[tuple[str, str]]:

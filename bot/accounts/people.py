@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
@@ -21,6 +22,8 @@ NUMBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
 """A 工号"""
 _NAME = 32
 _DEPARTMENT = 100
+_SKILL, _SKILLS = 16, 20
+_CAPACITY = 50
 
 
 def get(session: Session, number: str, *, locked: bool = False) -> Person:
@@ -61,12 +64,14 @@ def create(
     *,
     department: str | None = None,
     region: str | None = None,
+    skills: Iterable[str] = (),
+    capacity: int | None = None,
     now: datetime | None = None,
 ) -> tuple[Person, str]:
     """A new account and its first password, which the person must change.
 
     Raises:
-        InvalidInput: a malformed number, name, role, department or region.
+        InvalidInput: a malformed number, name, role, department, region, skill or capacity.
         IllegalMove: the number is taken.
     """
     if not NUMBER.fullmatch(number):
@@ -77,7 +82,7 @@ def create(
     person = Person(
         number=number,
         roles=roles.checked_roles(given),
-        **_checked(name=name, department=department, region=region),
+        **_checked(name=name, department=department, region=region, skills=skills, capacity=capacity),
         active=True,
         password=passwords.hashed(password),
         earlier_passwords=[],
@@ -105,6 +110,8 @@ def change(
     given: Iterable[str],
     department: str | None,
     region: str | None,
+    skills: Iterable[str],
+    capacity: int | None,
     active: bool,
     now: datetime | None = None,
 ) -> Person:
@@ -119,7 +126,8 @@ def change(
         raise IllegalMove("这个账号刚刚被别人改过，请刷新后再改。")
     before, was_admin = _standing(person), person.active and ADMIN in person.roles
     person.roles = roles.checked_roles(given)
-    for field, value in _checked(name=name, department=department, region=region).items():
+    checked = _checked(name=name, department=department, region=region, skills=skills, capacity=capacity)
+    for field, value in checked.items():
         setattr(person, field, value)
     person.active = active
     person.revision += 1
@@ -204,7 +212,9 @@ def anybody(session: Session) -> bool:
     return bool(session.scalar(select(func.count()).select_from(Person).where(Person.password.is_not(None))))
 
 
-def _checked(*, name: str, department: str | None, region: str | None) -> dict[str, str | None]:
+def _checked(
+    *, name: str, department: str | None, region: str | None, skills: Iterable[str], capacity: int | None
+) -> dict[str, Any]:
     name, department = name.strip(), (department or "").strip() or None
     if not 1 <= len(name) <= _NAME or not name.isprintable():
         raise InvalidInput(f"姓名要有 1 到 {_NAME} 个字。")
@@ -215,7 +225,12 @@ def _checked(*, name: str, department: str | None, region: str | None) -> dict[s
             regions.full_name(region)
         except NotFound as error:
             raise InvalidInput(str(error)) from error
-    return {"name": name, "department": department, "region": region}
+    named = list(dict.fromkeys(filter(None, (skill.strip() for skill in skills))))
+    if len(named) > _SKILLS or any(len(skill) > _SKILL or not skill.isprintable() for skill in named):
+        raise InvalidInput(f"技能组最多 {_SKILLS} 个，每个最多 {_SKILL} 个字。")
+    if capacity is not None and not 0 <= capacity <= _CAPACITY:
+        raise InvalidInput(f"同时接待的会话数要在 0 到 {_CAPACITY} 之间。")
+    return {"name": name, "department": department, "region": region, "skills": named, "capacity": capacity}
 
 
 def _needs_department(person: Person) -> None:

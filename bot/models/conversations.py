@@ -37,6 +37,17 @@ class Conversation(Base):
     seq: Mapped[int] = mapped_column(Integer, default=0)
     """The number given to this conversation's last message, in or out."""
     agent: Mapped[str | None] = mapped_column(Text)
+    """The number of whoever has it"""
+    region: Mapped[str | None] = mapped_column(String(6))
+    """Where the citizen was when they asked for a person"""
+    skill: Mapped[str | None] = mapped_column(String(32))
+    """The group that it was passed on to"""
+    waiting_since: Mapped[datetime | None]
+    """Since when the citizen has wanted a person: set once, kept over every return to the queue"""
+    owed_since: Mapped[datetime | None]
+    """Since when the citizen has waited for the agent's word"""
+    quiet_since: Mapped[datetime | None]
+    """Since when the agent has waited for the citizen's"""
     context: Mapped[Any] = mapped_column(Secret)
     """See ``bot.conversations.Context``."""
     created_at: Mapped[datetime]
@@ -46,6 +57,42 @@ class Conversation(Base):
     def sender(self) -> str:
         """The sender id under which Rasa knows the present session."""
         return f"{self.id}-{self.session}"
+
+
+class HumanService(Base):
+    """One wait for a person and what came of it: who took the conversation, until when, how it ended, how it was rated."""
+
+    __tablename__ = "human_services"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    conversation_id: Mapped[str] = mapped_column(String(32), index=True)
+    asked_at: Mapped[datetime]
+    """When the citizen began to want a person"""
+    entered_at: Mapped[datetime] = mapped_column(index=True)
+    """When this wait began; as ``asked_at`` but after a return to the queue"""
+    agent: Mapped[str | None] = mapped_column(Text)
+    taken_at: Mapped[datetime | None] = mapped_column(index=True)
+    first_word_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    end: Mapped[str | None] = mapped_column(String(16))
+    """The move that ended it: close, hand_back, transfer, step_in, return, silent, leave, nobody"""
+    rating: Mapped[int | None]
+    """3 满意, 2 一般, 1 不满意"""
+    rated_at: Mapped[datetime | None]
+
+
+class DeskNote(Base):
+    """What the staff wrote about a conversation; never said to the citizen."""
+
+    __tablename__ = "desk_notes"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    conversation_id: Mapped[str] = mapped_column(String(32), index=True)
+    author: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(String(16))
+    """note, or whisper: a supervisor's word to whoever has the conversation"""
+    text: Mapped[Any] = mapped_column(Secret)
+    at: Mapped[datetime]
 
 
 class InboxMessage(Base):
@@ -110,14 +157,26 @@ class OutboxMessage(Base):
     """What the assistant or an agent says: stored, then delivered by the channel."""
 
     __tablename__ = "outbox"
-    __table_args__ = (UniqueConstraint("conversation_id", "seq"), Index(None, "status", "next_attempt_at"))
+    __table_args__ = (
+        UniqueConstraint("conversation_id", "seq"),
+        UniqueConstraint("conversation_id", "client_id"),
+        Index(None, "status", "next_attempt_at"),
+    )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id"))
     seq: Mapped[int]
     turn_id: Mapped[str | None] = mapped_column(String(32), unique=True)
     sender: Mapped[str] = mapped_column(String(16))
-    """bot or agent"""
+    """bot; agent; system: what tells of a change of who answers"""
+    agent: Mapped[str | None] = mapped_column(Text)
+    """Which person"""
+    client_id: Mapped[str | None] = mapped_column(String(64))
+    """The agent's page's own id: sent twice it is one message"""
+    qa_id: Mapped[str | None] = mapped_column(String(64))
+    """The item whose answer the agent gave"""
+    edited: Mapped[bool | None]
+    """Whether not word for word"""
     channel: Mapped[str] = mapped_column(String(16))
     replies: Mapped[Any] = mapped_column(Secret)
     status: Mapped[str] = mapped_column(String(16))

@@ -98,6 +98,8 @@ class QA(Base):
     """high: a wrong answer costs a deadline, a fine, health or a right"""
     condition: Mapped[str | None] = mapped_column(Text)
     """With high stakes: what decides whether the answer is for this citizen"""
+    report: Mapped[list[str]] = mapped_column(default=list)
+    """What a ticket on it must say (where, since when …), for citizens who want to register; empty: it is nothing to register"""
     status: Mapped[str] = mapped_column(String(16))
     """draft, approved, paused or retired"""
     replaced_by: Mapped[str | None] = mapped_column(String(64))

@@ -36,6 +36,10 @@ class Person(Base):
     totp_step: Mapped[int] = mapped_column(BigInteger, default=0)
     """The time step of the last code that was used: each opens once"""
     on_duty_until: Mapped[datetime | None]
+    skills: Mapped[list[str]] = mapped_column(default=list)
+    """The groups that they belong to: 医保, 方言 …"""
+    capacity: Mapped[int | None]
+    """How many conversations they may have at a time; None: as everybody (``settings.desk_capacity``)"""
     settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """What they set for themselves on the console"""
     revision: Mapped[int] = mapped_column(default=0)

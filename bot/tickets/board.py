@@ -58,7 +58,7 @@ def find(
     Raises:
         InvalidInput: there is no such state.
     """
-    query = _of(within).where(*_conditions(wanted, now))
+    query = _of(within).where(*_conditions(wanted, now, working_days.overrides_from(session)))
     total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
     urgent_first = wanted.state == "open" or wanted.state in OPEN
     order = (Ticket.due_at, Ticket.number) if urgent_first else (Ticket.created_at.desc(), Ticket.number)
@@ -70,7 +70,7 @@ def _of(within: str | None) -> Select[Ticket]:
     return query if within is None else query.where(Ticket.department == within)
 
 
-def _conditions(wanted: Wanted, now: datetime) -> list[ColumnElement[bool]]:
+def _conditions(wanted: Wanted, now: datetime, overrides: Mapping[date, bool]) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if wanted.state == "open":
         found.append(Ticket.state.in_(OPEN))
@@ -82,7 +82,7 @@ def _conditions(wanted: Wanted, now: datetime) -> list[ColumnElement[bool]]:
         raise InvalidInput(f"没有“{wanted.state}”这个状态。")
     if wanted.card or wanted.due:
         found.append(Ticket.state.in_(OPEN))
-    soon = working_days.due(now, YELLOW_DAYS, {}).at
+    soon = working_days.due(now, YELLOW_DAYS, overrides).at
     if wanted.card == "黄牌":
         found += [Ticket.due_at >= now, Ticket.due_at <= soon]
     if wanted.card == "红牌" or wanted.due == "overdue":
@@ -173,11 +173,9 @@ def counts(session: Session, now: datetime, agent: str, *, within: str | None = 
         "mine": Wanted(claimed_by=agent),
         "open": Wanted(),
     }
-    return {
-        name: session.scalar(select(func.count()).select_from(_of(within).where(*_conditions(one, now)).subquery()))
-        or 0
-        for name, one in wanted.items()
-    }
+    overrides = working_days.overrides_from(session)
+    found = {name: _of(within).where(*_conditions(one, now, overrides)).subquery() for name, one in wanted.items()}
+    return {name: session.scalar(select(func.count()).select_from(rows)) or 0 for name, rows in found.items()}
 
 
 def to_start_with(session: Session, now: datetime, *, within: str | None = None, limit: int = 20) -> Sequence[Ticket]:
@@ -192,13 +190,13 @@ def departments(session: Session) -> list[str]:
     return sorted(name for name in session.scalars(select(known.c[0])) if name)
 
 
-def card(ticket: Ticket, now: datetime, overrides: Mapping[date, bool] | None = None) -> Literal["黄牌", "红牌"] | None:
+def card(ticket: Ticket, now: datetime, overrides: Mapping[date, bool]) -> Literal["黄牌", "红牌"] | None:
     """红牌 past the deadline, 黄牌 with at most ``YELLOW_DAYS`` working days left; None else, or if nothing is owed."""
     if ticket.state not in OPEN:
         return None
     if now > ticket.due_at:
         return "红牌"
-    return "黄牌" if working_days.due(now, YELLOW_DAYS, overrides or {}).at >= ticket.due_at else None
+    return "黄牌" if working_days.due(now, YELLOW_DAYS, overrides).at >= ticket.due_at else None
 
 
 def recalculate(session: Session, actor: str = SYSTEM) -> int:

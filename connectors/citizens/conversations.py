@@ -17,6 +17,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.types import Receive, Scope, Send
 
 from bot import conversations, database, turns
+from bot.desk import lists, takeover
 from bot.errors import InvalidInput, NotFound, StoreBusy, TooMany
 from bot.masking import mask
 from bot.models.conversations import Conversation, InboxMessage, State
@@ -81,17 +82,35 @@ class MessageView(BaseModel):
     """One message, in or out."""
 
     seq: int
-    sender: Literal["citizen", "bot", "agent"]
+    sender: Literal["citizen", "bot", "agent", "system"] = Field(
+        description="system: a change of who answers (a person takes over, hands back)."
+    )
     at: datetime
     message_id: str | None = None
     turn_id: str | None = None
     text: str | None = None
     replies: list[Reply] = []
     helpful: bool | None = Field(None, description="How the citizen rated this reply, if they did.")
+    agent: str | None = Field(None, description="The number of the person who said it.")
 
 
-class History(BaseModel):
-    """Messages after a point; ``state`` as of now."""
+class QueueView(BaseModel):
+    """Where the citizen stands in the queue for a person."""
+
+    position: int = Field(description="1: the next one.")
+    minutes: int | None = Field(description="How long it will take, at least 1; null: it can't be told.")
+
+
+class Attendance(BaseModel):
+    """Who is there besides the assistant."""
+
+    queue: QueueView | None = None
+    agent: str | None = Field(None, description="The number of the person who has the conversation.")
+    typing: bool = Field(False, description="That person is writing.")
+
+
+class History(Attendance):
+    """Messages after a point; ``state``, and who is there, as of now."""
 
     state: State
     messages: list[MessageView]
@@ -352,9 +371,9 @@ async def read_messages(
     source = Source(conversation_id, address)
     here.dispatcher.ledger.ask(source, _A_LOOK)
     async with here.dispatcher.door.place(source, cost=_A_LOOK):
-        state, messages = await asyncio.to_thread(_history, conversation_id, token, after)
+        history = await asyncio.to_thread(_history, here, conversation_id, token, after)
     if not stream:
-        return History(state=state, messages=messages)
+        return history
     follower = here.notifier.follow(conversation_id, address, lambda seq: _news(conversation_id, seq))
     return _Stream(follower, max(after, last_event_id or 0))
 
@@ -398,11 +417,46 @@ def _news(conversation_id: str, after: int) -> list[_Said]:
     ]
 
 
-def _history(conversation_id: str, token: str, after: int) -> tuple[State, list[MessageView]]:
+def _history(here: Gateway, conversation_id: str, token: str, after: int) -> History:
     with database.read() as session:
-        conversation = conversations.authenticate(session, conversation_id, token)
-        rows = conversations.history(session, conversation_id, after)
-        return conversation.state, [MessageView.model_validate(row) for row in rows]
+        one = conversations.authenticate(session, conversation_id, token)
+        messages = [MessageView.model_validate(row) for row in conversations.history(session, conversation_id, after)]
+        place = lists.place(session, one.id) if one.state == "waiting" else None
+        return History(
+            state=one.state,
+            messages=messages,
+            queue=QueueView(position=place.position, minutes=place.minutes) if place else None,
+            agent=one.agent,
+            typing=one.state == "human" and here.typing.writes(one.id, one.agent),
+        )
+
+
+@router.delete("/conversations/{conversation_id}/queue", status_code=204, responses=_OPENED | answers(409))
+def leave_queue(conversation_id: ConversationId, token: Token, here: TheGateway) -> None:
+    """Wait for a person no longer."""
+    with database.write() as session:
+        takeover.leave(session, conversations.authenticate(session, conversation_id, token, locked=True))
+    here.notifier.wake(conversation_id)
+
+
+class ServiceRating(Body):
+    """How a person served: 3 满意, 2 一般, 1 不满意."""
+
+    rating: int = Field(ge=1, le=3)
+
+
+@router.post(
+    "/conversations/{conversation_id}/services/{service_id}/rating",
+    status_code=204,
+    responses=_OPENED | answers(400, 404),
+)
+def rate_service(
+    conversation_id: ConversationId, service_id: Annotated[str, Path(max_length=32)], body: ServiceRating, token: Token
+) -> None:
+    """Say how the person served.  A later word replaces an earlier one."""
+    with database.write() as session:
+        conversation = conversations.authenticate(session, conversation_id, token, locked=True)
+        takeover.rate(session, conversation.id, service_id, body.rating)
 
 
 @router.get("/conversations/{conversation_id}/copy", responses=_OPENED)

@@ -40,6 +40,10 @@ class PersonView(BaseModel):
     must_change: bool
     second_factor: bool
     on_duty_until: datetime | None
+    skills: list[str]
+    """The groups that they belong to"""
+    capacity: int | None
+    """How many conversations at a time; null: as everybody"""
     created_at: datetime
     revision: int
 
@@ -64,6 +68,8 @@ class NewPerson(Body):
     roles: list[str] = Field(max_length=10)
     department: str | None = Field(default=None, max_length=200)
     region: str | None = Field(default=None, max_length=6)
+    skills: list[str] = Field(default=[], max_length=50)
+    capacity: int | None = Field(default=None, ge=0, le=50)
 
 
 class Given(BaseModel):
@@ -79,7 +85,15 @@ def create_person(body: NewPerson, me: TheCaller) -> Given:
     """A new account."""
     with database.write() as session:
         person, password = people.create(
-            session, me.number, body.number, body.name, body.roles, department=body.department, region=body.region
+            session,
+            me.number,
+            body.number,
+            body.name,
+            body.roles,
+            department=body.department,
+            region=body.region,
+            skills=body.skills,
+            capacity=body.capacity,
         )
         return Given(person=_view(person), password=password)
 
@@ -93,6 +107,8 @@ class ChangedPerson(Body):
     roles: list[str] = Field(max_length=10)
     department: str | None = Field(max_length=200)
     region: str | None = Field(max_length=6)
+    skills: list[str] = Field(default=[], max_length=50)
+    capacity: int | None = Field(default=None, ge=0, le=50)
     active: bool
 
 
@@ -109,6 +125,8 @@ def change_person(number: str, body: ChangedPerson, me: TheCaller) -> PersonView
             given=body.roles,
             department=body.department,
             region=body.region,
+            skills=body.skills,
+            capacity=body.capacity,
             active=body.active,
         )
         return _view(person)

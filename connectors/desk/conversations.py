@@ -1,4 +1,4 @@
-"""Conversations at the desk: who waits, what was said, what the assistant makes of it; taken, written in, ended."""
+"""Conversations at the desk: who waits, what was said, what the assistant makes of it; read, and written in."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
 
-from bot import conversations, database, desk, turns
+from bot import conversations, database, knowledge, regions, turns
 from bot.accounts import people
-from bot.errors import NotFound
+from bot.clock import SHANGHAI, utcnow
+from bot.desk import lists, notes, takeover
+from bot.errors import InvalidInput, NotFound
 from bot.expects import SHOWN, question_of
 from bot.masking import mask, mask_record
-from bot.models.conversations import Conversation, TurnEffect
-from bot.replies import TextReply
+from bot.models.conversations import ChannelUser, Conversation, TurnEffect
+from bot.replies import RegionView, TextReply
+from bot.tickets import register
 from connectors.web.access import TheCaller, signed
 from connectors.web.context import MAX_INT, Body, TheGateway
 from connectors.web.errors import answers
@@ -37,6 +41,12 @@ class ConversationRow(BaseModel):
     agent: str | None
     agent_name: str | None
     active_at: datetime
+    waiting_since: datetime | None
+    owed_since: datetime | None
+    """Since when the citizen has waited for the agent's word"""
+    region: str | None
+    skill: str | None
+    """The group that it was passed on to"""
     danger: str | None
     """The kind of danger that was heard in it and that nobody has seen to yet"""
     last: str
@@ -52,6 +62,49 @@ class ConversationPage(BaseModel):
     counts: dict[str, int]
 
 
+class Reach(BaseModel):
+    """Whether what one writes now gets to the citizen at once."""
+
+    now: bool
+    until: datetime | None
+    left: int | None
+    """So many messages may be pushed until then"""
+    words: str
+    """What to know before writing; empty where there is nothing"""
+
+
+class Candidate(BaseModel):
+    """What the assistant found for the last question."""
+
+    qa_id: str
+    matter: str
+    question: str
+    answer: str | None
+    """None: it may not be answered with today"""
+    score: float
+
+
+class NoteView(BaseModel):
+    """What the staff wrote down."""
+
+    id: int
+    author: str
+    author_name: str
+    kind: str
+    text: str
+    at: datetime
+
+
+class TicketOf(BaseModel):
+    """A ticket that the conversation made."""
+
+    number: str
+    kind: str
+    state: str
+    subject: str
+    created_at: datetime
+
+
 class ConversationRead(BaseModel):
     """A conversation, read."""
 
@@ -62,17 +115,27 @@ class ConversationRead(BaseModel):
     agent_name: str | None
     active_at: datetime
     created_at: datetime
+    waiting_since: datetime | None
+    owed_since: datetime | None
+    region: RegionView | None
+    skill: str | None
     danger: str | None
     messages: list[dict[str, Any]]
-    """As the citizen's own page has them, masked; ``lines``: what an agent reads of each"""
+    """As the citizen's own page has them, masked; ``lines``: what an agent reads of each; ``agent_name``"""
     expects: str
     """What the assistant waits for, in words"""
     question: str | None
     """The question that waits"""
+    unanswered: str | None
+    """What the citizen said since anybody answered"""
     decision: str | None
     confidence: float | None
-    candidates: list[dict[str, Any]]
-    """What the assistant found for the last question: qa_id, matter, question"""
+    certainty: str | None
+    """Of an answer: sure, likely"""
+    candidates: list[Candidate]
+    notes: list[NoteView]
+    tickets: list[TicketOf]
+    reach: Reach
     mine: bool
 
 
@@ -83,11 +146,11 @@ def list_conversations(
     offset: Annotated[int, Query(ge=0, le=100_000)] = 0,
     limit: Annotated[int, Query(ge=1, le=50)] = 20,
 ) -> ConversationPage:
-    """One list; in that of those who wait the ones in danger come first, then the longest-waiting; else the last active."""
+    """One list; those in danger first, then of those who wait the longest-waiting; else the last active."""
     with database.read() as session:
-        found, counts = desk.listed(session, list_, me.number, offset=offset, limit=limit)
+        found, counts = lists.listed(session, list_, me.number, offset=offset, limit=limit)
         names = people.names(session, [one.agent for one in found])
-        dangers = desk.dangers(session, [one.id for one in found])
+        dangers = lists.dangers(session, [one.id for one in found])
         rows = []
         for one in found:
             lines = conversations.transcript(session, one.id, last=_LOOKED_AT)
@@ -100,6 +163,10 @@ def list_conversations(
                     agent=one.agent,
                     agent_name=names.get(one.agent or ""),
                     active_at=one.active_at,
+                    waiting_since=one.waiting_since,
+                    owed_since=one.owed_since,
+                    region=regions.get(one.region).name if one.region else None,
+                    skill=one.skill,
                     danger=dangers.get(one.id),
                     last=mask(last["text"]) if last else "",
                     last_sender=last["sender"] if last else None,
@@ -110,7 +177,10 @@ def list_conversations(
 
 @router.get("/conversations/{conversation_id}", responses=answers(404))
 def read_conversation(
-    conversation_id: str, me: TheCaller, after: Annotated[int, Query(ge=0, le=MAX_INT)] = 0
+    conversation_id: str,
+    me: TheCaller,
+    here: TheGateway,
+    after: Annotated[int, Query(ge=0, le=MAX_INT)] = 0,
 ) -> ConversationRead:
     """What was said after ``after`` (the last 200 messages where 0), and what the assistant makes of it."""
     with database.read() as session:
@@ -118,11 +188,14 @@ def read_conversation(
         if one is None:
             raise NotFound("没有这个会话。")
         context = conversations.context_of(one)
-        effect = desk.last_effect(session, one.id)
+        effect = lists.last_effect(session, one.id)
         explain = (effect.explain or {}) if effect else {}
-        names = people.names(session, [one.agent])
         question = question_of(context.expects) or context.last_question
-        begin = max(after, one.seq - conversations.PAGE)
+        said = conversations.history(session, one.id, max(after, one.seq - conversations.PAGE))
+        written = notes.of(session, one.id)
+        names = people.names(
+            session, [one.agent, *(note.author for note in written), *(row.get("agent") for row in said)]
+        )
         return ConversationRead(
             id=one.id,
             channel=one.channel,
@@ -131,54 +204,166 @@ def read_conversation(
             agent_name=names.get(one.agent or ""),
             active_at=one.active_at,
             created_at=one.created_at,
-            danger=desk.dangers(session, [one.id]).get(one.id),
-            messages=[_message(row) for row in conversations.history(session, one.id, begin)],
+            waiting_since=one.waiting_since,
+            owed_since=one.owed_since,
+            region=RegionView.of(context.region),
+            skill=one.skill,
+            danger=lists.dangers(session, [one.id]).get(one.id),
+            messages=[_message(row, names) for row in said],
             expects=SHOWN[context.expects.kind],
             question=mask(question) if question else None,
+            unanswered=_unanswered(said),
             decision=effect.decision if effect else None,
             confidence=effect.confidence if effect else None,
-            candidates=[
-                {name: found[name] for name in ("qa_id", "matter", "question")}
-                for found in explain.get("candidates", [])
+            certainty=_certainty(effect),
+            candidates=_candidates(session, explain, production=here.settings.env == "production"),
+            notes=[
+                NoteView(
+                    id=note.id,
+                    author=note.author,
+                    author_name=names[note.author],
+                    kind=note.kind,
+                    text=mask(note.text),
+                    at=note.at,
+                )
+                for note in written
             ],
+            tickets=[
+                TicketOf(
+                    number=ticket.number,
+                    kind=ticket.kind,
+                    state=ticket.state,
+                    subject=mask(str(ticket.subject)),
+                    created_at=ticket.created_at,
+                )
+                for ticket in register.of_conversation(session, one.id)
+            ],
+            reach=_reach(session, one),
             mine=one.agent == me.number,
         )
 
 
-def _message(row: dict[str, Any]) -> dict[str, Any]:
+def _message(row: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
     shown: dict[str, Any] = mask_record({key: value for key, value in row.items() if key != "at"})
     lines = [row["text"]] if "text" in row else [reply.get("text", "") for reply in row["replies"]]
-    return shown | {"at": row["at"], "lines": [mask(line) for line in lines if line]}
+    by = names.get(row.get("agent") or "")
+    return shown | {"at": row["at"], "lines": [mask(line) for line in lines if line], "agent_name": by}
 
 
-@router.post("/conversations/{conversation_id}/claim", status_code=204, responses=_CHANGES)
-def claim_conversation(conversation_id: str, me: TheCaller, here: TheGateway) -> None:
-    """Take a waiting conversation: from now on the assistant is silent in it."""
-    with database.write() as session:
-        desk.claim(session, conversation_id, me.number)
-    here.notifier.wake(conversation_id)
+def _unanswered(said: list[dict[str, Any]]) -> str | None:
+    """The citizen's words after the last one that anybody answered, joined."""
+    words: list[str] = []
+    for row in reversed(said):
+        if row["sender"] in ("bot", "agent"):
+            break
+        if row["sender"] == "citizen":
+            words.insert(0, mask(row["text"]))
+    return "\n".join(words) or None
+
+
+def _certainty(effect: TurnEffect | None) -> str | None:
+    answered = (reply for reply in (effect.replies if effect else []) if reply.get("type") == "answer")
+    return next((reply.get("certainty", "sure") for reply in answered), None)
+
+
+def _candidates(session: Session, explain: dict[str, Any], *, production: bool) -> list[Candidate]:
+    found = explain.get("candidates", [])
+    items = knowledge.get_many(session, [one["qa_id"] for one in found])
+    today = utcnow().astimezone(SHANGHAI).date()
+    return [
+        Candidate(
+            qa_id=one["qa_id"],
+            matter=one["matter"],
+            question=one["question"],
+            score=one.get("score", 0.0),
+            answer=item.answer
+            if (item := items.get(one["qa_id"]))
+            and knowledge.answerable(item, today=today, production=production).answers
+            else None,
+        )
+        for one in found
+    ]
+
+
+def _reach(session: Session, conversation: Conversation) -> Reach:
+    """WeChat lets us push only for a while, and only so often, after the citizen's last word."""
+    if conversation.channel in ("web", conversations.MINIPROGRAM):
+        words = "" if conversation.channel == "web" else "市民打开小程序时会看到。"
+        return Reach(now=True, until=None, left=None, words=words)
+    user = session.query(ChannelUser).where(ChannelUser.conversation_id == conversation.id).one_or_none()
+    if user is None:
+        return Reach(now=False, until=None, left=None, words="市民已经离开，发不到。")
+    now = user.push_until > utcnow() and user.pushes_left > 0
+    if now:
+        words = f"微信里还能发 {user.pushes_left} 条。" if user.pushes_left <= 2 else ""
+    else:
+        words = "市民很久没有说话，微信不让再推送。您写的会存着，市民下次说话时一并看到；急的话请登记工单或打电话。"
+    return Reach(now=now, until=user.push_until, left=user.pushes_left, words=words)
 
 
 class Words(Body):
     """What is said to the citizen."""
 
     text: str = Field(min_length=1, max_length=5000)
+    message_id: str | None = Field(default=None, min_length=1, max_length=64, pattern=r"^[\w.:\-]+$")
+    """The page's own: sent twice it is one message"""
+    qa_id: str | None = Field(default=None, max_length=64)
+    """The item whose answer it is"""
+    edited: bool | None = None
+    """Whether that answer was changed"""
 
 
-@router.post("/conversations/{conversation_id}/messages", status_code=204, responses=_CHANGES)
-def speak(conversation_id: str, body: Words, me: TheCaller, here: TheGateway) -> None:
-    """Say something to the citizen."""
+class Said(BaseModel):
+    """A message that is stored."""
+
+    seq: int
+    at: datetime
+
+
+@router.post("/conversations/{conversation_id}/messages", responses=_CHANGES)
+def speak(conversation_id: str, body: Words, me: TheCaller, here: TheGateway) -> Said:
+    """Say something to the citizen.  The same ``message_id`` again is the same message."""
+    if not body.text.strip():
+        raise InvalidInput("请写点什么再发。")
     with database.write() as session:
-        desk.speak(session, conversation_id, me.number, [TextReply(text=body.text)])
+        said = takeover.speak(
+            session,
+            conversation_id,
+            me.number,
+            [TextReply(text=body.text)],
+            client_id=body.message_id,
+            qa_id=body.qa_id,
+            edited=body.edited,
+        )
+        stored = Said(seq=said.seq, at=said.created_at)
+    here.typing.stop(conversation_id)
     here.notifier.wake(conversation_id)
+    return stored
 
 
-@router.post("/conversations/{conversation_id}/close", status_code=204, responses=_CHANGES)
-def close_conversation(conversation_id: str, me: TheCaller, here: TheGateway) -> None:
-    """Finish; the citizen's next message opens a new session with the assistant."""
+class NewNote(Body):
+    """A note for the staff."""
+
+    text: str = Field(min_length=1, max_length=2000)
+
+
+@router.post("/conversations/{conversation_id}/notes", status_code=204, responses=answers(404))
+def add_note(conversation_id: str, body: NewNote, me: TheCaller) -> None:
+    """Write something down for colleagues; the citizen never sees it."""
+    _note(conversation_id, me.number, "note", body.text)
+
+
+@router.post("/conversations/{conversation_id}/whispers", status_code=204, responses=answers(404))
+def whisper(conversation_id: str, body: NewNote, me: TheCaller) -> None:
+    """A supervisor's word to whoever has the conversation; the citizen never sees it."""
+    _note(conversation_id, me.number, "whisper", body.text)
+
+
+def _note(conversation_id: str, author: str, kind: Literal["note", "whisper"], text: str) -> None:
+    if not text.strip():
+        raise InvalidInput("请写点什么。")
     with database.write() as session:
-        desk.release(session, conversation_id, me.number)
-    here.notifier.wake(conversation_id)
+        notes.add(session, conversation_id, author, kind, text.strip(), utcnow())
 
 
 @router.get("/turns/{turn_id}", responses=answers(404))

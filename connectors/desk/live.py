@@ -208,7 +208,7 @@ async def follow(socket: WebSocket) -> None:
     ``{"kind": "reset", "id"}``: too much was missed, load everything anew.  ``{"kind": "here", "id"}`` comes when nothing else does.
 
     The page may say ``{"looking": "ticket/<number>"}`` (empty: at nothing); then ``{"kind": "looking", "subject", "names"}`` says who
-    else does.
+    else does.  ``{"typing": "<conversation>"}``: a key was pressed; the citizen sees it where the person has the conversation.
     """
     try:
         who = await asyncio.to_thread(_signed, socket)
@@ -223,7 +223,14 @@ async def follow(socket: WebSocket) -> None:
     try:
         feed: Feed = socket.app.state.feed
         async with feed.listening(who.number) as queue:
-            page = asyncio.create_task(_until_gone(socket, lambda subject: feed.look(queue, who, subject)))
+            typing = socket.app.state.gateway.typing
+            page = asyncio.create_task(
+                _until_gone(
+                    socket,
+                    lambda subject: feed.look(queue, who, subject),
+                    lambda conversation_id: typing.note(conversation_id, who.number),
+                )
+            )
             talk = asyncio.create_task(_tell(socket, who, after, queue))
             await asyncio.wait({page, talk}, return_when=asyncio.FIRST_COMPLETED)
             talk.cancel()
@@ -246,20 +253,24 @@ def _signed(socket: WebSocket) -> Signed:
     return permitted(person_of(socket, active=False), rule)
 
 
+_CONVERSATION = re.compile(r"[0-9a-f]{32}")
 _SUBJECT = re.compile(r"((ticket|conversation)/[\w-]{1,64})?")
 
 
-async def _until_gone(socket: WebSocket, look: Callable[[str], None]) -> None:
-    """What the page says it shows, until it is gone.  Anything else that it says is passed over."""
+async def _until_gone(socket: WebSocket, look: Callable[[str], None], typing: Callable[[str], None]) -> None:
+    """What the page says it shows, or that somebody writes, until it is gone.  Anything else that it says is passed over."""
     with contextlib.suppress(WebSocketDisconnect, RuntimeError):
         while True:
             said = await socket.receive()
             if said["type"] == "websocket.disconnect":
                 return
             with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
-                subject = json.loads(said["text"])["looking"]
-                if _SUBJECT.fullmatch(subject):
-                    look(subject)
+                message = json.loads(said["text"])
+                if "typing" in message:
+                    if _CONVERSATION.fullmatch(message["typing"]):
+                        typing(message["typing"])
+                elif _SUBJECT.fullmatch(message["looking"]):
+                    look(message["looking"])
 
 
 async def _tell(socket: WebSocket, who: Signed, after: int, queue: asyncio.Queue[Told]) -> int:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot import audit, conversations, database
+from bot import audit, conversations, database, working_days
 from bot.accounts import people
 from bot.clock import utcnow
 from bot.errors import IllegalMove
@@ -87,14 +87,14 @@ def rows_of(session: Session, tickets: Iterable[Ticket]) -> list[TicketRow]:
     """As a list shows them."""
     found = list(tickets)
     names = people.names(session, [one.claimed_by for one in found])
-    now = utcnow()
+    now, overrides = utcnow(), working_days.overrides_from(session)
     return [
         TicketRow(
             **{name: getattr(one, name) for name in _ROW},
             subject=mask(one.subject),
             phone=mask_phone(one.phone) if one.phone else None,
             claimed_by_name=names.get(one.claimed_by or ""),
-            card=board.card(one, now),
+            card=board.card(one, now, overrides),
         )
         for one in found
     ]
@@ -227,7 +227,7 @@ def _change(
             raise IllegalMove("这张工单刚刚被别人改过，请看一眼最新的内容再操作。")
         ticket = step(session)
         if conversation is not None:
-            conversations.say(session, conversation, [citizen.status_reply(ticket)], sender="agent")
+            conversations.say(session, conversation, [citizen.status_reply(ticket)], sender="agent", agent=me.number)
         view = _view(session, ticket, me)
     if here is not None and conversation is not None:
         here.notifier.wake(conversation.id)

@@ -8,10 +8,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
-from bot import alarms, conversations, database, desk
+from bot import alarms, conversations, database
 from bot.accounts import people
 from bot.clock import utcnow
 from bot.danger import NAMES
+from bot.desk import drafts, duty, lists
 from bot.masking import mask, mask_record
 from bot.models.conversations import Conversation
 from bot.tickets import board
@@ -48,7 +49,7 @@ def my_work(me: TheCaller) -> Work:
     now = utcnow()
     with database.read() as session:
         sees_all = me.only_department is None
-        counts = desk.counts(session, me.number) if sees_all else {"waiting": 0, "mine": 0}
+        counts = lists.counts(session, me.number) if sees_all else {"waiting": 0, "mine": 0}
         first = board.to_start_with(session, now, within=me.only_department)
         person = people.get(session, me.number)
         return Work(
@@ -57,7 +58,7 @@ def my_work(me: TheCaller) -> Work:
             mine=counts["mine"],
             tickets=board.counts(session, now, me.number, within=me.only_department),
             first=rows_of(session, first),
-            on_duty=desk.names_on_duty(session, now),
+            on_duty=[one.name for one in duty.on_duty(session, now)],
             on_duty_until=person.on_duty_until if person.on_duty_until and person.on_duty_until > now else None,
         )
 
@@ -68,12 +69,15 @@ class Duty(Body):
     hours: float = Field(ge=0, le=24, allow_inf_nan=False)
 
 
-@router.put("/duty", status_code=204)
+@router.put("/duty", status_code=204, responses=answers(409))
 def set_duty(body: Duty, me: TheCaller) -> None:
-    """Go on or off duty: with somebody on duty 转人工 waits for a human, else it makes a ticket."""
+    """Go on or off duty: with somebody on duty 转人工 waits for a human, else it makes a ticket.
+
+    Whoever still has conversations does not go off duty: they pass them on, hand them back or end them first.
+    """
     with database.write() as session:
         until = utcnow() + timedelta(hours=body.hours) if body.hours else None
-        desk.set_duty(session, me.number, until)
+        duty.set_duty(session, me.number, until)
 
 
 class UnansweredView(BaseModel):
@@ -167,7 +171,7 @@ class DraftText(Body):
 def read_draft(kind: str, subject: str, me: TheCaller) -> DraftView:
     """One's own draft on something; empty if there is none."""
     with database.read() as session:
-        draft = desk.draft(session, me.number, kind, subject)
+        draft = drafts.read(session, me.number, kind, subject)
         if draft is None:
             return DraftView(text="", revision=0, at=None)
         return DraftView(text=draft.text, revision=draft.revision, at=draft.at)
@@ -177,5 +181,5 @@ def read_draft(kind: str, subject: str, me: TheCaller) -> DraftView:
 def save_draft(kind: str, subject: str, body: DraftText, me: TheCaller) -> DraftView:
     """Save it; refused where a newer one was saved since ``revision``."""
     with database.write() as session:
-        draft = desk.save_draft(session, me.number, kind, subject, body.text, body.revision, utcnow())
+        draft = drafts.save(session, me.number, kind, subject, body.text, body.revision, utcnow())
         return DraftView(text=draft.text, revision=draft.revision, at=draft.at)

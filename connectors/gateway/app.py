@@ -24,13 +24,14 @@ from connectors.console import account as own_account
 from connectors.console import administration, single_sign_on
 from connectors.console import jobs as job_routes
 from connectors.desk import conversations as desk_conversations
-from connectors.desk import duty_phone, live, work
+from connectors.desk import duty_phone, floor, handover, live, minding, work
 from connectors.desk import tickets as desk_tickets
 from connectors.gateway import errors, health, pages
 from connectors.gateway.disks import Disks
 from connectors.turns.dispatcher import Dispatcher
 from connectors.turns.notifier import Notifier
 from connectors.turns.rasa_client import RasaClient
+from connectors.turns.typing import Typing
 from connectors.web.context import Gateway
 from connectors.web.errors import answers, error_response
 from connectors.web.limits import PerMinute
@@ -64,6 +65,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         rasa,
         notifier,
         dispatcher,
+        Typing(),
         openings=PerMinute(settings.conversations_per_minute),
         lookups=PerMinute(settings.conversations_per_minute),
         messages=PerMinute(settings.rate_per_minute),
@@ -78,6 +80,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     tasks += [asyncio.create_task(one.deliver_forever()) for one in apps]
     if app.state.wechat is not None and settings.wechat_reminder_minutes:
         tasks.append(asyncio.create_task(account.remind_forever(settings.wechat_reminder_minutes)))
+    tasks.append(asyncio.create_task(minding.mind_forever(app.state.gateway)))
     if settings.danger_webhook:
         tasks.append(asyncio.create_task(duty_phone.tell_forever(settings.danger_webhook)))
     try:
@@ -215,7 +218,17 @@ def create_app() -> FastAPI:
     )
     app.state.disks = Disks(settings)
     app.include_router(conversations.router)
-    for router in (desk_tickets, desk_conversations, work, live, own_account, administration, job_routes):
+    for router in (
+        desk_tickets,
+        desk_conversations,
+        handover,
+        floor,
+        work,
+        live,
+        own_account,
+        administration,
+        job_routes,
+    ):
         app.include_router(router.router)
     app.include_router(channel.router)
     app.include_router(miniprogram.router)

@@ -115,6 +115,7 @@ def services(settings: Settings, model: Path, env: Mapping[str, str] | None = No
                 "--host", settings.host,
                 "--port", str(settings.port),
                 "--no-access-log",
+                "--ws-per-message-deflate", "false",  # an event is a hundred bytes, told to every open page
                 "--no-proxy-headers",  # the gateway reads them itself, from the proxies in the settings
             ),
             env=shared,

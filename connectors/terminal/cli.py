@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from bot import audit, crypto, database, disk, keys, logs, retention, security_log
+from bot import audit, crypto, database, disk, keys, logs, retention, security_log, working_days
 from bot import backup as backups
 from bot.accounts import people
 from bot.accounts.roles import ROLES
@@ -281,12 +281,13 @@ def list_tickets(
     with database.read() as session:
         found, total = board.find(session, board.Wanted(state=state), now, limit=limit)
         names = people.names(session, [one.claimed_by for one in found])
+        overrides = working_days.overrides_from(session)
     if not found:
         out.print("没有这样的工单。")
         return
     table = Table("工单编号", "类型", "状态", "期限", Column("内容", ratio=1), "单位、经办")
     for one in found:
-        card = board.card(one, now)
+        card = board.card(one, now, overrides)
         due = f"{one.due_at.astimezone(SHANGHAI):%m-%d}{f' {card}' if card else ''}"
         who = "、".join(filter(None, (one.department, names.get(one.claimed_by or ""))))
         table.add_row(one.number, one.kind, one.state, due, Text(mask(one.subject)[:40]), who)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -65,6 +65,7 @@ class Dispatcher:
         self._queue = FairQueue(settings.rasa_concurrency, self.ledger)
         # Threads of their own: a turn does not queue behind the messages that come in meanwhile.
         self._threads = ThreadPoolExecutor(settings.rasa_concurrency, thread_name_prefix="turn")
+        self._loop = asyncio.get_running_loop()
         self._turn_s = 0.0  # how long a turn has taken lately
         self._waiters: dict[str, asyncio.Future[Settled]] = {}
         self._pending: set[str] = set()
@@ -143,6 +144,11 @@ class Dispatcher:
         """How long a turn will take, going by the last ones; 0 where it has a place at once."""
         at_once = self._queue.places
         return (ahead / at_once + 1) * self._turn_s if ahead >= at_once else 0.0
+
+    def forwarded(self, turn_ids: Iterable[str]) -> None:
+        """A person took the conversation: whoever waits for these turns waits for nothing more.  May be called from any thread."""
+        for turn_id in turn_ids:
+            self._loop.call_soon_threadsafe(self._tell, turn_id, Settled("human", []))
 
     def enqueue(self, conversation_id: str) -> None:
         """A message came from somebody whom the channel knows: see to it that the conversation's open turns are worked off."""

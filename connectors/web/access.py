@@ -38,6 +38,7 @@ class Rule:
 EVERYONE = None
 _ALL = frozenset(ROLES)
 _DESK = frozenset({AGENT, SUPERVISOR})
+_SUPERVISOR = frozenset({SUPERVISOR})
 _TICKETS = frozenset({AGENT, SUPERVISOR, OFFICER})
 _KNOWLEDGE = frozenset({SUPERVISOR, EDITOR, APPROVER})
 _ADMIN = frozenset({ADMIN})
@@ -75,6 +76,8 @@ ACCESS: Mapping[str, Rule | None] = {
     "POST /api/conversations/{conversation_id}/ratings": EVERYONE,
     "GET /api/conversations/{conversation_id}/tickets": EVERYONE,
     "GET /api/conversations/{conversation_id}/copy": EVERYONE,
+    "DELETE /api/conversations/{conversation_id}/queue": EVERYONE,
+    "POST /api/conversations/{conversation_id}/services/{service_id}/rating": EVERYONE,
     "PUT /api/conversations/{conversation_id}/region": EVERYONE,
     "PUT /api/conversations/{conversation_id}/privacy": EVERYONE,
     "POST /api/tickets/{number}": EVERYONE,
@@ -103,9 +106,19 @@ ACCESS: Mapping[str, Rule | None] = {
     "GET /api/desk/unanswered": Rule(_DESK | _KNOWLEDGE, "unanswered"),
     "GET /api/desk/conversations": _TALK,
     "GET /api/desk/conversations/{conversation_id}": _TALK,
-    "POST /api/desk/conversations/{conversation_id}/claim": _TALK,
-    "POST /api/desk/conversations/{conversation_id}/messages": _TALK,
-    "POST /api/desk/conversations/{conversation_id}/close": _TALK,
+    "POST /api/desk/conversations/{conversation_id}/claim": Rule(_DESK),
+    "POST /api/desk/conversations/{conversation_id}/takeover": Rule(_DESK),
+    "POST /api/desk/conversations/{conversation_id}/step-in": Rule(_SUPERVISOR),
+    "POST /api/desk/conversations/{conversation_id}/transfer": Rule(_DESK),
+    "POST /api/desk/conversations/{conversation_id}/hand-back": Rule(_DESK),
+    "POST /api/desk/conversations/{conversation_id}/close": Rule(_DESK),
+    "POST /api/desk/conversations/{conversation_id}/messages": Rule(_DESK),
+    "POST /api/desk/conversations/{conversation_id}/notes": Rule(_DESK),
+    "POST /api/desk/conversations/{conversation_id}/whispers": Rule(_SUPERVISOR),
+    "POST /api/desk/conversations/{conversation_id}/ticket": Rule(_DESK),
+    "POST /api/desk/conversations/{conversation_id}/knowledge": Rule(_DESK),
+    "GET /api/desk/floor": Rule(_SUPERVISOR),
+    "GET /api/desk/colleagues": Rule(_DESK),
     "GET /api/desk/turns/{turn_id}": Rule(_DESK | _KNOWLEDGE, "conversations"),
     "GET /api/desk/tickets": _READ,
     "POST /api/desk/tickets/search": _READ,

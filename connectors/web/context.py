@@ -16,6 +16,7 @@ from bot.settings import Settings
 from connectors.turns.dispatcher import Dispatcher
 from connectors.turns.notifier import Notifier
 from connectors.turns.rasa_client import RasaClient
+from connectors.turns.typing import Typing
 from connectors.web.limits import PerMinute
 from index.assistant.respond import Assistant
 
@@ -31,6 +32,7 @@ class Gateway:
     rasa: RasaClient
     notifier: Notifier
     dispatcher: Dispatcher
+    typing: Typing
     lookups: PerMinute
     """Calculations and readings of the catalogue, by address"""
     openings: PerMinute

@@ -35,6 +35,7 @@ TEXT_BYTES = 2048
 TITLE_BYTES, DESCRIPTION_BYTES = 64, 512
 """Of a card, so that WeChat shows all of it"""
 MORE = "\n……回复“更多”看后面的内容"
+REGISTER = "要登记给工作人员，请回复“登记”。"
 RATE = "有帮助请回复“有用”，没解决请回复“没用”。"
 RATE_TAP = "\n这个回答："
 GOOD, BAD, NONE = "有用", "没用", "以上都不是"
@@ -168,6 +169,8 @@ def _text(reply: Reply, menu: bool) -> str:
                 parts.append(f"截至 {reply.as_of:%Y年%-m月%-d日}")
             if reply.note:
                 parts.append(reply.note)
+            if reply.report:
+                parts.append(REGISTER)
             if menu and reply.others:
                 return "\n".join([*parts, f"\n{phrases.NOT_THIS}"])
             if reply.certainty == "likely":

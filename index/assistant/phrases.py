@@ -59,8 +59,14 @@ TOO_MANY_TICKETS = "您今天登记的工单已经到了上限，这次没有再
 CONTACT_SAVED = "已记到工单 {number} 里：{what}。工作人员会尽快联系您。"
 CONTACT_DECLINED = "好的，不留也不影响办理。可以用工单编号和查询码随时查进度。"
 
-WAITING = "已经通知工作人员，请稍等。等的时候您可以接着问我。"
-ALREADY_WAITING = "工作人员已经收到，正在排队，请稍等。"
+WAITING = "已经通知人工坐席，{place}。等的时候您可以接着问我；不想等了，请说“不等了”。"
+ALREADY_WAITING = "人工坐席已经收到，{place}。不想等了，请说“不等了”。"
+PLACE_NEXT = "您是下一位"
+PLACE = "您前面还有 {before} 位"
+PLACE_MINUTES = "，大约要等 {minutes} 分钟"
+LEFT_QUEUE = "好的，不再排队。您可以接着问我，急事请拨打12345。"
+TICKET_NOBODY = "人工坐席都下班了，没能接上您。已经为您登记，上班后处理。\n工单编号：{number}\n查询码：{code}\n最迟{due}答复{estimated}。急事请直接拨打12345。"
+SERVICE_RATED = "谢谢您的评价，我们会转给这位坐席。"
 
 RATED_GOOD = "谢谢您的评价，很高兴帮到您。"
 RATED_BAD = "抱歉没帮上忙，您的意见已经记下。您可以换个说法再问一次，或者说“转人工”。"

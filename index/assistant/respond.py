@@ -19,12 +19,27 @@ import structlog
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from bot import conversations, danger, database, desk, guards, knowledge, regions, ticket_form, turns, working_days
+from bot import conversations, danger, database, guards, knowledge, regions, ticket_form, turns, working_days
 from bot.clock import SHANGHAI, utcnow
 from bot.conversations import Context, OpenDanger
 from bot.danger import KINDS, Kind
+from bot.desk import duty, lists, takeover
+from bot.desk.lists import Place as QueuePlace
 from bot.errors import NotFound, PhoneTailNeeded, TooMany
-from bot.expects import NOTHING, Calculation, Contact, Form, Offer, Options, Passages, Region, TicketNumber, question_of
+from bot.expects import (
+    NOTHING,
+    Calculation,
+    Contact,
+    Form,
+    Nothing,
+    Offer,
+    Options,
+    Passages,
+    Region,
+    ServiceRating,
+    TicketNumber,
+    question_of,
+)
 from bot.knowledge import Standing
 from bot.models.conversations import OutboxMessage
 from bot.models.knowledge import QA, Document
@@ -259,8 +274,24 @@ class Assistant:
 
     def _order(self, work: _Work) -> Outcome | None:
         """帮我投诉…: an explicit order opens the form."""
+        if report := self._report(work):
+            return report
         ordered = acts.order(work.text)
         return self._open_form(work, *ordered) if ordered else None
+
+    def _report(self, work: _Work) -> Outcome | None:
+        """登记 below an answer that can be registered: the form, with the question in it, asks for what a ticket on it must say."""
+        memory = work.memory
+        if memory.last_qa is None or not isinstance(memory.expects, Nothing | Options) or not acts.register(work.text):
+            return None
+        with database.read() as session:
+            qa = session.get(QA, memory.last_qa)
+        if qa is None or not qa.report:
+            return None
+        asked = memory.last_question or qa.question
+        return self._form_step(
+            work, ticket_form.start(asked, needs=qa.report, region=memory.region, find_region=place_in)
+        )
 
     def _act(self, work: _Work) -> Outcome | None:
         """Another act than a question, unless a question hides behind it."""
@@ -310,15 +341,45 @@ class Assistant:
         subject = question_of(memory.expects) or memory.last_question or "市民请求人工服务"
         if isinstance(memory.expects, Form | Contact):
             memory.expects = NOTHING
-        if work.turn.state == "waiting":
-            return _say(work, HandoverReply(text=phrases.ALREADY_WAITING, state="waiting"))
         with database.read() as session:
-            on_duty = desk.on_duty(session, work.now)
-        if on_duty:
-            outcome = _say(work, HandoverReply(text=phrases.WAITING, state="waiting"))
-            outcome.state = "waiting"
-            return outcome
+            if work.turn.state == "waiting":
+                place = lists.place(session, work.turn.conversation_id) or lists.next_place(session)
+                return _say(work, HandoverReply(text=_placed(phrases.ALREADY_WAITING, place), state="waiting"))
+            if duty.anybody(session, work.now, region=memory.region):
+                said = _placed(phrases.WAITING, lists.next_place(session))
+                outcome = _say(work, HandoverReply(text=said, state="waiting"))
+                outcome.state = "waiting"
+                return outcome
         return self._ticket(work, subject, phrases.TICKET_HUMAN)
+
+    def nobody_came(self, turn: Turn) -> Outcome:
+        """Whoever waits for a person though none is there any more: a ticket for what they asked.  ``turn``: their last one."""
+        work = self._begin(turn)
+        memory = work.memory
+        subject = question_of(memory.expects) or memory.last_question or "市民请求人工服务"
+        return self._ticket(work, subject, phrases.TICKET_NOBODY, own_turn=False)
+
+    def _leave_queue(self, work: _Work) -> Outcome | None:
+        """Whoever waits for a person does not want to any longer."""
+        if work.turn.state != "waiting" or not guards.leaves_queue(work.text):
+            return None
+        outcome = _say(work, HandoverReply(text=phrases.LEFT_QUEUE, state="bot"))
+        outcome.state = "bot"
+        return outcome
+
+    def _service_rated(self, work: _Work) -> Outcome | None:
+        """A word on the person who has just served; whatever else is said means that none is given."""
+        memory, expects = work.memory, work.memory.expects
+        if not isinstance(expects, ServiceRating):
+            return None
+        memory.expects = NOTHING
+        rating = guards.satisfaction(work.text)
+        if rating is None:
+            return None
+        outcome = _say(work, TextReply(text=phrases.SERVICE_RATED))
+        conversation_id, service = work.turn.conversation_id, expects.service
+        outcome.effect = lambda session: takeover.rate(session, conversation_id, service, rating, work.now)
+        return outcome
 
     def _form(self, work: _Work) -> Outcome | None:
         """The open ticket form, if the message is for it; a question in between is answered and the form stays open."""
@@ -417,7 +478,8 @@ class Assistant:
         if (number := guards.option_number(work.text)) is not None:
             return self._numbered(work, expects, number)
         if acts.register(work.text):
-            return self._register(work, expects.question or work.text)
+            shown = self._report(work) if expects.shown else None
+            return shown or self._register(work, expects.question or work.text)
         if guards.leaves_form(work.text):
             memory.expects = NOTHING
             return _say(work, TextReply(text=phrases.DENY))
@@ -654,7 +716,9 @@ class Assistant:
                 select(OutboxMessage)
                 .where(
                     OutboxMessage.conversation_id == work.turn.conversation_id,
-                    or_(OutboxMessage.turn_id.is_not(None), OutboxMessage.sender == "agent"),  # no reminder
+                    or_(
+                        OutboxMessage.turn_id.is_not(None), OutboxMessage.sender == "agent"
+                    ),  # no reminder, no change of hands
                 )
                 .order_by(OutboxMessage.seq.desc())
                 .limit(1)
@@ -904,6 +968,7 @@ class Assistant:
             more=list(memory.more),
             note=note,
             can_report=work.act == "report_problem",
+            report=list(qa.report),
         )
         if qa.as_of is None and any(character.isdigit() for character in qa.answer):
             _add_note(reply, phrases.NO_DATE)
@@ -1016,6 +1081,7 @@ class Assistant:
         region: str | None = None,
         phone: str | None = None,
         ask_contact: bool = True,
+        own_turn: bool = True,
     ) -> Outcome:
         """One ticket for a question; the same question in a conversation keeps its ticket; a daily bound."""
         memory, turn, days = work.memory, work.turn, self._settings.ticket_days
@@ -1045,7 +1111,7 @@ class Assistant:
                 number=number,
                 query_code=code,
                 conversation_id=turn.conversation_id,
-                turn_id=turn.turn_id,
+                turn_id=turn.turn_id if own_turn else None,
                 kind=kind,
                 subject=subject,
                 transcript=transcript,
@@ -1061,6 +1127,8 @@ class Assistant:
 
 STEPS: tuple[tuple[str, Callable[[Assistant, _Work], Outcome | None]], ...] = (
     ("danger", Assistant._danger),
+    ("leave_queue", Assistant._leave_queue),
+    ("service_rated", Assistant._service_rated),
     ("human", Assistant._human_wanted),
     ("form", Assistant._form),
     ("calculation", Assistant._go_on_calculating),
@@ -1104,6 +1172,13 @@ def get_assistant() -> Assistant:
 
 def _say(work: _Work, reply: Reply) -> Outcome:
     return Outcome(replies=[reply], context=work.memory, decision=reply.type)
+
+
+def _placed(text: str, place: QueuePlace) -> str:
+    said = phrases.PLACE_NEXT if place.position == 1 else phrases.PLACE.format(before=place.position - 1)
+    if place.minutes is not None:
+        said += phrases.PLACE_MINUTES.format(minutes=place.minutes)
+    return text.format(place=said)
 
 
 def _ticket_reply(text: str, number: str, code: str, due_at: datetime, estimated: bool) -> TicketReply:

@@ -225,6 +225,8 @@ class QARow(KnowledgeRow):
     """high: a wrong answer costs a deadline, a fine, health or a right"""
     condition: MaybeLine = None
     """With high stakes: what decides whether the answer is for this citizen"""
+    report: Lines = []
+    """What a ticket on it must say; empty: it is nothing to register"""
     status: Literal["draft", "approved", "paused", "retired"] | None = None
     replaced_by: MaybeSlug = None
     reviewed_by: MaybeLine = None

@@ -80,8 +80,8 @@ def _relied_on(session: Session) -> dict[Kind, set[str]]:
 def _loaded_digest(item: Document | ServiceGuide | QA) -> int:
     """Of an item's content.  A column that came later counts only where it is filled: older digests still hold."""
     content = knowledge.content(item)
-    later = {"review_by", "stakes", "condition"}
-    return _digest({name: value for name, value in content.items() if name not in later or value is not None})
+    later = {"review_by", "stakes", "condition", "report"}
+    return _digest({name: value for name, value in content.items() if name not in later or value})
 
 
 def _digest(value: Any) -> int:

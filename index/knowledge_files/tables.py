@@ -49,6 +49,7 @@ COLUMNS: dict[Kind, dict[str, str]] = {
         "复核日期": "review_by",
         "后果（重的写“重”）": "stakes",
         "先看什么情况": "condition",
+        "登记要写明（每行一个）": "report",
         "部门": "department",
         "主题（每行一个）": "themes",
         "状态": "status",
@@ -143,6 +144,7 @@ LISTS = {
     "materials",
     "steps",
     "channels",
+    "report",
 }
 _STATUSES = {name: status for status, name in knowledge.STATUS_NAMES.items()}
 _AUDIENCES = {
@@ -485,7 +487,7 @@ class Table:
                 raise ValueError(f"「{label}」是空的")
         question = str(data["question"])
         data["id"] = self._name(str(data.get("id") or made_id("qa", question, data["region"])))
-        data.setdefault("matter", "其他")
+        data.setdefault("matter", knowledge.OTHER)
         for name in ("related", "replaced_by"):
             if isinstance(value := data.get(name), list):
                 data[name] = [self._name(str(item)) for item in value]

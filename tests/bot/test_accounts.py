@@ -101,7 +101,14 @@ def test_a_number_is_given_once(db: Settings) -> None:
 
 def changed(number: str, revision: int, **fields: Any) -> Person:
     before = do(people.get, number)
-    whole = {"name": before.name, "given": before.roles, "department": before.department, "region": before.region}
+    whole = {
+        "name": before.name,
+        "given": before.roles,
+        "department": before.department,
+        "region": before.region,
+        "skills": [],
+        "capacity": None,
+    }
     person: Person = do(people.change, "9", number, revision, **(whole | {"active": before.active} | fields))
     return person
 

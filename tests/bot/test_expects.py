@@ -8,7 +8,18 @@ import pytest
 
 from bot import expects
 from bot.conversations import Context
-from bot.expects import Calculation, Contact, Form, Nothing, Offer, Options, Passages, Region, TicketNumber
+from bot.expects import (
+    Calculation,
+    Contact,
+    Form,
+    Nothing,
+    Offer,
+    Options,
+    Passages,
+    Region,
+    ServiceRating,
+    TicketNumber,
+)
 
 DRAFT = {"step": "region", "content": "路灯坏了"}
 CALCULATION = {"calculator": "retirement", "inputs": {}, "hints": {}, "refused": 0}
@@ -24,6 +35,7 @@ KINDS: list[Any] = [
     TicketNumber(),
     TicketNumber(number="20261129000010", code="004211"),
     Calculation(state=CALCULATION),
+    ServiceRating(service="s1"),
 ]
 
 

@@ -8,7 +8,7 @@ from bot import conversations, database, models
 from bot.clock import utcnow
 from bot.keeping import KEPT
 from bot.models.base import Base
-from bot.models.conversations import Alarm, ChannelUser, Rating
+from bot.models.conversations import Alarm, ChannelUser, DeskNote, HumanService, Rating
 from bot.models.people import Draft, Person
 from bot.settings import Settings
 from tests.bot.test_turns import receive, settle
@@ -29,6 +29,8 @@ def test_what_goes_with_a_conversation_is_gone_with_it(db: Settings) -> None:
     with database.write() as session:
         session.add(Rating(turn_id=turn, helpful=False, reason=None, qa_id=None, created_at=now))
         session.add(Alarm(turn_id=turn, conversation_id=one.id, kind="fire", possible=False, at=now))
+        session.add(HumanService(id="s", conversation_id=one.id, asked_at=now, entered_at=now))
+        session.add(DeskNote(conversation_id=one.id, author="1", kind="note", text="x", at=now))
         session.add(
             ChannelUser(
                 channel="wechat", user_digest="d", conversation_id=one.id, address="o", push_until=now, pushes_left=5

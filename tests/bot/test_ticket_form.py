@@ -47,6 +47,20 @@ def test_everything_in_order() -> None:
     )  # fmt: skip
 
 
+def test_what_a_ticket_must_say_is_asked_once_and_goes_in_as_it_was_said() -> None:
+    begun = ticket_form.start(CONTENT, needs=["地点", "从几点到几点"])
+    assert "地点、从几点到几点" in begun.text
+    step = talk(begun, "岳麓区麓山南路12号楼下，从晚上10点到2点")
+    assert step.text == ticket_form.ASK_PHONE and step.draft is not None
+    assert step.draft.content == f"{CONTENT}\n补充：岳麓区麓山南路12号楼下，从晚上10点到2点"
+    assert step.draft.region == "430104" and step.draft.needs == ()
+    for said in ("跳过", "不知道", "不清楚"):
+        assert talk(begun, said).text == ticket_form.ASK_REGION
+    assert talk(begun, "算了").cancelled
+    told = talk(begun, "12号楼，13812345678")
+    assert told.draft is not None and told.draft.phone == "13812345678" and told.text == ticket_form.ASK_REGION
+
+
 def test_what_is_known_is_not_asked() -> None:
     assert ticket_form.start(CONTENT, region="430104").text == ticket_form.ASK_PHONE
     assert ticket_form.start("岳麓区" + CONTENT, find_region=find_region).text == ticket_form.ASK_PHONE

@@ -682,14 +682,26 @@ def test_yellow_and_red_cards(sqlite_db: Settings) -> None:
     ticket = load(number)
     wednesday, thursday = datetime(2026, 3, 4, 9, tzinfo=SHANGHAI), datetime(2026, 3, 5, 0, 1, tzinfo=SHANGHAI)
     assert ticket.due_at.astimezone(SHANGHAI).date() == date(2026, 3, 9)
-    assert board.card(ticket, NOW) is None
-    assert board.card(ticket, wednesday) == "黄牌"
-    assert board.card(ticket, thursday) == "黄牌"
-    assert board.card(ticket, datetime(2026, 3, 3, 9, tzinfo=SHANGHAI)) is None
-    assert board.card(ticket, ticket.due_at) == "黄牌"
-    assert board.card(ticket, ticket.due_at + timedelta(seconds=1)) == "红牌"
+    assert board.card(ticket, NOW, {}) is None
+    assert board.card(ticket, wednesday, {}) == "黄牌"
+    assert board.card(ticket, thursday, {}) == "黄牌"
+    assert board.card(ticket, datetime(2026, 3, 3, 9, tzinfo=SHANGHAI), {}) is None
+    assert board.card(ticket, ticket.due_at, {}) == "黄牌"
+    assert board.card(ticket, ticket.due_at + timedelta(seconds=1), {}) == "红牌"
     do(citizen.withdraw, number)
-    assert board.card(load(number), ticket.due_at + timedelta(days=9)) is None
+    assert board.card(load(number), ticket.due_at + timedelta(days=9), {}) is None
+
+
+def test_cards_and_lists_know_what_operations_said_of_days(sqlite_db: Settings) -> None:
+    number = stored(days=5)  # due on Monday the 9th
+    tuesday = datetime(2026, 3, 3, 9, tzinfo=SHANGHAI)
+    with database.write() as session:
+        working_days.set_day(session, date(2026, 3, 5), False, "停电", "测试")
+        overrides = working_days.overrides_from(session)
+    assert board.card(load(number), tuesday, overrides) == "黄牌"
+    with database.read() as session:
+        found, _ = board.find(session, board.Wanted(card="黄牌"), tuesday)
+    assert [one.number for one in found] == [number]
 
 
 # --- found without being read ----------------------------------------------------------------------------------------

@@ -10,14 +10,16 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bot import conversations, database, desk, turns
+from bot import conversations, database, turns
 from bot.clock import utcnow
 from bot.conversations import Context
-from bot.errors import Forbidden, IllegalMove, NotFound
+from bot.desk import takeover
+from bot.errors import Forbidden, NotFound
 from bot.models.conversations import Conversation, InboxMessage, OutboxMessage, Rating, TurnEffect
 from bot.replies import TextReply
 from bot.settings import Settings
 from bot.turns import Outcome
+from tests.bot.test_desk import staff
 
 
 @pytest.fixture
@@ -115,55 +117,16 @@ def test_what_was_said_rests_encrypted(sqlite_db: Settings) -> None:
 
 
 def test_with_an_agent_the_assistant_is_silent(db: Settings, conversation: str) -> None:
+    staff("wang")
     with database.write() as session:
-        conversations.lock(session, conversation).state = "waiting"
-    with database.write() as session:
-        desk.claim(session, conversation, "小王")
+        takeover.take_over(session, conversation, "wang", db)
     receipt = receive(db, conversation, "m1", "在吗")
     assert receipt.state == "human" and receipt.replies == []
     with database.read() as session:
         assert turns.unsettled(session) == []
     with database.write() as session:
-        desk.speak(session, conversation, "小王", [TextReply(text="我在")])
-    with database.write() as session, pytest.raises(IllegalMove):
-        desk.speak(session, conversation, "小李", [TextReply(text="我也在")])
-    with database.write() as session:
-        desk.release(session, conversation, "小王")
+        takeover.end(session, conversation, "wang")
     assert receive(db, conversation, "m2").state == "bot"
-
-
-def test_a_claim_in_mid_turn_stands(db: Settings, conversation: str) -> None:
-    with database.write() as session:
-        conversations.lock(session, conversation).state = "waiting"
-    turn_id = receive(db, conversation, "m1").turn_id
-    with database.read() as session:
-        turn = turns.load(session, turn_id)
-    with database.write() as session:
-        desk.claim(session, conversation, "小王")
-    turns.settle(turn, Outcome(replies=[TextReply(text="x")], context=turn.context, state="bot"))
-    with database.read() as session:
-        assert session.get_one(Conversation, conversation).state == "human"
-
-
-def test_of_two_agents_one_gets_the_conversation(db: Settings, conversation: str) -> None:
-    with database.write() as session:
-        conversations.lock(session, conversation).state = "waiting"
-    got: list[str] = []
-
-    def claim(agent: str) -> None:
-        try:
-            with database.write() as session:
-                desk.claim(session, conversation, agent)
-            got.append(agent)
-        except IllegalMove:
-            pass
-
-    threads = [threading.Thread(target=claim, args=(f"坐席{n}",)) for n in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(got) == 1
 
 
 def test_a_session_is_renewed_when_idle_long_or_closed(db: Settings, conversation: str) -> None:

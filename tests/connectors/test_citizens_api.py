@@ -18,7 +18,7 @@ from fastapi.testclient import TestClient
 from processes import signed_in
 from sqlalchemy import func, select
 
-from bot import conversations, database, desk, knowledge
+from bot import conversations, database, knowledge
 from bot.clock import utcnow
 from bot.models.conversations import ChannelUser, Conversation, InboxMessage, OutboxMessage, Rating, TurnEffect
 from bot.models.housekeeping import AuditEntry
@@ -409,12 +409,11 @@ def test_a_ticket_whose_conversation_was_erased_can_be_answered(citizen: Citizen
 
 
 def test_erasing_ends_an_agents_claim(citizen: Citizen) -> None:
-    with database.write() as session:
-        conversations.lock(session, citizen.id).state = "waiting"
-    with database.write() as session:
-        desk.claim(session, citizen.id, "xiaoli")
-    assert citizen.call("DELETE").status_code == 204
     operator = signed_in("xiaoli", "小李")
+    citizen.http.put("/api/desk/duty", json={"hours": 1}, headers=operator)
+    taken = citizen.http.post(f"/api/desk{citizen.path.removeprefix('/api')}/takeover", headers=operator)
+    assert taken.status_code == 204
+    assert citizen.call("DELETE").status_code == 204
     spoken = citizen.http.post(
         f"/api/desk{citizen.path.removeprefix('/api')}/messages",
         json={"text": "您好"},

@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from processes import signed_in
 
 from bot import conversations, database
+from bot.accounts import people
 from bot.models.conversations import Conversation
 from bot.settings import Settings
 from bot.tickets import moves
@@ -143,11 +144,20 @@ def test_a_conversation_is_read_with_what_the_assistant_makes_of_it(http: TestCl
     assert "13812345678" not in read.text
     body = read.json()
     assert "138****5678" in body["messages"][0]["lines"][0] and len(body["messages"]) == 2
-    assert body["candidates"] and set(body["candidates"][0]) == {"qa_id", "matter", "question"}
+    assert body["candidates"] and set(body["candidates"][0]) == {"qa_id", "matter", "question", "answer", "score"}
     assert http.get(f"/api/desk/conversations/{opened['id']}?after=1", headers=wang).json()["messages"][0]["seq"] == 2
     assert code_of(http.get("/api/desk/conversations/nobody", headers=wang), 404) == "not_found"
     row = http.get("/api/desk/conversations?list=bot", headers=wang).json()["items"][0]
     assert row["last_sender"] == "citizen" and row["last"].startswith("图书馆借书证") and "138****5678" in row["last"]
+
+
+def on_duty(http: TestClient, number: str, *roles: str) -> dict[str, str]:
+    """Somebody who may take fifty conversations."""
+    headers = signed_in(number, f"坐席{number}", *roles)
+    with database.write() as session:
+        people.get(session, number, locked=True).capacity = 50
+    assert http.put("/api/desk/duty", json={"hours": 8}, headers=headers).status_code == 204
+    return headers
 
 
 def test_drafts_are_kept_and_an_older_one_never_lands_after_a_newer(
@@ -173,7 +183,7 @@ def test_drafts_are_kept_and_an_older_one_never_lands_after_a_newer(
 
 def test_many_agents_claim_many_conversations_and_none_is_claimed_twice(http: TestClient) -> None:
     waiting = [conversation("waiting") for _ in range(20)]
-    agents = [signed_in(f"agent-{number}", f"坐席{number}") for number in range(6)]
+    agents = [on_duty(http, f"agent-{number}") for number in range(6)]
 
     def claim(pair: tuple[dict[str, str], str]) -> int:
         return int(http.post(f"/api/desk/conversations/{pair[1]}/claim", headers=pair[0]).status_code)

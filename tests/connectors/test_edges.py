@@ -110,7 +110,7 @@ def test_a_number_that_no_column_holds_is_refused(http: TestClient, path: str, a
 
 @pytest.mark.parametrize("after", [0, 7, 2**31 - 1])
 def test_a_number_that_a_column_holds_is_taken(http: TestClient, path: str, after: int) -> None:
-    assert http.get(path, params={"after": after}).json() == {"state": "bot", "messages": []}
+    assert http.get(path, params={"after": after}).json().items() >= {"state": "bot", "messages": []}.items()
 
 
 # --- bodies ----------------------------------------------------------------------------------------------------------

@@ -139,7 +139,17 @@ def test_a_change_of_roles_is_heard_with_the_new_ones_only(http: TestClient) -> 
         socket.receive_json()
         with database.write() as session:
             people.change(
-                session, "x", "wang", 0, name="小王", given=["editor"], department=None, region=None, active=True
+                session,
+                "x",
+                "wang",
+                0,
+                name="小王",
+                given=["editor"],
+                department=None,
+                region=None,
+                skills=[],
+                capacity=None,
+                active=True,
             )
         assert closed(socket) == live.ENDED
 

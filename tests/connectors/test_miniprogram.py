@@ -280,6 +280,6 @@ def test_an_agent_s_words_wait_for_the_client(run) -> None:  # type: ignore[no-u
         await one.operate(f"conversations/{login['id']}/claim")
         await one.operate(f"conversations/{login['id']}/messages", text="您好，请讲。")
         await one.deliver(timedelta())
-        assert one.fake.sent == [] and one.statuses() == {"available": 2}
+        assert one.fake.sent == [] and one.statuses() == {"available": 3}
 
     run(scenario)

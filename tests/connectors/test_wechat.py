@@ -23,6 +23,7 @@ from sqlalchemy import select
 
 from bot import conversations, database, guards, retention
 from bot.clock import utcnow
+from bot.desk import words as desk_words
 from bot.errors import InvalidInput, StoreBusy
 from bot.models.conversations import ChannelUser, Conversation, InboxMessage, OutboxMessage, Rating
 from bot.models.knowledge import QA, ServiceGuide
@@ -759,7 +760,8 @@ def test_by_default_a_human_sits_at_our_desk(run) -> None:  # type: ignore[no-un
         assert await one.say("o1", "在吗") == ""
         await one.operate(f"conversations/{conversation}/messages", text="您好，请讲。")
         await one.deliver(timedelta())
-        assert [text for _, text in one.fake.sent] == ["您好，请讲。"]
+        await one.deliver(timedelta())
+        assert [text for _, text in one.fake.sent] == [desk_words.TAKEN.format(agent="xiaoli"), "您好，请讲。"]
 
     run(scenario)
 

@@ -6,11 +6,12 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from bot import conversations, database, desk, turns
+from bot import conversations, database, turns
 from bot.accounts import people, service_accounts
 from bot.accounts.passwords import hashed
 from bot.clock import utcnow
 from bot.danger import Kind, card
+from bot.desk import duty, takeover
 from bot.replies import Reply, TextReply
 from bot.settings import get_settings
 from bot.tickets import moves, numbers, register
@@ -110,11 +111,13 @@ def conversation(*lines: str, state: str = "waiting", agent: str | None = None, 
             )
     if state in ("human", "closed"):
         with database.write() as session:
-            desk.claim(session, id_, agent or "1002")
-            desk.speak(session, id_, agent or "1002", [TextReply(text="您好，我是热线工作人员，这件事我来帮您核实。")])
+            takeover.claim(session, id_, agent or "1002", settings)
+            takeover.speak(
+                session, id_, agent or "1002", [TextReply(text="您好，我是热线工作人员，这件事我来帮您核实。")]
+            )
     if state == "closed":
         with database.write() as session:
-            desk.release(session, id_, agent or "1002")
+            takeover.end(session, id_, agent or "1002")
     return id_
 
 
@@ -142,8 +145,10 @@ def morning() -> None:
             moves.claim(session, number, "1001")
         moves.claim(session, made[20], "1002")
         moves.reply(session, made[20], "1002", "经核实，该路段已列入本月划线计划，预计15日前完成。")
-        desk.set_duty(session, "1001", utcnow() + timedelta(hours=6))
-        desk.set_duty(session, "1003", utcnow() + timedelta(hours=8))
+        for number, hours in (("1001", 6), ("1002", 8), ("1003", 8)):
+            duty.set_duty(session, number, utcnow() + timedelta(hours=hours))
+            people.get(session, number).capacity = 20
+        people.get(session, "1002").skills = ["医保"]
     conversation("想问下社保断缴两个月有什么影响", "我要找人工")
     conversation("孩子上学的事问了好几次都没有答复", "转人工，我不想和机器说话")
     conversation("我的养老保险在外地缴了六年，现在回来工作", "要本人去办吗", "还是找个人跟我说吧")

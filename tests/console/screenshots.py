@@ -34,6 +34,11 @@ def mine(page: Page) -> None:
     page.get_by_role("textbox", name="回复市民").fill("您好，我是12345热线工作人员，")
 
 
+def passing_on(page: Page) -> None:
+    mine(page)
+    page.get_by_role("button", name="转接").click()
+
+
 def person(page: Page) -> None:
     row(page, 1)
 
@@ -65,6 +70,8 @@ PICTURES = {
     "dangers": (AGENT, "/dangers", None),
     "conversations": (AGENT, "/conversations", conversation),
     "conversation-mine": (AGENT, "/conversations?list=waiting", mine),
+    "transfer": (AGENT, "/conversations?list=waiting", passing_on),
+    "floor": (AGENT, "/floor", None),
     "phrases": (AGENT, "/conversations?list=waiting", phrases),
     "tickets": (AGENT, "/tickets", None),
     "ticket": (AGENT, "/tickets?due=overdue", ticket),
@@ -77,7 +84,7 @@ PICTURES = {
     "audit": (ADMIN, "/audit", None),
     "settings": (ADMIN, "/settings", None),
 }
-DOCUMENTED = ("work", "conversations", "tickets", "ticket", "people", "audit")
+DOCUMENTED = ("work", "conversations", "conversation-mine", "transfer", "floor", "tickets", "ticket", "people", "audit")
 
 
 def take(browser: Browser, address: str, names: list[str], folder: Path, theme: str, prefix: str = "") -> None:

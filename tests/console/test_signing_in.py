@@ -12,6 +12,7 @@ from sqlalchemy import update
 from bot import database
 from bot.accounts import people
 from bot.clock import utcnow
+from bot.desk import duty
 from bot.models.people import SignIn
 from tests.console.colleague import Colleague, code_for
 from tests.console.scene import PASSWORD, conversation, staff
@@ -75,7 +76,7 @@ def test_whoever_is_switched_off_is_out_at_once(come: Come, desk: Stack) -> None
         person = people.get(session, "1900")
         people.change(
             session, "9001", "1900", person.revision,
-            name="何平", given=["agent"], department=None, region=None, active=False,
+            name="何平", given=["agent"], department=None, region=None, skills=[], capacity=None, active=False,
         )  # fmt: skip
     expect(page.get_by_role("button", name="登录")).to_be_visible(timeout=3000)
     expect(page.get_by_role("status")).to_contain_text("您的登录已经结束")
@@ -87,6 +88,7 @@ def test_a_locked_page_goes_on_where_it_was(come: Come, desk: Stack) -> None:
     with desk.database():
         with database.write() as session:
             staff(session, "1901", "高明", ("agent",))
+            duty.set_duty(session, "1901", utcnow() + timedelta(hours=8))
         waiting = conversation("想问一下居住证", "转人工")
     agent = come("1901")
     page = agent.at(f"/conversations/{waiting}")

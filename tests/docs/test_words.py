@@ -16,7 +16,7 @@ GLOSSARY = ROOT / "docs" / "words.zh.md"
 CLIENT = ROOT / "connectors" / "miniprogram" / "src"
 SERVER = (
     *("actions", "connectors/citizens", "connectors/turns", "connectors/web", "connectors/wechat", "index/assistant"),
-    *("bot/danger.py", "bot/reminders.py", "bot/ticket_form.py", "index/calculators"),
+    *("bot/danger.py", "bot/desk/words.py", "bot/reminders.py", "bot/ticket_form.py", "index/calculators"),
 )
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 PATTERN = re.compile(r"[|\[\]^$\\]|\(\?")

@@ -38,6 +38,7 @@ def qa(id_: str, question: str, answer: str = "", **more: Any) -> QA:
         "guides": [],
         "related": [],
         "themes": [],
+        "report": [],
         "audience": "个人",
         "region": "100000",
         "status": "approved",
@@ -401,6 +402,35 @@ def test_a_complaint_retrieves_first_and_offers_to_report(talk: Talk) -> None:
     assert ticket.type == "ticket"
     with database.read() as session:
         assert session.get_one(Ticket, ticket.number).kind == "投诉"
+
+
+@pytest.mark.parametrize("likely", [False, True])
+def test_below_an_answer_that_can_be_registered_the_form_asks_for_what_a_ticket_must_say(
+    talk: Talk, likely: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.write() as session:
+        session.get_one(QA, "plain").report = ["哪个馆", "哪天丢的"]
+    if likely:
+        monkeypatch.setattr(talk.assistant._settings, "answer_at", 0.9999999)
+    asked = "图书馆借书证丢失如何补领呢"
+    reply = talk.say(asked)
+    assert (reply.type, reply.certainty) == ("answer", "likely" if likely else "sure")
+    assert reply.report == ["哪个馆", "哪天丢的"]
+    step = talk.say("登记")
+    assert "哪个馆、哪天丢的" in step.text and isinstance(talk.memory.expects, Form)
+    step = talk.say("岳麓区图书馆，上周三丢的，电话13812345678")
+    assert "请核对" in step.text and asked in step.text and "上周三丢的" in step.text and "138****5678" in step.text
+    ticket = talk.say("是")
+    assert ticket.type == "ticket"
+    with database.read() as session:
+        stored = session.get_one(Ticket, ticket.number)
+    assert "上周三丢的" in stored.subject and (stored.region, stored.phone) == ("430104", "13812345678")
+
+
+def test_where_there_is_nothing_to_register_the_same_word_opens_no_such_form(talk: Talk) -> None:
+    assert talk.say("图书馆借书证丢失如何补领").report == []
+    talk.say("登记")
+    assert not (isinstance(talk.memory.expects, Form) and talk.memory.expects.draft["needs"])
 
 
 def test_a_question_in_the_middle_of_the_form_is_answered_and_the_form_stays_open(talk: Talk) -> None:

@@ -17,6 +17,8 @@ const SILENT_MS = 25_000
 /** So long without a tick, and the machine was asleep. */
 const SLEPT_MS = 5_000
 const LONGEST_MS = 10_000
+/** How often it is said that somebody writes. */
+const TYPING_MS = 3_000
 const SIGNED_OUT = 4401
 const NOT_ALLOWED = 4403
 const TOO_SLOW = 4408
@@ -24,9 +26,9 @@ const TOO_MANY = 4429
 
 /** Kind of event → what it makes outdated. */
 const TOUCHES: Record<string, (subject: string) => (readonly unknown[])[]> = {
-  conversation: (id) => [['conversations'], ['conversation', id], ['work'], ['unanswered']],
-  danger: () => [['dangers'], ['work'], ['conversations']],
-  duty: () => [['work']],
+  conversation: (id) => [['conversations'], ['conversation', id], ['work'], ['unanswered'], ['floor'], ['colleagues']],
+  danger: () => [['dangers'], ['work'], ['conversations'], ['floor']],
+  duty: () => [['work'], ['floor'], ['colleagues']],
   ticket: (number) => [['tickets'], ['ticket', number], ['work']],
   unanswered: () => [['unanswered']],
   person: () => [['sign-ins']],
@@ -50,6 +52,7 @@ export const useLive = defineStore('live', () => {
   /** Who else looks at what this page shows. */
   const others = ref<string[]>([])
   let looking = ''
+  let typed = 0
 
   let socket: WebSocket | null = null
   let wanted = false
@@ -134,6 +137,13 @@ export const useLive = defineStore('live', () => {
   function sayLooking() {
     if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ looking }))
   }
+  /** Somebody writes to the citizen: they see it, if the conversation is this person's. */
+  function typing(conversation: string) {
+    const now = Date.now()
+    if (now - typed < TYPING_MS || socket?.readyState !== WebSocket.OPEN) return
+    typed = now
+    socket.send(JSON.stringify({ typing: conversation }))
+  }
   /** It shows that no more. */
   function lookAway(subject: string) {
     if (looking === subject) look('')
@@ -154,7 +164,7 @@ export const useLive = defineStore('live', () => {
     old?.close()
   }
 
-  return { connected, cut, said, others, look, lookAway, start, stop }
+  return { connected, cut, said, others, look, lookAway, typing, start, stop }
 })
 
 /** While the component is there, colleagues see that this is looked at; returns who else does. */

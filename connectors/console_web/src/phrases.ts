@@ -1,11 +1,11 @@
-// 常用语：离线就有，按 F2 插到光标处。
+// 常用语：离线就有，按 F2 插到光标处；{问候}、{工号}、{姓名} 插入时填好。
 export interface Phrase {
   name: string
   text: string
 }
 
 export const PHRASES: readonly Phrase[] = [
-  { name: '您好', text: '您好，我是12345热线工作人员，您反映的情况我来为您处理。' },
+  { name: '您好', text: '{问候}，我是12345热线工作人员，工号{工号}，您反映的情况我来为您处理。' },
   { name: '请稍等', text: '请您稍等，我正在核实，几分钟内回复您。' },
   { name: '请补充地点', text: '请您补充一下具体地点（区、街道、小区或门牌号），方便我们安排核实。' },
   { name: '请补充时间', text: '请您说一下事情发生的时间，以及现在是否还在持续。' },
@@ -19,3 +19,10 @@ export const PHRASES: readonly Phrase[] = [
   { name: '还有别的吗', text: '请问还有其他需要帮您的吗？' },
   { name: '感谢来电', text: '感谢您的反映，祝您生活愉快，再见。' },
 ]
+
+/** The text with its variables filled in. */
+export function filled(text: string, who: { number: string; name: string }, now = new Date()): string {
+  const hour = Number(new Intl.DateTimeFormat('en-GB', { timeZone: 'Asia/Shanghai', hour: '2-digit', hour12: false }).format(now))
+  const greeting = hour < 5 || hour >= 18 ? '晚上好' : hour < 12 ? '上午好' : '下午好'
+  return text.replace('{问候}', greeting).replace('{工号}', who.number).replace('{姓名}', who.name)
+}

@@ -12,6 +12,8 @@ export interface Line {
   /** Stable for rendering; a citizen's own line keeps its message id */
   key: string
   sender: Message['sender']
+  /** The number of the person who said it */
+  agent?: string | null
   at: string
   text: string
   replies: Reply[]
@@ -38,6 +40,12 @@ export const talk = reactive({
   awaiting: null as string | null,
   /** The gateway's word on a wait that will be long */
   notice: '',
+  /** Where one stands in the queue for a person */
+  queue: null as { position: number; minutes: number | null } | null,
+  /** The number of the person who has the conversation */
+  agent: '',
+  /** That person is writing */
+  typing: false,
 })
 
 export const busy = computed(() => talk.awaiting !== null || talk.lines.some((line) => line.status === 'sending'))
@@ -53,6 +61,7 @@ let sending: Promise<void> = Promise.resolve()
 let catching: Promise<void> | null = null
 let timer: ReturnType<typeof setTimeout> | null = null
 let watching = false
+let erasing = false
 /** How often the device has said that the network is lost */
 let lost = 0
 
@@ -133,6 +142,27 @@ export async function rate(line: Line, helpful: boolean, reason: string | null =
   line.helpful = helpful
 }
 
+/** Wait for a person no longer. */
+export async function leaveQueue(): Promise<void> {
+  await authorised(({ id, token }) => call('delete', '/api/conversations/{conversation_id}/queue', { path: { conversation_id: id }, token })).catch(
+    (error: unknown) => {
+      if (!(error instanceof ApiError) || error.status !== 409) throw error // somebody was faster
+    },
+  )
+  await catchUp()
+}
+
+/** How a person served: 3, 2 or 1. */
+export async function rateService(service: string, rating: number): Promise<void> {
+  await authorised(({ id, token }) =>
+    call('post', '/api/conversations/{conversation_id}/services/{service_id}/rating', {
+      path: { conversation_id: id, service_id: service },
+      body: { rating },
+      token,
+    }),
+  )
+}
+
 /** Whether a notice on the knowledge as a whole (示范知识…) stands here for the first time in the conversation; others always do. */
 export function firstNoted(line: Line, note: string | null | undefined): boolean {
   if (!note?.startsWith('示范知识')) return true
@@ -143,14 +173,15 @@ export function firstNoted(line: Line, note: string | null | undefined): boolean
 export async function erase(): Promise<void> {
   const session = current()
   if (session) {
-    if (timer) clearTimeout(timer) // nobody asks for news of what is being erased
-    timer = null
-    await catching
-    await call('delete', '/api/conversations/{conversation_id}', { path: { conversation_id: session.id }, token: session.token }).catch(
-      (error: unknown) => {
-        if (!(error instanceof ApiError) || !error.lockedOut) throw error
-      },
-    ).finally(schedule)
+    erasing = true // nobody asks for news of what is being erased
+    try {
+      await catching
+      await call('delete', '/api/conversations/{conversation_id}', { path: { conversation_id: session.id }, token: session.token })
+    } catch (error) {
+      if (!(error instanceof ApiError) || !error.lockedOut) throw error
+    } finally {
+      erasing = false
+    }
   }
   forgetHere()
 }
@@ -167,7 +198,7 @@ export function forgetHere(): void {
 function reset(): void {
   followed = null
   const lines = talk.lines.filter((line) => line.status !== 'sent')
-  Object.assign(talk, { lines, state: 'bot', awaiting: null, notice: '', kept: false })
+  Object.assign(talk, { lines, state: 'bot', awaiting: null, notice: '', kept: false, queue: null, agent: '', typing: false })
   keepLines()
 }
 
@@ -213,7 +244,7 @@ async function catchUp(): Promise<void> {
 
 async function fetchNew(): Promise<void> {
   const session = current()
-  if (!session) return
+  if (!session || erasing) return
   let fresh = session.id !== followed
   try {
     for (let more = true; more; ) {
@@ -225,7 +256,7 @@ async function fetchNew(): Promise<void> {
       })
       if (fresh) begin(session.id)
       fresh = false
-      talk.state = history.state
+      Object.assign(talk, { state: history.state, queue: history.queue ?? null, agent: history.agent ?? '', typing: history.typing })
       cameThrough(since)
       for (const message of history.messages) take(message)
       more = history.messages.length > 0 // a long history comes in pieces
@@ -271,6 +302,7 @@ function take(message: Message): void {
   const line: Line = {
     key: message.message_id && message.sender === 'citizen' ? message.message_id : `s${message.seq}`,
     sender: message.sender,
+    agent: message.agent,
     at: message.at,
     text: message.text ?? '',
     replies: message.replies,

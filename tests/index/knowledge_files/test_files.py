@@ -620,7 +620,7 @@ def test_what_an_older_version_loaded_is_still_known_as_untouched(sqlite_db: Set
     with database.write() as session:
         load_starter(session, tmp_path)
         for qa in knowledge.all_qas(session):  # as a version without the column reckoned it
-            later = {"review_by", "stakes", "condition"}
+            later = {"review_by", "stakes", "condition", "report"}
             content = {name: value for name, value in knowledge.content(qa).items() if name not in later}
             session.get_one(Counter, f"starter:qa:{qa.id}").value = starter._digest(content)
     write(path, YAML.replace("    related: [sfz-002]\n", "    related: [sfz-002]\n    review_by: 2027-01-31\n"))
@@ -736,6 +736,7 @@ def nasty_knowledge() -> list[Any]:
             review_by=date(2027, 6, 30) if n % 3 else None,
             stakes="high" if n % 2 else None,
             condition=text if n % 2 else None,
+            report=[text, "从什么时候开始"] if n % 3 else [],
             status=["draft", "approved", "paused", "retired"][n % 4],
             replaced_by="q-0" if n % 4 == 3 else None,
             reviewed_by="王科长" if n % 4 else None,
