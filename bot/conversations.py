@@ -28,6 +28,9 @@ from bot.settings import Settings, get_settings
 MINIPROGRAM = "miniprogram"
 """Channel of the mini-program's client: it logs in, and fetches what is said as the web page does"""
 
+TRIAL = "trial"
+"""Channel of those who try the assistant: as a web page, but it makes no ticket, asks for no person and raises no alarm"""
+
 PAGE = 200
 """Messages of a history that are read at a time"""
 
@@ -68,6 +71,8 @@ class Context(BaseModel):
     unhelpful: int = 0
     rateable: str | None = None
     """The turn whose reply a 有用/没用 is about."""
+    parked: dict[str, Any] | None = None
+    """A ticket form that was put aside for a question: ``bot.ticket_form.Draft``"""
     privacy: Agreement | None = None
     danger: OpenDanger | None = None
 
@@ -113,6 +118,11 @@ def create(session: Session, channel: str, now: datetime | None = None) -> tuple
     )
     session.add(conversation)
     return conversation, token
+
+
+def is_trial(session: Session, conversation_id: str) -> bool:
+    """Whether somebody only tries the assistant in it."""
+    return session.scalar(select(Conversation.channel).where(Conversation.id == conversation_id)) == TRIAL
 
 
 def authenticate(session: Session, conversation_id: str, token: str, *, locked: bool = False) -> Conversation:
@@ -324,7 +334,7 @@ def say(
         sender: bot; agent, with their number; system: what tells of a change of who answers.
     """
     at = now or utcnow()
-    fetched = conversation.channel == "web" or (conversation.channel == MINIPROGRAM and sender != "agent")
+    fetched = conversation.channel in ("web", TRIAL) or (conversation.channel == MINIPROGRAM and sender != "agent")
     message = OutboxMessage(
         id=uuid.uuid4().hex,
         conversation_id=conversation.id,

@@ -311,6 +311,14 @@ def leaves_form(text: str) -> bool:
     return bool(_LEAVES.fullmatch(plain(text)))
 
 
+_RESUMES = _whole("(?:接着|继续|回去|再)(?:登记|填|反映|投诉)(?:工单|表)?")
+
+
+def resumes_form(text: str) -> bool:
+    """Whether the form that was put aside is to go on."""
+    return _RESUMES.fullmatch(plain(text)) is not None
+
+
 _LEAVES_QUEUE = _whole(
     """(?:不|别)(?:想|用|要|再)?(?:等|排|排队|转|转人工|找人工|接|接人工|叫人)(?:人工|人工了|下去)? 不等人工 取消(?:排队|转人工|人工|等待) 退出(?:排队|等待)
     (?:不用|不要|不需要|不找|不要了?)(?:人工|坐席|客服|真人)(?:服务)? 算了(?:,)?(?:不等|不转|不用)?(?:人工)?"""

@@ -89,6 +89,9 @@ class AnswerReply(_Model):
     as_of: date | None
     region: str
     related: list[Related]
+    calculator: str | None = Field(
+        default=None, description="What works it out for one person: offer 替我算 below the answer."
+    )
     more: list[str] = Field(
         [],
         description="The message's other questions, in the citizen's words; numbered after `others`, a number asks one.",
@@ -103,6 +106,35 @@ class AnswerReply(_Model):
     )
 
 
+class Choice(_Model):
+    """A button: what stands on it, and what is said with it."""
+
+    label: str
+    say: str
+
+
+class Told(_Model):
+    """Something that was understood, and what to say to change it."""
+
+    label: str
+    said: str
+    change: str
+
+
+class AskReply(_Model):
+    """One thing is asked for, on the way to a result or a ticket: what was told so far, and what may be chosen."""
+
+    type: Literal["ask"] = "ask"
+    title: str
+    text: str = Field(
+        description="The question, with its choices numbered: all of it, for a channel that shows nothing else."
+    )
+    question: str = Field(description="The question alone.")
+    choices: list[Choice] = Field(description="Answers to tap; others may be typed.")
+    ways: list[Choice] = Field(description="Ways on besides an answer: skip, back, leave.")
+    told: list[Told] = []
+
+
 class CalculationReply(_Model):
     """A rule worked out for one person: figure first, then the steps."""
 
@@ -114,6 +146,7 @@ class CalculationReply(_Model):
     steps: list[str]
     caveats: list[str]
     sources: list[Source]
+    told: list[Told] = Field(default=[], description="What it was worked out from; each can be changed.")
     figures: dict[str, Any] = Field(default={}, description="The calculator's own figures, see GET /api/calculators.")
     as_of: date | None = Field(None, description="The day on which its rules were checked.")
     guides: list[Guide] = []
@@ -246,6 +279,7 @@ class EmergencyReply(_Model):
 
 Reply = Annotated[
     AnswerReply
+    | AskReply
     | CalculationReply
     | ClarifyReply
     | PassagesReply

@@ -81,10 +81,12 @@ ASK_PHONE = (
 )
 PHONE_AGAIN = "这个号码好像不对：手机号是11位，座机请带区号，比如0731-88881234。请再发一次，或者回复“跳过”。"
 NO_NUMBER = "还没有收到号码。方便的话请发手机号，或者带区号的座机号；不想留可以回复“跳过”。"
+PHONE_TAKEN = "电话记下了。"
 NO_PHONE = "那就先不留电话。"
 WHAT_IS_WRONG = "哪里要改？请回复“改内容”“改地区”“改电话”；不提交请回复“算了”。"
 CONFIRM = "以上信息确认提交吗？回复“是”提交；要改请回复“改内容”“改地区”“改电话”；不提交请回复“算了”。"
 LEFT = "好的，已退出登记，没有提交。需要时随时告诉我。"
+GO_ON = "好的，接着登记。"
 GIVEN_UP = "还没能确认，这次先不提交。需要时请再说“我要反映”，也可以直接拨打12345。"
 SUBMITTED = "好的，正在为您登记。"
 
@@ -140,7 +142,7 @@ def advance(draft: Draft, message: str, *, find_region: FindRegion) -> FormStep:
     said = guards.plain(message)
     optional = draft.step in ("details", "region", "phone")
     # 不用了 declines an optional answer; 算了 leaves the form anywhere.
-    if guards.leaves_form(message) and (not optional or _ABANDON.search(said)):
+    if _leaves(message) and (not optional or _ABANDON.search(said)):
         return FormStep(None, LEFT, cancelled=True)
     step = {"content": _content, "details": _details, "region": _region, "phone": _phone, "confirm": _confirm}[
         draft.step
@@ -150,10 +152,56 @@ def advance(draft: Draft, message: str, *, find_region: FindRegion) -> FormStep:
     return step
 
 
+def _leaves(message: str) -> bool:
+    """Also where it is said twice (算了，不投诉了)."""
+    match = _ASIDE.fullmatch(message)
+    return guards.leaves_form(message) or (match is not None and guards.leaves_form(match["asked"]))
+
+
+_ASIDE = re.compile(
+    r"\s*(?:算了|先不(?:填|登记|说|弄)了?|等等|等一?下|等会儿?|慢着|稍等|对了)[,，。!！\s]*(?:我?先|我想|想|我)?(?:再)?(?:问|咨询|打听)?(?:一下|下|个事|一个问题)?[,，:：\s]*(?P<asked>.{4,})",
+    re.DOTALL,
+)
+
+
+def put_aside(message: str) -> str | None:
+    """What somebody asks who leaves the form for it (算了，先问下护照多少钱); None where nothing is asked."""
+    match = _ASIDE.fullmatch(message)
+    if match is None or guards.leaves_form(match["asked"]) or _COMPLAINT.search(guards.plain(match["asked"])):
+        return None
+    return match["asked"].strip()
+
+
+def again(draft: Draft) -> FormStep:
+    """The question that a draft waits at, once more."""
+    text = {
+        "content": ASK_CONTENT,
+        "details": ASK_DETAILS.format(needs="、".join(draft.needs)),
+        "region": ASK_REGION,
+        "phone": ASK_PHONE,
+        "confirm": summary(draft),
+    }[draft.step]
+    return FormStep(replace(draft, tries=0), GO_ON + text)
+
+
+_OWN_PHONE = re.compile(
+    r"(?:^|[,，。;；\s])(?:我的?|联系)?(?:电话|手机|号码)(?:号码?)?[是:：]?\s*(?=[\d(（])|打我|联系我"
+)
+
+
+def own_phone(message: str) -> str | None:
+    """A phone number that is the citizen's own: it stands alone, or is said to be.  Another may be what they report."""
+    phone = guards.phone_in(message)
+    if phone is None:
+        return None
+    letters = sum(character.isalpha() for character in message)
+    return phone if letters <= 6 or _OWN_PHONE.search(message) else None
+
+
 def looks_like_answer(draft: Draft, message: str) -> bool:
     """Whether the message plausibly fills the present step, rather than asking something else in between."""
     said = guards.plain(message)
-    if guards.leaves_form(message):
+    if _leaves(message):
         return True
     asks = bool(_QUESTION.search(said)) and not _COMPLAINT.search(said)
     match draft.step:
@@ -181,7 +229,7 @@ def _details(draft: Draft, message: str, said: str, find_region: FindRegion) -> 
     draft = replace(draft, needs=())
     if _SKIP.fullmatch(said) or guards.is_no(message):
         return _next(draft)
-    phone, place = guards.phone_in(message), find_region(message)
+    phone, place = own_phone(message), find_region(message)
     content = guards.beginning(f"{draft.content}\n补充：{message}", CONTENT_CHARS)
     draft = replace(draft, content=content, region=place or draft.region)
     return _next(replace(draft, phone=phone, phone_settled=True) if phone else draft)
@@ -192,6 +240,8 @@ def _region(draft: Draft, message: str, said: str, find_region: FindRegion) -> F
         return _next(replace(draft, region=code))
     if _SKIP.fullmatch(said) or guards.is_no(message):
         return _next(draft, after="region")
+    if phone := own_phone(message):  # told before it was asked for
+        return FormStep(replace(draft, phone=phone, phone_settled=True), PHONE_TAKEN + ASK_REGION)
     if not draft.tries:
         return FormStep(replace(draft, tries=1), REGION_AGAIN)
     # Words that are no region may still say where it is.

@@ -265,7 +265,7 @@ def _write(
     if outcome.effect is not None:
         outcome.effect(session)
     for reply in outcome.replies:
-        if isinstance(reply, EmergencyReply):
+        if isinstance(reply, EmergencyReply) and conversation.channel != conversations.TRIAL:
             alarms.raise_(session, conversation.id, message.turn_id, reply, now)
     if outcome.replies:
         conversations.say(session, conversation, outcome.replies, sender="bot", turn_id=message.turn_id, now=now)

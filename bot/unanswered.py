@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from bot.models.conversations import InboxMessage, TurnEffect
+from bot.conversations import TRIAL
+from bot.models.conversations import Conversation, InboxMessage, TurnEffect
 
 CAME_OF = {
     "clarify": "反问了，市民没有选",
@@ -51,7 +52,8 @@ def unanswered(session: Session, now: datetime, *, days: int = 7, limit: int = 1
     turns = (
         select(TurnEffect.turn_id, after.label("next"))
         .join(InboxMessage, InboxMessage.turn_id == TurnEffect.turn_id)
-        .where(TurnEffect.settled_at >= now - timedelta(days=days))
+        .join(Conversation, Conversation.id == TurnEffect.conversation_id)
+        .where(TurnEffect.settled_at >= now - timedelta(days=days), Conversation.channel != TRIAL)
         .subquery()
     )
     reply = aliased(TurnEffect)

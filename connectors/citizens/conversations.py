@@ -46,6 +46,9 @@ _STREAM_S = 600.0
 _NOT_STORED = "系统正忙，这条消息可能还没有收到。请稍后再发一次（用同一个 message_id，不会重复）。"
 
 
+_ANONYMOUS = ("web", conversations.TRIAL)
+"""Channels whose citizens are known by nothing but their address"""
+
 _OPENED = answers(401, 403)
 _Said = tuple[int, str]
 
@@ -55,6 +58,13 @@ class Opened(BaseModel):
 
     id: str
     token: str
+
+
+class NewConversation(Body):
+    """How it is meant."""
+
+    trial: bool = False
+    """Only to try the assistant: it answers as always, but makes no ticket, asks for no person and raises no alarm."""
 
 
 class NewMessage(Body):
@@ -176,12 +186,13 @@ ConversationId = Annotated[str, Path(max_length=64)]
 
 
 @router.post("/conversations", status_code=201, responses=answers(429))
-def open_conversation(request: Request, here: TheGateway) -> Opened:
+def open_conversation(request: Request, here: TheGateway, body: NewConversation | None = None) -> Opened:
     """Begin a conversation."""
     if not here.openings.allow(client_address(request)):
         raise TooMany("新建对话太频繁，请稍后再试。")
     with database.write() as session:
-        conversation, token = conversations.create(session, "web")
+        channel = conversations.TRIAL if body and body.trial else "web"
+        conversation, token = conversations.create(session, channel)
         return Opened(id=conversation.id, token=token)
 
 
@@ -305,13 +316,13 @@ async def _take_turn(
     except StoreBusy as error:
         raise StoreBusy(_NOT_STORED) from error
     finally:
-        if channel != "web" or receipt.replies is not None:
+        if channel not in _ANONYMOUS or receipt.replies is not None:
             ledger.drop(source, 1.0)  # no turn comes of it, or it counts elsewhere
     here.notifier.wake(conversation_id)
     if receipt.replies is not None:
         return Turned(state=receipt.state, replies=receipt.replies, turn_id=receipt.turn_id)
     # The mini-program's citizen is known by their openid: whoever shares their address does not matter.
-    address = source.address if channel == "web" else None
+    address = source.address if channel in _ANONYMOUS else None
     try:
         settled = await here.dispatcher.answer(
             conversation_id, receipt.turn_id, here.reply_wait_s, address, asked=address is not None

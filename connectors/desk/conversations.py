@@ -287,8 +287,8 @@ def _candidates(session: Session, explain: dict[str, Any], *, production: bool) 
 
 def _reach(session: Session, conversation: Conversation) -> Reach:
     """WeChat lets us push only for a while, and only so often, after the citizen's last word."""
-    if conversation.channel in ("web", conversations.MINIPROGRAM):
-        words = "" if conversation.channel == "web" else "市民打开小程序时会看到。"
+    if conversation.channel in ("web", conversations.TRIAL, conversations.MINIPROGRAM):
+        words = "市民打开小程序时会看到。" if conversation.channel == conversations.MINIPROGRAM else ""
         return Reach(now=True, until=None, left=None, words=words)
     user = session.query(ChannelUser).where(ChannelUser.conversation_id == conversation.id).one_or_none()
     if user is None:

@@ -103,8 +103,8 @@ def ask(
     as_json: Annotated[bool, typer.Option("--json", help="输出接口返回的 JSON")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="说明是怎么得出这个回复的")] = False,
 ) -> None:
-    """问一句，经过网关、Rasa 和检索，得到回复。"""
-    with Client(get_settings()) as client:
+    """问一句，经过网关、Rasa 和检索，得到回复。只是试用：不登记工单，不转人工。"""
+    with Client(get_settings(), trial=True) as client:
         turn = client.say(text)
         detail = client.explain(turn["turn_id"]) if explain else None
     if as_json:
@@ -117,9 +117,9 @@ def ask(
 
 
 @app.command()
-def chat() -> None:
+def chat(trial: Annotated[bool, typer.Option("--trial", help="试用：不登记工单，不转人工")] = False) -> None:
     """在终端里对话。输入 q 或按 Ctrl-D 离开。"""
-    with Client(get_settings()) as client:
+    with Client(get_settings(), trial=trial) as client:
         out.print("[dim]请直接提问；选项回复数字；输入 q 离开。[/]")
         while True:
             try:

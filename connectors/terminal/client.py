@@ -19,6 +19,7 @@ from bot.models.conversations import TurnEffect
 from bot.replies import (
     REPLIES,
     AnswerReply,
+    AskReply,
     CalculationReply,
     ClarifyReply,
     EmergencyReply,
@@ -43,11 +44,14 @@ class GatewayDown(YihaodaError):
 class Client:
     """One conversation with the gateway."""
 
-    def __init__(self, settings: Settings, http: httpx.Client | None = None, *, patient: bool = False) -> None:
+    def __init__(
+        self, settings: Settings, http: httpx.Client | None = None, *, patient: bool = False, trial: bool = False
+    ) -> None:
         """
         Args:
             http: connections to share with other conversations (`connections`); its owner closes them.
             patient: where the gateway takes no more for now, wait and ask again.
+            trial: only to try: no ticket is made, nobody is asked for.
 
         Raises:
             GatewayDown: it does not answer.
@@ -55,7 +59,7 @@ class Client:
         self._settings = settings
         self._http = http or connections(settings)
         self._patient = patient
-        opened = self._call("POST", "/api/conversations")
+        opened = self._call("POST", "/api/conversations", json={"trial": trial})
         self._path = f"/api/conversations/{opened['id']}/messages"
         self._headers = {"Authorization": f"Bearer {opened['token']}"}
 
@@ -155,7 +159,7 @@ def show(console: Console, reply: Reply) -> None:
         case EmergencyReply():
             calls = [f"[bold red]{phone}[/] {escape(reply.labels.get(phone, ''))}" for phone in reply.phones]
             console.print(Panel("\n".join([*calls, "", escape(reply.text)]), border_style="bold red"))
-        case TextReply() | HandoverReply():
+        case TextReply() | HandoverReply() | AskReply():
             console.print(escape(reply.text))
         case _:
             assert_never(reply)

@@ -15,6 +15,7 @@ from xml.sax.saxutils import escape
 
 from bot.replies import (
     AnswerReply,
+    AskReply,
     CalculationReply,
     ClarifyReply,
     EmergencyReply,
@@ -199,7 +200,7 @@ def _text(reply: Reply, menu: bool) -> str:
             return "\n".join(
                 [*(f"{phone} {reply.labels.get(phone, '')}".strip() for phone in reply.phones), "", reply.text]
             )
-        case TextReply() | HandoverReply():
+        case TextReply() | HandoverReply() | AskReply():
             return reply.text
         case _:
             assert_never(reply)

@@ -48,7 +48,9 @@ from bot.ratings import rate
 from bot.replies import (
     REPLIES,
     AnswerReply,
+    AskReply,
     CalculationReply,
+    Choice,
     ClarifyReply,
     EmergencyReply,
     HandoverReply,
@@ -58,6 +60,7 @@ from bot.replies import (
     Reply,
     TextReply,
     TicketReply,
+    Told,
 )
 from bot.settings import Settings, get_settings
 from bot.tickets import citizen, lookup, numbers, register
@@ -148,6 +151,9 @@ _ASKING = 4
 
 _DANGER_OPEN = timedelta(minutes=30)
 """So long what follows on a danger is read in its light"""
+
+FOR_ME = "替我算"
+"""What the button below an answer says whose matter has a calculator"""
 
 _TERSE = 4
 """A message of up to so many characters is no question behind another act, unless it is surely one."""
@@ -342,6 +348,8 @@ class Assistant:
         if isinstance(memory.expects, Form | Contact):
             memory.expects = NOTHING
         with database.read() as session:
+            if conversations.is_trial(session, work.turn.conversation_id):
+                return _say(work, TextReply(text=phrases.TRIAL_HUMAN))
             if work.turn.state == "waiting":
                 place = lists.place(session, work.turn.conversation_id) or lists.next_place(session)
                 return _say(work, HandoverReply(text=_placed(phrases.ALREADY_WAITING, place), state="waiting"))
@@ -388,6 +396,11 @@ class Assistant:
         if not isinstance(form, Form):
             return None
         draft = ticket_form.Draft.from_json(form.draft)
+        if asked := ticket_form.put_aside(work.text):
+            memory.expects, memory.parked = NOTHING, form.draft
+            outcome = self._question(work, normalise(asked))
+            _add_note(outcome.replies[0], phrases.FORM_PARKED)
+            return outcome
         if not guards.leaves_form(work.text) and not ticket_form.looks_like_answer(draft, work.text):
             aside = replace(work, memory=memory.model_copy(deep=True, update={"expects": NOTHING}), explain={})
             outcome = self._question(aside, normalise(work.text))
@@ -398,6 +411,14 @@ class Assistant:
                 return outcome
         return self._form_step(work, ticket_form.advance(draft, work.text, find_region=place_in))
 
+    def _resume(self, work: _Work) -> Outcome | None:
+        """接着登记: the form that was put aside."""
+        memory = work.memory
+        if memory.parked is None or not guards.resumes_form(work.text):
+            return None
+        draft, memory.parked = ticket_form.Draft.from_json(memory.parked), None
+        return self._form_step(work, ticket_form.again(draft))
+
     def _open_form(self, work: _Work, kind: str, content: str) -> Outcome:
         started = ticket_form.start(content or None, kind=kind, region=work.memory.region, find_region=place_in)
         return self._form_step(work, started)
@@ -405,9 +426,11 @@ class Assistant:
     def _form_step(self, work: _Work, step: ticket_form.FormStep) -> Outcome:
         memory = work.memory
         memory.expects = NOTHING if step.draft is None or step.done else Form(draft=step.draft.to_json())
-        if not step.done or step.draft is None:
+        if step.draft is None:
             return _say(work, TextReply(text=step.text))
-        draft = step.draft
+        if not step.done:
+            return _say(work, _form_asks(step.draft, step.text))
+        draft, memory.parked = step.draft, None
         memory.region = draft.region or memory.region
         return self._ticket(
             work,
@@ -432,21 +455,37 @@ class Assistant:
             return None
         opened = calculation.Open.from_json(memory.expects.state)
         memory.expects = NOTHING
-        if guards.leaves_form(work.text):
+        if guards.leaves_form(work.text) and not calculation.goes_back(work.text):
             return _say(work, TextReply(text=phrases.CALCULATION_LEFT))
         step = calculation.advance(opened, work.text, today=today) if opened else None
         return self._calculation(work, step) if step else None
 
+    def _for_me(self, work: _Work) -> Outcome | None:
+        """替我算 below an answer whose matter has a calculator; what the question told is taken along."""
+        memory, today = work.memory, work.now.astimezone(SHANGHAI).date()
+        calculator = calculators.of_matter(memory.last_matter) if guards.plain(work.text) == FOR_ME else None
+        if calculator is None:
+            return None
+        request = calculators.recognise(memory.last_question or "", today)
+        if request is None or request.calculator != calculator.id:
+            request = calculators.Request(calculator.id)
+        return self._calculation(work, calculation.begin(request, today=today))
+
     def _calculation(self, work: _Work, step: calculation.Step) -> Outcome:
         memory, calculator = work.memory, step.calculator
+        today = work.now.astimezone(SHANGHAI).date()
         memory.last_matter = calculator.matter
         memory.expects = Calculation(state=step.open.to_json()) if step.open else NOTHING
+        known = calculation.told(calculator, step.open, today) if step.open else []
+        told = [Told(label=one.label, said=one.said, change=f"改{one.label}") for one in known]
         if step.result is None:
-            leave = phrases.CALCULATION_LEAVE if step.open else ""
-            return _say(work, TextReply(text=step.text + leave))
+            if step.open is None or step.asked is None:
+                return _say(work, TextReply(text=step.text))
+            return _say(work, _asking(f"算一算：{calculator.title}", step, told))
         memory.last_question, memory.clarified = work.text, 0
         memory.last_qa, memory.rateable = None, work.turn.turn_id
         reply = calculation_reply(calculator, step.result)
+        reply.told = told
         work.explain["calculator"] = calculator.id
         return _say(work, reply)
 
@@ -969,6 +1008,7 @@ class Assistant:
             note=note,
             can_report=work.act == "report_problem",
             report=list(qa.report),
+            calculator=found.id if (found := calculators.of_matter(qa.matter)) else None,
         )
         if qa.as_of is None and any(character.isdigit() for character in qa.answer):
             _add_note(reply, phrases.NO_DATE)
@@ -1087,6 +1127,8 @@ class Assistant:
         memory, turn, days = work.memory, work.turn, self._settings.ticket_days
         memory.expects, memory.clarified = NOTHING, 0
         with database.read() as session:
+            if conversations.is_trial(session, turn.conversation_id):
+                return _say(work, TextReply(text=phrases.TRIAL_TICKET))
             same = register.same_question(session, turn.conversation_id, subject)
             if same is not None:
                 reply = _ticket_reply(
@@ -1130,8 +1172,10 @@ STEPS: tuple[tuple[str, Callable[[Assistant, _Work], Outcome | None]], ...] = (
     ("leave_queue", Assistant._leave_queue),
     ("service_rated", Assistant._service_rated),
     ("human", Assistant._human_wanted),
+    ("resume", Assistant._resume),
     ("form", Assistant._form),
     ("calculation", Assistant._go_on_calculating),
+    ("for_me", Assistant._for_me),
     ("order", Assistant._order),
     ("option", Assistant._option),
     ("offer", Assistant._offered),
@@ -1172,6 +1216,39 @@ def get_assistant() -> Assistant:
 
 def _say(work: _Work, reply: Reply) -> Outcome:
     return Outcome(replies=[reply], context=work.memory, decision=reply.type)
+
+
+def _asking(title: str, step: calculation.Step, told: list[Told]) -> AskReply:
+    """What a calculator asks for, with what can be tapped."""
+    asked = step.asked
+    assert asked is not None
+    choices = [Choice(label=one.label, say=one.label) for one in asked.choices]
+    if asked.kind == "bool":
+        choices = [Choice(label="是", say="是"), Choice(label="否", say="否")]
+    ways = [Choice(label="跳过", say="跳过")] if asked.optional else []
+    ways += [Choice(label="上一步", say="返回")] if told else []
+    ways.append(Choice(label="不算了", say="算了"))
+    question = step.text.partition("\n")[0] if asked.kind == "choice" else step.text
+    text = step.text + phrases.CALCULATION_LEAVE
+    return AskReply(title=title, text=text, question=question, choices=choices, ways=ways, told=told)
+
+
+_WAYS: dict[str, tuple[str, ...]] = {
+    "content": (),
+    "details": ("跳过",),
+    "region": ("跳过",),
+    "phone": ("跳过",),
+    "confirm": ("改内容", "改地区", "改电话"),
+}
+"""Step of the ticket form → ways on besides an answer"""
+
+
+def _form_asks(draft: ticket_form.Draft, text: str) -> AskReply:
+    """What the ticket form asks for, with what can be tapped."""
+    choices = [Choice(label="提交", say="是")] if draft.step == "confirm" else []
+    ways = [Choice(label=way, say=way) for way in _WAYS[draft.step]]
+    ways.append(Choice(label="不登记了", say="算了"))
+    return AskReply(title="登记工单", text=text, question=text, choices=choices, ways=ways)
 
 
 def _placed(text: str, place: QueuePlace) -> str:

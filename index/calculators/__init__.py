@@ -32,7 +32,14 @@ CALCULATORS: dict[str, Calculator] = {
 }
 """By id."""
 
+
+def of_matter(matter: str | None) -> Calculator | None:
+    """The one calculator of a matter; None where there is none, or several: which is meant nobody has said."""
+    found = [one for one in CALCULATORS.values() if one.matter == matter]
+    return found[0] if len(found) == 1 else None
+
+
 RULES_AS_OF = date(2026, 11, 1)
 """The day on which all their rules were checked against the law in force"""
 
-__all__ = ["CALCULATORS", "RULES_AS_OF", "Calculator", "Choice", "Field", "Request", "Result", "recognise"]
+__all__ = ["CALCULATORS", "RULES_AS_OF", "Calculator", "Choice", "Field", "Request", "Result", "of_matter", "recognise"]

@@ -42,12 +42,42 @@ class Open:
 
 @dataclass(frozen=True)
 class Step:
-    """What comes of a message: a question (with what stays open) or a result."""
+    """What comes of a message: a question (with what stays open) or a result, whose inputs may still be changed."""
 
     calculator: Calculator
     open: Open | None = None
     text: str = ""
     result: Result | None = None
+    asked: Field | None = None
+    """What the text asks for"""
+
+
+@dataclass(frozen=True)
+class Told:
+    """An input as it was understood."""
+
+    label: str
+    said: str
+
+
+_BACK = re.compile(r"(?:返回|上一步|上一个|退回|后退|回到?上一步|改上一(?:步|个))(?:吧|了|去)?")
+_CHANGE = re.compile(r"(?:改|换|修改|改一下|换一下|更正)(?:一下)?(?P<label>.{1,12}?)(?:吧|了)?")
+
+
+def goes_back(text: str) -> bool:
+    """Whether a message wants the question before once more."""
+    return _BACK.fullmatch(tidy(text)) is not None
+
+
+def told(calculator: Calculator, opened: Open, today: date) -> list[Told]:
+    """The inputs so far, as they were understood, in the order of the fields; skipped ones left out."""
+    found = []
+    for one in calculator.fields:
+        raw = opened.inputs.get(one.name)
+        value = one.parse(raw, today=today) if raw else None
+        if value is not None:
+            found.append(Told(one.label, one.say(value).removeprefix(one.label).lstrip("：")))
+    return found
 
 
 def begin(request: Request, *, today: date) -> Step:
@@ -56,21 +86,90 @@ def begin(request: Request, *, today: date) -> Step:
 
 
 def advance(opened: Open, text: str, *, today: date) -> Step | None:
-    """The next step, if ``text`` answers what was asked; None if it is something else, or was unclear too often."""
+    """The next step, if ``text`` answers what was asked, goes back, changes an input, or tells several at once; None if it is
+    something else, or was unclear too often."""
     calculator = CALCULATORS[opened.calculator]
+    if (without := _taken_back(calculator, opened, text)) is not None:
+        inputs = {name: said for name, said in opened.inputs.items() if name != without}
+        return _asks(calculator, Open(opened.calculator, inputs, opened.hints), calculator.field_named(without))
     asked = calculator.next_field(opened.inputs, opened.hints)
     if asked is None:
         return None
+    if goes_back(text):  # nothing was told yet
+        return _asks(calculator, opened, asked)
+    if (several := _several(calculator, opened, asked, text, today)) is not None:
+        return _next(calculator, Open(opened.calculator, several, opened.hints), today)
     try:
         asked.parse(text, today=today, hint=opened.hints.get(asked.name))
     except InvalidInput as error:
         if opened.refused + 1 >= MAX_REFUSED or not _short(text):
             return None
         again = Open(opened.calculator, opened.inputs, opened.hints, opened.refused + 1)
-        return Step(calculator, again, str(error))
+        return Step(calculator, again, str(error), asked=asked)
     hint = opened.hints.get(asked.name)
     inputs = {**opened.inputs, asked.name: _told(asked, text, hint, today)}
     return _next(calculator, Open(opened.calculator, inputs, opened.hints), today)
+
+
+def _taken_back(calculator: Calculator, opened: Open, text: str) -> str | None:
+    """The name of the input that is to be told anew: the last one (返回), or the one that is named (改出生年月)."""
+    if goes_back(text):
+        return next(reversed(list(opened.inputs)), None)
+    match = _CHANGE.fullmatch(tidy(text))
+    if match is None:
+        return None
+    wanted = match["label"]
+    named = (one for one in calculator.fields if one.name in opened.inputs)
+    return next((one.name for one in named if wanted in tidy(one.label) or tidy(one.label) in wanted), None)
+
+
+def _several(calculator: Calculator, opened: Open, asked: Field, text: str, today: date) -> dict[str, str] | None:
+    """Inputs with those that a message tells besides what was asked for, in any order (女 1975年3月); None where it is not all understood."""
+    apart = re.sub(
+        r"(?<=[男女])(?:的)?(?=[\d一二三四五六七八九])|(?<=月)(?:的)?(?=[男女])|(?<=年)(?:的)?(?=[男女])", " ", text
+    )
+    pieces = [piece for piece in re.split(r"[,，、;；。\s]+", apart) if piece]
+    if len(pieces) < 2 and _reads(asked, text, opened.hints.get(asked.name), today):
+        return None
+    found = dict(opened.inputs)
+    taken = 0
+    for piece in pieces:
+        wanted = [asked, *(one for one in calculator.fields if one is not asked)]
+        open_ = [one for one in wanted if one.name not in found and (one is asked or _tells(one, piece))]
+        name = next((one.name for one in open_ if _reads(one, piece, opened.hints.get(one.name), today)), None)
+        if name is not None:
+            one = calculator.field_named(name)
+            found[name] = _told(one, piece, opened.hints.get(name), today)
+            taken += 1
+        elif not any(_half_told(one, piece) for one in open_ + [one for one in wanted if one.name not in found]):
+            return None
+    return found if taken else None
+
+
+def _tells(one: Field, piece: str) -> bool:
+    """Whether a piece may tell a field that was not asked for: by its form alone, never a bare number."""
+    match one.kind:
+        case "month" | "date":
+            return "月" in piece or "年" in piece
+        case "choice":
+            return not any(character.isdigit() for character in piece)
+        case "money":
+            return any(unit in piece for unit in "元块万千")
+        case _:
+            return False
+
+
+def _reads(one: Field, piece: str, hint: str | None, today: date) -> bool:
+    try:
+        return one.parse(piece, today=today, hint=hint) is not None
+    except InvalidInput:
+        return False
+
+
+def _half_told(one: Field, piece: str) -> bool:
+    """Whether a piece leaves some of a field's choices (女): it is asked which."""
+    said = tidy(piece).rstrip("的性")
+    return one.kind == "choice" and any(said in choice.label for choice in one.choices)
 
 
 def _told(asked: Field, text: str, hint: str | None, today: date) -> str:
@@ -82,11 +181,15 @@ def _told(asked: Field, text: str, hint: str | None, today: date) -> str:
 def _next(calculator: Calculator, opened: Open, today: date) -> Step:
     missing = calculator.next_field(opened.inputs, opened.hints)
     if missing is not None:
-        return Step(calculator, opened, ask(missing))
+        return _asks(calculator, opened, missing)
     try:
-        return Step(calculator, result=calculator.compute(opened.inputs, today=today))
+        return Step(calculator, opened, result=calculator.compute(opened.inputs, today=today))
     except InvalidInput as error:
         return Step(calculator, text=str(error))
+
+
+def _asks(calculator: Calculator, opened: Open, field: Field) -> Step:
+    return Step(calculator, opened, ask(field), asked=field)
 
 
 def ask(one: Field) -> str:

@@ -155,7 +155,9 @@ def _retirement(said: str, today: date) -> Found | None:
         inputs["birth"] = str(month)
     elif year is not None and _could_work(year, today) and _BIRTH_MARK.search(said):
         hints["birth"] = str(year)
-    elif not ((age := _AGE.search(said)) and 30 <= (number(age["age"]) or 0) <= 75):
+    elif not ((age := _AGE.search(said)) and 30 <= (number(age["age"]) or 0) <= 75) and not _OWN_RETIREMENT.fullmatch(
+        said
+    ):
         return None
     category = _category(said)
     if category and not _CHANGED.search(said):
@@ -164,6 +166,12 @@ def _retirement(said: str, today: date) -> Found | None:
     if paid is not None and not paid.more:
         inputs["paid"] = as_length(paid.months)
     return RETIREMENT, inputs, hints
+
+
+# Nothing told, and asked about somebody: their own day is what they want to know, and the table of ages is not it.
+_OWN_RETIREMENT = re.compile(
+    r"(?:那|请问|问一下|想问|想知道|你好|您好|,|，)*(?:我|俺|咱|本人|我自己|我(?:爸|妈|老公|老婆|爱人|对象|姐|哥))(?:到底|大概|究竟|得|要|能)?(?:什么时候|啥时候|啥时|何时|几时|哪一?年|几岁|多大)(?:能|可以|该|才能|办|正式)*退休(?:啊|呢|呀|哦|[?？。])*"
+)
 
 
 # A month in which something else began, or will: 2000年1月参加工作.
@@ -405,7 +413,7 @@ _TAX = re.compile(
     r"个税|扣税|交税|缴税|所得税|上税|纳税|扣(?:我)?(?:掉|去|走)?(?:多少|几多|好多|几)(?:钱|块)?(?:的)?(?:个)?税|(?:多少|几多|好多)(?:钱|块)?(?:的)?(?:个)?税|税(?:是|要)?(?:多少|几多|好多|怎么算|咋算)|退税|补税|汇算"
 )
 _TAX_ASK = re.compile(
-    r"多少|几多|好多|怎么算|咋算|咋个算|算(?:一?算|一?下)|几个?点|要不要|用不用|要(?:交|缴|扣|上)税|要交|要缴|交不交|吗|需要交|该交|该扣|到手"
+    r"扣了(?!多少)[^,，。]{0,6}(?:个?税|所得税)|多少|几多|好多|怎么算|咋算|咋个算|算(?:一?算|一?下)|几个?点|要不要|用不用|要(?:交|缴|扣|上)税|要交|要缴|交不交|吗|需要交|该交|该扣|到手"
 )
 _TAX_VETO = re.compile(
     r"房产|买房|卖房|二手房|契税|增值税|车船|购置税|租金|出租|房租[^,，。]{0,4}(?:收入|[\d一二三四五六七八九十][万千]?(?:元|块)?(?:要|交|得|怎))|公司的?年(?!终|底)|个体|个体户|小规模|企业|开公司|办公司|公司一年|开厂|公司(?:要|得)?(?:交|缴)|营业执照|开店|开票|发票|经营|中奖|彩票|股票|股权|分红|转让|赠与|继承|遗产|"
@@ -488,7 +496,17 @@ _KINDS: tuple[tuple[str, str], ...] = (
 )
 
 
+_HOLIDAY_WORKED = re.compile(
+    rf"(?:国庆|十一|春节|过年|五一|中秋|端午|清明|元旦)(?:节|假期|放假|长假)?(?:期间|我|都|在|一直)?(?:加班了?{NUMBER}个?[天日]|{NUMBER}个?[天日](?:都在)?加班费?)"
+)
+
+
 def _overtime(said: str, today: date) -> Found | None:
+    bare = (
+        len(said) <= 16 and not _OVERTIME_VETO.search(said) and not re.search(rf"\d{{3}}|[千万]|{YUAN}|工资|薪", said)
+    )
+    if bare and _HOLIDAY_WORKED.search(said):
+        return OVERTIME, {}, {"holiday": ""}  # which of its days are holidays by law is to be asked
     if "加班" not in said or not _HOW_MUCH.search(said) or _OVERTIME_VETO.search(said):
         return None
     if not re.search(r"多少|怎么算|咋算|算|几多|好多|该给|应该给|能拿", said) or re.search(r"几倍|百分之", said):

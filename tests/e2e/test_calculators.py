@@ -24,7 +24,7 @@ def test_a_question_that_says_everything_is_worked_out(citizen: Citizen) -> None
 
 def test_what_is_missing_is_asked_and_the_rest_remembered(citizen: Citizen) -> None:
     asked = citizen.say("我75年的男的啥时候能退休")
-    assert asked["type"] == "text" and "出生" in asked["text"]
+    assert asked["type"] == "ask" and "出生" in asked["text"]
     reply = citizen.say("3月份的")
     assert reply["type"] == "calculation", reply
     assert "2037年10月" in reply["text"]

@@ -13,10 +13,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from bot import conversations, database, knowledge, turns
+from bot import conversations, database, knowledge, ticket_form, turns
 from bot.clock import utcnow
 from bot.expects import NOTHING, Calculation, Contact, Expects, Form, Offer, Options, Passages, Region, TicketNumber
-from bot.models.conversations import Conversation, InboxMessage, Rating
+from bot.models.conversations import Alarm, Conversation, InboxMessage, Rating
 from bot.models.knowledge import QA, Document
 from bot.models.tickets import Ticket
 from bot.replies import Reply
@@ -90,10 +90,10 @@ def assistant(sqlite_db: Settings) -> Assistant:
 class Talk:
     """One conversation with an assistant, without the processes around it."""
 
-    def __init__(self, assistant: Assistant) -> None:
+    def __init__(self, assistant: Assistant, channel: str = "web") -> None:
         self.assistant = assistant
         with database.write() as session:
-            made, _ = conversations.create(session, "web")
+            made, _ = conversations.create(session, channel)
         self.id = made.id
 
     def say(self, text: str, act: str = "ask_policy", source: str = "here") -> Any:
@@ -751,3 +751,47 @@ def test_an_agent_s_conversation_hears_the_card_and_nothing_else_of_the_machine(
     for said in ("已经灭了", "打不通", "好的", "图书馆借书证丢失如何补领"):
         assert assistant.hears(turn(said, "human", heard.context)) is None
     assert assistant.hears(turn("打不通", "waiting", heard.context)) is not None
+
+
+def test_who_leaves_the_form_for_a_question_is_answered_and_may_go_on_later(talk: Talk) -> None:
+    talk.say("我要投诉楼下烧烤店半夜油烟太大", "report_problem")
+    talk.say("长沙市岳麓区")
+    aside = talk.say("算了，先问下图书馆借书证丢失如何补领")
+    assert aside.type == "answer" and "接着登记" in aside.note
+    assert not isinstance(talk.memory.expects, Form)
+    on = talk.say("接着登记")
+    assert on.type == "ask" and "电话" in on.text and "跳过" in [one.say for one in on.ways]
+    summary = talk.say("跳过")
+    assert [one.say for one in summary.choices] == ["是"] and "改内容" in [one.say for one in summary.ways]
+    assert talk.say("是").type == "ticket" and talk.memory.parked is None
+
+
+def test_who_leaves_the_form_for_nothing_leaves_it(talk: Talk) -> None:
+    talk.say("我要投诉楼下烧烤店半夜油烟太大", "report_problem")
+    assert talk.say("算了，不投诉了").text == ticket_form.LEFT
+    assert talk.memory.parked is None
+
+
+def test_a_phone_at_the_wrong_step_is_taken(talk: Talk) -> None:
+    talk.say("我要投诉楼下烧烤店半夜油烟太大", "report_problem")
+    taken = talk.say("13812345678")
+    assert taken.text == ticket_form.PHONE_TAKEN + ticket_form.ASK_REGION
+    assert "138****5678" in talk.say("长沙市岳麓区").text
+
+
+def test_a_number_that_is_reported_is_no_contact(talk: Talk) -> None:
+    talk.say("我要举报")
+    talk.say("有诈骗电话13912345678冒充社保局给我爸打了三次")
+    assert "未留" in talk.say("跳过").text or isinstance(talk.memory.expects, Form)
+    assert talk.memory.expects.draft["phone"] is None
+
+
+@pytest.mark.parametrize("said", ["转人工", "我要投诉楼下烧烤店半夜油烟太大"])
+def test_a_trial_registers_nothing_and_asks_for_nobody(assistant: Assistant, said: str) -> None:
+    talk = Talk(assistant, channel="trial")
+    replies = [talk.say(one) for one in (said, "跳过", "跳过", "是", "着火了快来人", "好")]
+    assert any(getattr(one, "text", "").startswith("试用") for one in replies)
+    assert "emergency" in [one.type for one in replies]
+    with database.read() as session:
+        assert session.scalar(select(func.count()).select_from(Ticket)) == 0
+        assert session.scalar(select(func.count()).select_from(Alarm)) == 0

@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol, assert_never
 
 from bot.replies import (
     AnswerReply,
+    AskReply,
     CalculationReply,
     ClarifyReply,
     EmergencyReply,
@@ -253,6 +254,8 @@ def _outcome(heard: Heard, right: frozenset[str], right_matters: set[str]) -> st
             return "declined"
         case TextReply() if step in ("question", "calculator", "calculation", "option"):
             return "asks"
+        case AskReply():
+            return "asks" if step in ("question", "calculator", "calculation", "option") else "act"
         case TextReply() | TicketStatusReply() | HandoverReply() | EmergencyReply():
             return "act"
         case _:

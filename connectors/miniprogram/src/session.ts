@@ -1,6 +1,6 @@
 // Who we are to the gateway: one conversation and the token that opens it.
 import { ApiError, call } from './api/client'
-import { load, save } from './storage'
+import { load, save, trial } from './storage'
 
 export interface Session {
   id: string
@@ -45,7 +45,7 @@ async function open(): Promise<Session> {
   session = await logIn()
   // #endif
   // #ifndef MP-WEIXIN
-  session = await call('post', '/api/conversations', {})
+  session = await call('post', '/api/conversations', { body: { trial } })
   // #endif
   save('session', session)
   return session

@@ -12,10 +12,22 @@ function atKiosk(): boolean {
   // #endif
 }
 
+/** Only to try the assistant: its address says ?trial=1.  Nothing is kept either: it must not mix with one's own conversation. */
+export const trial = tried()
+
+function tried(): boolean {
+  // #ifdef H5
+  return /[?&]trial=1\b/.test(location.href)
+  // #endif
+  // #ifndef H5
+  return false
+  // #endif
+}
+
 const OURS = 'yihaoda.'
 
 export function load<T>(key: string): T | null {
-  if (kiosk) return null
+  if (kiosk || trial) return null
   try {
     const kept = uni.getStorageSync(OURS + key) as string
     return kept ? (JSON.parse(kept) as T) : null
@@ -25,7 +37,7 @@ export function load<T>(key: string): T | null {
 }
 
 export function save(key: string, value: unknown): void {
-  if (kiosk) return
+  if (kiosk || trial) return
   try {
     if (value === null) uni.removeStorageSync(OURS + key)
     else uni.setStorageSync(OURS + key, JSON.stringify(value))

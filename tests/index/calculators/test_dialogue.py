@@ -6,8 +6,8 @@ from datetime import date
 
 import pytest
 
-from index.calculators import CALCULATORS, recognise
-from index.calculators.dialogue import MAX_REFUSED, Open, Step, advance, begin
+from index.calculators import CALCULATORS, Request, recognise
+from index.calculators.dialogue import MAX_REFUSED, Open, Step, advance, begin, told
 
 TODAY = date(2026, 11, 21)
 
@@ -29,7 +29,62 @@ def test_a_full_question_is_answered_at_once() -> None:
     step = started("我76年3月的女工人啥时候退休")
     assert step.result is not None
     assert "2026年11月" in step.result.to_answer_text()
-    assert step.open is None
+    assert step.asked is None
+
+
+def test_each_input_can_be_changed_after_the_result_and_whatever_else_is_said_is_something_new() -> None:
+    step = started("我76年3月的女工人啥时候退休")
+    assert step.open is not None
+    assert "1976年3月" in [one.said for one in told(step.calculator, step.open, TODAY)]
+    asked = replied(step, "改出生年月")
+    assert asked is not None and asked.asked is not None and asked.asked.name == "birth" and asked.result is None
+    done = replied(asked, "1977年3月")
+    assert done is not None and done.result is not None and "1977年3月" in done.result.basis
+    for other in ("谢谢", "护照多少钱", "改天再说"):
+        assert replied(step, other) is None
+
+
+@pytest.mark.parametrize("said", ["女工人，1976年3月", "1976年3月 女工人", "1976年3月，女工人50岁退"])
+def test_several_are_taken_as_they_come_in_any_order(said: str) -> None:
+    step = advance(Open("retirement", {}), said, today=TODAY)
+    assert step is not None and step.result is not None and "1976年3月" in step.result.basis
+
+
+@pytest.mark.parametrize("said", ["女 1975年3月", "女1975年3月", "1975年3月 女的"])
+def test_what_is_half_told_is_asked_for(said: str) -> None:
+    step = advance(Open("retirement", {}), said, today=TODAY)
+    assert step is not None and step.open is not None and step.open.inputs["birth"] == "1975-03"
+    assert step.asked is not None and step.asked.name == "category" and len(step.asked.choices) == 3
+
+
+def test_back_asks_for_the_last_one_again_and_at_the_beginning_stays() -> None:
+    first = begin(Request("retirement"), today=TODAY)
+    assert replied(first, "返回") == first
+    second = replied(first, "男")
+    assert second is not None and second.asked != first.asked
+    back = replied(second, "上一步")
+    assert back is not None and back.asked == first.asked and back.open is not None and not back.open.inputs
+
+
+@pytest.mark.parametrize("said", ["我啥时候退休", "请问我妈什么时候退休？", "俺几岁退休"])
+def test_whoever_asks_for_their_own_day_is_asked_for_what_it_takes(said: str) -> None:
+    step = started(said)
+    assert step.calculator.id == "retirement" and step.asked is not None and step.asked.name == "category"
+    later = replied(step, "1976年3月")  # told before it was asked for
+    assert later is not None and later.open is not None and later.open.inputs["birth"] == "1976-03"
+
+
+@pytest.mark.parametrize("said", ["国庆加班三天", "春节加班2天", "五一三天加班费"])
+def test_days_of_a_festival_are_not_all_holidays_by_law_so_it_is_asked(said: str) -> None:
+    step = started(said)
+    assert step.calculator.id == "overtime" and step.open is not None and not step.open.inputs
+
+
+@pytest.mark.parametrize(
+    "said", ["国庆加班三天不给钱", "退休年龄是多少岁", "男的几岁退休", "国庆放几天假", "扣了八百多", "女1975年3月"]
+)
+def test_no_calculator_starts_where_none_was_meant(said: str) -> None:
+    assert recognise(said, TODAY) is None
 
 
 def test_what_is_missing_is_asked_for_and_a_year_told_before_is_kept() -> None:

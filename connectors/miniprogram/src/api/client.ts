@@ -5,7 +5,11 @@ import { ApiError, request } from './transport'
 type Method = 'get' | 'post' | 'put' | 'delete'
 type Operation<P extends keyof paths, M extends Method> = NonNullable<paths[P][M]>
 type Json<T> = T extends { content: { 'application/json': infer Body } } ? Body : undefined
-type Sends<O> = O extends { requestBody: infer Body } ? { body: Json<Body> } : { body?: undefined }
+type Sends<O> = O extends { requestBody: infer Body }
+  ? { body: Json<Body> }
+  : O extends { requestBody?: infer Body }
+    ? { body?: Json<NonNullable<Body>> }
+    : { body?: undefined }
 type PathParameters<O> = O extends { parameters: { path: infer P } } ? { path: P } : { path?: undefined }
 type QueryParameters<O> = O extends { parameters: { query: infer Q } }
   ? { query: Q }
