@@ -77,7 +77,7 @@ def test_every_matter_and_question_of_the_starter_knowledge_has_its_theme(sqlite
         qas = knowledge.all_qas(session)
     matters = {one.matter for one in qas}
     named = {matter for life in themes.lives() for matter in life.matters}
-    assert len(matters) == 77
+    assert len(matters) == 121
     assert named == matters
     found = shown(sqlite_db, utcnow())
     assert set(found) == {life.id for life in themes.lives()}  # every theme has questions, and nothing is left over
