@@ -45,9 +45,10 @@ def settled(stack: Stack, seconds: float = 60) -> None:
         with database.read() as session:
             messages = set(session.scalars(select(InboxMessage.turn_id)))
             effects = set(session.scalars(select(TurnEffect.turn_id)))
+            persons = set(session.scalars(select(TurnEffect.turn_id).where(TurnEffect.decision == turns.FORWARDED)))
             replied = list(session.scalars(select(OutboxMessage.turn_id).where(OutboxMessage.sender == "bot")))
             ticketed = list(session.scalars(select(Ticket.turn_id)))
-    assert effects == messages == set(replied)
+    assert effects == messages == set(replied) | persons
     assert len(replied) == len(set(replied))
     assert len(ticketed) == len(set(ticketed))
 
@@ -110,6 +111,38 @@ def test_a_stopped_service_is_restarted_and_nobody_waits_in_vain(
     stack.handle.wait_ready(timeout_s=120)
     settled(stack)
     assert [message["sender"] for message in citizen.messages()] == ["citizen", "bot"]
+
+
+@pytest.mark.parametrize("held_s", [2.5, 4.5], ids=["rasa", "fallback"])
+def test_held_back_while_a_person_takes_over_the_assistant_says_nothing(fragile: Stack, held_s: float) -> None:
+    """Rasa hangs for less, or for longer, than we wait for it: its turn is the person's, in both."""
+    stack = fragile
+    citizen, later = Citizen(stack), Citizen(stack)
+    with stack.http(headers=stack.person("taker", "小陈")) as http:
+        assert http.put("/api/desk/duty", json={"hours": 1}).status_code == 204
+        stack.handle.signal("rasa", signal.SIGSTOP)
+        try:
+            with concurrent.futures.ThreadPoolExecutor(2) as pool:
+                asked = pool.submit(citizen.post, "身份证丢了咋补办", "m1")
+                in_danger = pool.submit(later.post, "我家着火了快来人", "m1")
+                time.sleep(0.5)
+                for one in (citizen, later):
+                    assert http.post(f"/api/desk/conversations/{one.id}/takeover").status_code == 204
+                answered = asked.result(timeout=20).json()
+                assert (answered["state"], answered["replies"]) == ("human", [])  # at once, not when Rasa is back
+                assert in_danger.result(timeout=20).json()["replies"][0]["type"] == "emergency"
+                time.sleep(held_s)
+        finally:
+            stack.handle.signal("rasa", signal.SIGCONT)
+        time.sleep(2)
+        assert [message["sender"] for message in citizen.messages()] == ["citizen", "system"]
+        assert http.get(f"/api/desk/conversations/{citizen.id}").json()["unanswered"] == "身份证丢了咋补办"
+        assert [message["sender"] for message in later.messages()] == ["citizen", "bot", "system"]
+        for one in (citizen, later):
+            assert http.post(f"/api/desk/conversations/{one.id}/hand-back").status_code == 204
+        assert http.put("/api/desk/duty", json={"hours": 0}).status_code == 204
+    stack.handle.wait_ready(timeout_s=120)
+    assert citizen.say("护照多少钱")["type"] == "answer"
 
 
 def test_messages_left_by_a_dead_gateway_are_answered_after_its_restart(fragile: Stack) -> None:
