@@ -153,9 +153,12 @@ def advance(draft: Draft, message: str, *, find_region: FindRegion) -> FormStep:
 
 
 def _leaves(message: str) -> bool:
-    """Also where it is said twice (算了，不投诉了)."""
-    match = _ASIDE.fullmatch(message)
-    return guards.leaves_form(message) or (match is not None and guards.leaves_form(match["asked"]))
+    """Also where it is said twice (算了，不投诉了; 算了不填了)."""
+    match = _TWICE.fullmatch(message)
+    return guards.leaves_form(message) or (match is not None and guards.leaves_form(match["again"]))
+
+
+_TWICE = re.compile(r"\s*(?:算了|等等|对了|取消)[,，。!！\s]*(?P<again>.{2,12})", re.DOTALL)
 
 
 _ASIDE = re.compile(

@@ -48,7 +48,7 @@ CASES = {
     "action_answer": ("身份证丢了咋补办", "ask_policy", "answer"),
     "action_choose_candidate": ("2", "choose_option", "answer"),
     "action_escalate": ("我想找个真人说说", "request_human", "ticket"),
-    "action_ticket_form": ("我要投诉", "report_problem", "text"),
+    "action_ticket_form": ("我要投诉", "report_problem", "ask"),
     "action_ticket_status": ("我的工单到哪一步了", "check_ticket", "text"),
     "action_rate": ("有用", "rate_good", "text"),
     "action_region": ("我在长沙市岳麓区", "provide_region", "text"),
