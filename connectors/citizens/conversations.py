@@ -185,7 +185,7 @@ Token = Annotated[str, Depends(bearer)]
 ConversationId = Annotated[str, Path(max_length=64)]
 
 
-@router.post("/conversations", status_code=201, responses=answers(429))
+@router.post("/conversations", status_code=201, responses=answers(400, 429))
 def open_conversation(request: Request, here: TheGateway, body: NewConversation | None = None) -> Opened:
     """Begin a conversation."""
     if not here.openings.allow(client_address(request)):

@@ -28,6 +28,7 @@ def a_qa(id_: str = "sfz-001", **fields: Any) -> QA:
         "sources": [],
         "guides": [],
         "related": [],
+        "report": [],
         "themes": [],
         "audience": "个人",
         "region": "100000",
