@@ -1324,7 +1324,8 @@ def _named(loaded: Loaded, query: Query, finding: Finding, limits: Limits) -> Fi
     if first is None or finding.before or finding.probability >= VERBATIM:
         return finding
     named = naming(loaded.retriever, query)
-    if len(canonical(query.text)) <= SHORT and (terms_in(query.text) or official_words(query.text)):
+    said = canonical(query.text)
+    if len(said) <= SHORT and (terms_in(query.text) or official_words(query.text) or said in first.item.matter):
         finding = replace(finding, probability=max(finding.probability, limits.clarify_at))
     if named is False:
         return replace(finding, probability=min(finding.probability, limits.below_likely))

@@ -76,21 +76,21 @@ def test_a_ticket_taken_is_not_listed_one_declined_is(sqlite_db: Settings) -> No
     assistant = make(sqlite_db)
     taken, declined = Talk(assistant), Talk(assistant)
     for talk in (taken, declined):
-        assert talk.say("养宠物乌龟的市民补贴在哪里申请领取").can_report
+        assert talk.say("我家宠物乌龟怎么领养老金").can_report
     assert taken.say("好").type == "ticket" and listed(taken) == []
     declined.say("不用", "deny")
     (one,) = listed(declined)
-    assert "没有登记" in one.came_of and one.question == "养宠物乌龟的市民补贴在哪里申请领取"
+    assert "没有登记" in one.came_of and one.question == "我家宠物乌龟怎么领养老金"
 
 
 def test_a_question_that_went_to_a_person_is_not_listed(sqlite_db: Settings) -> None:
     talk = Talk(make(sqlite_db))
-    talk.say("养宠物乌龟的市民补贴在哪里申请领取")
+    talk.say("我家宠物乌龟怎么领养老金")
     assert talk.say("转人工").type == "ticket" and listed(talk) == []
 
 
 def test_a_question_left_for_another_is_listed(sqlite_db: Settings) -> None:
     talk = Talk(make(sqlite_db))
-    talk.say("养宠物乌龟的市民补贴在哪里申请领取")
+    talk.say("我家宠物乌龟怎么领养老金")
     assert talk.say("图书馆借书证丢失如何补领").type == "answer"
-    assert [one.question for one in listed(talk)] == ["养宠物乌龟的市民补贴在哪里申请领取"]
+    assert [one.question for one in listed(talk)] == ["我家宠物乌龟怎么领养老金"]

@@ -20,7 +20,7 @@ def test_city_hotline_and_matters_are_there_and_lead_to_an_answer(visit: Callabl
     matter = page.get_by_role("button", name="户口证件")
     matter.click()
     expect(matter).to_have_attribute("aria-expanded", "true")
-    page.get_by_role("button", name="身份证丢了怎么补办？").click()
+    page.locator("#tile-questions").get_by_role("button", name="身份证丢了怎么补办？").click()
     expect(visitor.answered(0).get_by_role("heading", name="身份证丢了怎么补办")).to_be_visible()
     expect(call).to_have_count(0)
 
