@@ -177,7 +177,7 @@ def test_what_two_matters_may_mean_is_asked_back(citizen: Citizen) -> None:
 
 
 @pytest.mark.parametrize("asked", ["公积金", "离婚"], ids=["asked back", "likely"])
-@pytest.mark.parametrize("text", ["火星签证怎么办", "今天天气怎么样", "给我讲个笑话", "附近哪有游泳馆"])
+@pytest.mark.parametrize("text", ["火星签证怎么办", "今天天气怎么样", "给我讲个笑话", "附近哪有电影院"])
 def test_a_question_of_its_own_is_no_reply_to_what_was_offered(citizen: Citizen, asked: str, text: str) -> None:
     assert citizen.say(asked)["type"] in ("clarify", "answer")
     assert citizen.say(text)["type"] == "text"
