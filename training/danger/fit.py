@@ -2,7 +2,7 @@
 
 ``sentences.jsonl``: {"text", "label": danger or calm, "kind", "clear", "by"}, written for this by several writers who saw
 neither patterns nor product.  Limits come from folds that leave one writer out: at most 1 % of the look-alikes get the card, at
-most 3 % more the caring question.  The knowledge's wordings and the questions that the limits of answering are fitted on are
+most 3.5 % more the caring question.  The knowledge's wordings and the questions that the limits of answering are fitted on are
 look-alikes too.
 """
 
@@ -35,8 +35,9 @@ SENTENCES = Path(__file__).with_name("sentences.jsonl")
 NLU = ROOT / "nlu_data" / "nlu"
 QUESTIONS = Path(__file__).parent.parent / "questions"
 
-CARD, CARD_OR_QUESTION, OPEN = 0.01, 0.04, 0.10
-"""Shares of the look-alikes that may get the card, that or the question, that or the question while a danger is open;"""
+CARD, CARD_OR_QUESTION, OPEN = 0.01, 0.045, 0.10
+"""Shares of the look-alikes that may get the card, that or the question, that or the question while a danger is open (the last 800 were written to
+be mistaken: the second was .04 before them, and would have cost one danger in a hundred);"""
 CARING = 0.01
 """of the second so much may be questions to those who may think of suicide."""
 
