@@ -81,10 +81,11 @@ class Desk:
 
     async def _read(self, socket: ClientConnection) -> None:
         async for message in socket:
-            event = json.loads(message)
-            begun = self.heard.pop(event.get("subject", ""), None) if event.get("kind") == "conversation" else None
-            if begun is not None:
-                self.latencies.append(time.monotonic() - begun)
+            said = json.loads(message)
+            for event in said.get("events", [said]):
+                begun = self.heard.pop(event.get("subject", ""), None) if event.get("kind") == "conversation" else None
+                if begun is not None:
+                    self.latencies.append(time.monotonic() - begun)
 
 
 class Talk:

@@ -207,6 +207,8 @@ async def follow(socket: WebSocket) -> None:
     ``after``: the last id that the page saw.  The first message is ``{"kind": "hello", "id"}`` (go on from here), or
     ``{"kind": "reset", "id"}``: too much was missed, load everything anew.  ``{"kind": "here", "id"}`` comes when nothing else does.
 
+    What comes in a burst comes together: ``{"kind": "several", "id", "events"}``.
+
     The page may say ``{"looking": "ticket/<number>"}`` (empty: at nothing); then ``{"kind": "looking", "subject", "names"}`` says who
     else does.  ``{"typing": "<conversation>"}``: a key was pressed; the citizen sees it where the person has the conversation.
     """
@@ -289,13 +291,30 @@ async def _tell(socket: WebSocket, who: Signed, after: int, queue: asyncio.Queue
         if isinstance(event, Looking):
             await _send(socket, {"kind": "looking", "id": last, "subject": event.subject, "names": event.names})
             continue
-        if event.id <= last:
-            continue  # told while catching up
-        last = event.id
-        if event.kind == "person" and event.subject == who.number and not await _still(socket, who):
-            return ENDED
-        if may_hear(who, event):
-            await _send(socket, _shown(event))
+        told = []
+        for one in [event, *_waiting(queue)]:
+            if not isinstance(one, Event):
+                queue.put_nowait(one)  # comes next
+                break
+            if one.id <= last:
+                continue  # told while catching up
+            last = one.id
+            if one.kind == "person" and one.subject == who.number and not await _still(socket, who):
+                return ENDED
+            if may_hear(who, one):
+                told.append(one)
+        if len(told) == 1:
+            await _send(socket, _shown(told[0]))
+        elif told:
+            await _send(socket, {"kind": "several", "id": last, "events": [_shown(one) for one in told]})
+
+
+def _waiting(queue: asyncio.Queue[Told]) -> list[Told]:
+    """What has come meanwhile, up to the first that is no event: a hundred pages are told of a burst with one message each."""
+    found: list[Told] = []
+    while not queue.empty() and (not found or isinstance(found[-1], Event)):
+        found.append(queue.get_nowait())
+    return found
 
 
 async def _catch_up(socket: WebSocket, who: Signed, after: int) -> int:

@@ -10,6 +10,7 @@ interface Happened {
   kind: string
   subject?: string
   names?: string[]
+  events?: Happened[]
 }
 
 /** The server says that it is there every ten seconds. */
@@ -74,6 +75,10 @@ export const useLive = defineStore('live', () => {
   }
 
   function take(event: Happened) {
+    if (event.kind === 'several') {
+      for (const one of event.events ?? []) take(one)
+      return
+    }
     connected.value = true
     trouble.value = ''
     heard.value = Date.now()
