@@ -6,6 +6,7 @@ import concurrent.futures
 import contextlib
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,8 +28,9 @@ def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
     settings = {}
     if request.param == "postgresql":
         postgres = request.getfixturevalue("postgres")
-        _execute(postgres, "CREATE DATABASE chats")
-        settings["database_url"] = postgres.replace("/postgres?", "/chats?")
+        name = f"chats_{uuid.uuid4().hex[:8]}"
+        _execute(postgres, f"CREATE DATABASE {name}")
+        settings["database_url"] = postgres.replace("/postgres?", f"/{name}?")
     with running(None, None, tmp_path, desk_answer_minutes="60", **settings) as one:
         yield one
 

@@ -226,6 +226,7 @@ def test_offline_is_said_and_what_was_written_goes_out_once_when_back(visitor: V
     page.reload()
     expect(visitor.replies).to_have_count(2)
     expect(visitor.log.get_by_text("身份证丢了咋补办", exact=True)).to_have_count(1)
+    visitor.forgive("fetching the script")  # the browser looks for a newer service worker meanwhile
     visitor.forgive("ERR_INTERNET_DISCONNECTED")
 
 
