@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from math import ceil
 from typing import Any
 
@@ -198,8 +198,3 @@ def since(session: Session, begin: datetime) -> Day:
         satisfied=rated.count(3),
         rated=len(rated),
     )
-
-
-def day_before(now: datetime) -> datetime:
-    """Where the floor's figures begin."""
-    return now - timedelta(hours=24)

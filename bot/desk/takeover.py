@@ -8,7 +8,7 @@ Whoever locks people and a conversation locks the people first, by number.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -205,7 +205,7 @@ def _let_go(
 # --- what happens by itself ------------------------------------------------------------------------------------------
 
 
-def give_back(session: Session, conversation_id: str, now: datetime, answer_within: Any) -> bool:
+def give_back(session: Session, conversation_id: str, now: datetime, answer_within: timedelta) -> bool:
     """Back to the queue, in its old place, where whoever has it does not answer or has gone; whether that was so."""
     conversation = conversations.lock(session, conversation_id)
     if conversation.state != "human" or conversation.owed_since is None:
@@ -218,7 +218,7 @@ def give_back(session: Session, conversation_id: str, now: datetime, answer_with
     return True
 
 
-def end_silent(session: Session, conversation_id: str, now: datetime, silence: Any) -> bool:
+def end_silent(session: Session, conversation_id: str, now: datetime, silence: timedelta) -> bool:
     """Ended, where the citizen says nothing any more; whether that was so."""
     conversation = conversations.lock(session, conversation_id)
     if conversation.state != "human" or conversation.quiet_since is None or conversation.quiet_since > now - silence:

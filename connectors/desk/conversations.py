@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot import conversations, database, knowledge, regions, turns
@@ -290,7 +291,7 @@ def _reach(session: Session, conversation: Conversation) -> Reach:
     if conversation.channel in ("web", conversations.TRIAL, conversations.MINIPROGRAM):
         words = "市民打开小程序时会看到。" if conversation.channel == conversations.MINIPROGRAM else ""
         return Reach(now=True, until=None, left=None, words=words)
-    user = session.query(ChannelUser).where(ChannelUser.conversation_id == conversation.id).one_or_none()
+    user = session.scalar(select(ChannelUser).where(ChannelUser.conversation_id == conversation.id))
     if user is None:
         return Reach(now=False, until=None, left=None, words="市民已经离开，发不到。")
     now = user.push_until > utcnow() and user.pushes_left > 0

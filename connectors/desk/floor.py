@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
@@ -33,19 +33,6 @@ class OnDuty(BaseModel):
     owed_since: datetime | None
 
 
-class DayView(BaseModel):
-    """What came of those who asked for a person in the last 24 hours."""
-
-    asked: int
-    taken: int
-    given_up: int
-    nobody: int
-    returned: int
-    median_wait_s: float | None
-    satisfied: int
-    rated: int
-
-
 class Floor(BaseModel):
     """How it stands now."""
 
@@ -56,7 +43,8 @@ class Floor(BaseModel):
     longest_wait_since: datetime | None
     expected_minutes: int | None
     dangers: int
-    day: DayView
+    day: lists.Day
+    """Of those who asked in the last 24 hours"""
 
 
 class Colleagues(BaseModel):
@@ -105,5 +93,5 @@ def read_floor() -> Floor:
             longest_wait_since=lists.longest_wait(session),
             expected_minutes=lists.expected_minutes(session),
             dangers=alarms.count_unseen(session),
-            day=DayView(**lists.since(session, lists.day_before(now)).__dict__),
+            day=lists.since(session, now - timedelta(hours=24)),
         )

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends
 from pydantic import Field
 
 from bot import conversations, database, knowledge
-from bot.clock import SHANGHAI, utcnow
+from bot.clock import utcnow
 from bot.desk import takeover
 from bot.errors import InvalidInput
 from bot.replies import TicketReply
@@ -14,6 +14,8 @@ from bot.tickets import numbers, register
 from connectors.web.access import TheCaller, signed
 from connectors.web.context import Body, Gateway, TheGateway
 from connectors.web.errors import answers
+from index.assistant import phrases
+from index.assistant.respond import ticket_reply
 
 router = APIRouter(
     prefix="/api/desk/conversations/{conversation_id}",
@@ -21,9 +23,6 @@ router = APIRouter(
     dependencies=[Depends(signed)],
     responses=answers(400, 401, 403, 404, 409),
 )
-
-REGISTERED = "坐席已为您登记工单。\n工单编号：{number}\n查询码：{code}\n请记下这两个号，随时可以查进度。最迟{due}答复{estimated}。"
-ESTIMATED = "（明年放假安排公布前，暂按周末推算）"
 
 
 def _taken(here: Gateway, conversation_id: str, forwarded: list[str]) -> None:
@@ -116,10 +115,7 @@ def make_ticket(conversation_id: str, body: NewTicket, me: TheCaller, here: TheG
             days=days,
             now=now,
         )
-        due = f"{ticket.due_at.astimezone(SHANGHAI):%Y年%-m月%-d日}"
-        estimated = ESTIMATED if ticket.due_estimated else ""
-        words = REGISTERED.format(number=number, code=code, due=due, estimated=estimated)
-        reply = TicketReply(number=number, query_code=code, text=words, due_at=ticket.due_at)
+        reply = ticket_reply(phrases.TICKET_BY_AGENT, number, code, ticket.due_at, ticket.due_estimated)
         takeover.speak(session, conversation_id, me.number, [reply])
     here.notifier.wake(conversation_id)
     return reply

@@ -50,6 +50,7 @@ OFFER_RULE = "{opening}，目前适用的规定我这里没有。要登记给工
 OFFER_DECLINED = "好的，没有登记。您可以换个说法再问，急事请拨打12345。"
 TICKET = "已经登记给工作人员。\n工单编号：{number}\n查询码：{code}\n请记下这两个号，随时可以查进度。最迟{due}答复{estimated}。"
 TICKET_COMPLAINT = "您反映的事已经登记给工作人员。\n工单编号：{number}\n查询码：{code}\n请记下这两个号，随时可以查进度。最迟{due}答复{estimated}。"
+TICKET_BY_AGENT = "坐席已为您登记工单。\n工单编号：{number}\n查询码：{code}\n请记下这两个号，随时可以查进度。最迟{due}答复{estimated}。"
 TICKET_HUMAN = "现在没有工作人员在线。已经为您登记，上班后处理。\n工单编号：{number}\n查询码：{code}\n最迟{due}答复{estimated}。急事请直接拨打12345。"
 TICKET_BROKEN = "对不起，系统出了点问题，刚才没能回答您。您的问题已经登记，由工作人员答复。\n工单编号：{number}\n查询码：{code}\n最迟{due}答复{estimated}。"
 TICKET_AGAIN = "这个问题您已经登记过了，正在办理。\n工单编号：{number}\n查询码：{code}\n最迟{due}答复{estimated}。"
@@ -64,7 +65,6 @@ ALREADY_WAITING = "人工坐席已经收到，{place}。不想等了，请说“
 PLACE_NEXT = "您是下一位"
 PLACE = "您前面还有 {before} 位"
 PLACE_MINUTES = "，大约要等 {minutes} 分钟"
-LEFT_QUEUE = "好的，不再排队。您可以接着问我，急事请拨打12345。"
 TICKET_NOBODY = "人工坐席都下班了，没能接上您。已经为您登记，上班后处理。\n工单编号：{number}\n查询码：{code}\n最迟{due}答复{estimated}。急事请直接拨打12345。"
 SERVICE_RATED = "谢谢您的评价，我们会转给这位坐席。"
 

@@ -24,6 +24,7 @@ from bot.clock import SHANGHAI, utcnow
 from bot.conversations import Context, OpenDanger
 from bot.danger import KINDS, Kind
 from bot.desk import duty, lists, takeover
+from bot.desk import words as desk_words
 from bot.desk.lists import Place as QueuePlace
 from bot.errors import NotFound, PhoneTailNeeded, TooMany
 from bot.expects import (
@@ -371,7 +372,7 @@ class Assistant:
         """Whoever waits for a person does not want to any longer."""
         if work.turn.state != "waiting" or not guards.leaves_queue(work.text):
             return None
-        outcome = _say(work, HandoverReply(text=phrases.LEFT_QUEUE, state="bot"))
+        outcome = _say(work, HandoverReply(text=desk_words.LEFT, state="bot"))
         outcome.state = "bot"
         return outcome
 
@@ -1131,7 +1132,7 @@ class Assistant:
                 return _say(work, TextReply(text=phrases.TRIAL_TICKET))
             same = register.same_question(session, turn.conversation_id, subject)
             if same is not None:
-                reply = _ticket_reply(
+                reply = ticket_reply(
                     phrases.TICKET_AGAIN, same.number, same.query_code, same.due_at, same.due_estimated
                 )
                 return _say(work, reply)
@@ -1141,7 +1142,7 @@ class Assistant:
             transcript = conversations.transcript(session, turn.conversation_id)
             due = working_days.due(work.now, days, working_days.overrides_from(session))
         code = numbers.new_query_code()
-        reply = _ticket_reply(text, number, code, due.at, due.estimated)
+        reply = ticket_reply(text, number, code, due.at, due.estimated)
         where = region or memory.region
         if ask_contact:
             reply.text += phrases.ASK_CONTACT
@@ -1258,7 +1259,8 @@ def _placed(text: str, place: QueuePlace) -> str:
     return text.format(place=said)
 
 
-def _ticket_reply(text: str, number: str, code: str, due_at: datetime, estimated: bool) -> TicketReply:
+def ticket_reply(text: str, number: str, code: str, due_at: datetime, estimated: bool) -> TicketReply:
+    """A ticket as its citizen is told of it: ``text`` with number, code and deadline filled in."""
     due = f"{due_at.astimezone(SHANGHAI):%Y年%-m月%-d日}"
     said = text.format(number=number, code=code, due=due, estimated=phrases.ESTIMATED if estimated else "")
     return TicketReply(number=number, query_code=code, text=said, due_at=due_at)

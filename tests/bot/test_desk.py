@@ -669,5 +669,5 @@ def test_the_floor_adds_up(sqlite_db: Settings) -> None:
         assert [one.number for one in duty.on_duty(session, utcnow())] == ["wang"]
         assert lists.held(session) == {"wang": lists.Held(1, 0, None)}
         assert lists.longest_wait(session) is not None
-        day = lists.since(session, lists.day_before(utcnow()))
+        day = lists.since(session, utcnow() - timedelta(hours=24))
         assert (day.asked, day.taken, day.given_up, day.nobody) == (4, 2, 0, 0)
