@@ -6,12 +6,23 @@ from datetime import datetime
 
 from bot import database, events
 from bot.accounts import sign_in
+from bot.calls import calls
 from bot.clock import utcnow
 from bot.desk import drafts
 
 
-def tidy(now: datetime | None = None) -> int:
-    """Remove what is too old; how many rows."""
+def tidy(call_days: int, now: datetime | None = None) -> int:
+    """Remove what is too old; how many rows.  ``call_days``: how long what was said in calls is kept."""
     now = now or utcnow()
     with database.write() as session:
-        return sum(forget(session, now) for forget in (events.forget_old, drafts.forget_old, sign_in.forget_old))
+        removed = sum(forget(session, now) for forget in (events.forget_old, drafts.forget_old, sign_in.forget_old))
+        calls.end_lost(session, now)
+    while True:  # in short transactions
+        with database.write() as session:
+            forgotten = calls.forget_old(session, now, call_days)
+        removed += forgotten
+        if not forgotten:
+            break
+    if removed:
+        database.forget_erased()
+    return removed

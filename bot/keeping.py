@@ -26,6 +26,7 @@ class Kept:
 _RETENTION = "retention_days after the last word"
 _FOR_GOOD = "for good"
 _DESK = "citizen, agent, supervisor"
+_AT_DESK = "whoever takes the call, supervisor"
 
 KEPT: Mapping[str, Kept] = {
     "conversations": Kept(_RETENTION, "to answer", "conversation", _DESK),
@@ -39,6 +40,14 @@ KEPT: Mapping[str, Kept] = {
     "channel_users": Kept(_RETENTION, "to deliver replies", "conversation", "nobody"),
     "tickets": Kept(_FOR_GOOD, "a public body's records", "unlinked", "citizen, agent, supervisor, officer"),
     "ticket_events": Kept(_FOR_GOOD, "a public body's records", "unlinked", "citizen, agent, supervisor, officer"),
+    "calls": Kept(
+        "for good; whose they were, and what was said, call_days", "who served whom", "none", "agent, supervisor"
+    ),
+    "call_lines": Kept(
+        "call_days after the call began", "to find the answer, and to write the ticket", "none", _AT_DESK
+    ),
+    "call_shown": Kept("call_days after the call began", "to learn what helped", "none", _AT_DESK),
+    "favourites": Kept("until they are taken off", "to have them at hand", "none", "whoever keeps them"),
     "calendar_days": Kept(_FOR_GOOD, "to work out deadlines", "none", "everyone"),
     "qas": Kept(_FOR_GOOD, "knowledge", "none", "everyone"),
     "documents": Kept(_FOR_GOOD, "knowledge", "none", "everyone; internal ones: whoever may use this machine's shell"),

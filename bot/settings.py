@@ -162,6 +162,13 @@ class Settings(BaseSettings):
     oidc_claim: str = Field(default="preferred_username", min_length=1, description="统一身份认证返回的哪一项是工号。")
 
     retention_days: int = Field(default=180, ge=1, description="会话原文保留天数，过期后清除。")
+    call_days: int = Field(
+        default=30, ge=1, description="电话的转写文字和小结保留多少天，过期后清除，只留下有过这通电话。"
+    )
+    call_notice: str = Field(
+        default="您好，这里是12345热线。为了更快查到答案，通话内容会转写成文字，不留录音；您不愿意可以随时说。",
+        description="告诉来电市民通话会转写成文字的一句话，由电话系统播放或者坐席说。",
+    )
     job_days: int = Field(default=90, ge=1, description="后台任务结束以后，记录保留多少天。")
     backup_time: str = Field(
         default="", pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$", description="每天几点自动备份，如 03:00。留空不自动备份。"

@@ -29,6 +29,7 @@ SCOPES = MappingProxyType(
         "tickets.read": "查看工单",
         "tickets.write": "办理工单",
         "conversations": "查看和接入会话",
+        "calls": "送来电话和转写",
         "dangers": "查看险情",
         "unanswered": "查看没有答上的提问",
     }

@@ -49,6 +49,7 @@ _AUDIENCE: dict[str, frozenset[str] | None] = {
     "conversation": _DESK,
     "danger": _DESK,
     "duty": _DESK,
+    "call": _DESK,
     "ticket": _DESK | {OFFICER},
     "unanswered": _DESK | {EDITOR, APPROVER},
     "person": None,
@@ -64,6 +65,8 @@ def may_hear(who: Signed, event: Event) -> bool:
     roles = _AUDIENCE[event.kind]
     if roles is None:
         return event.subject == who.number
+    if event.kind == "call" and SUPERVISOR not in who.roles:
+        return event.about.get("agent") in (None, who.number)
     if event.kind == "ticket" and who.only_department is not None:
         return event.about.get("department") == who.only_department
     return bool(roles & who.roles)
@@ -256,7 +259,7 @@ def _signed(socket: WebSocket) -> Signed:
 
 
 _CONVERSATION = re.compile(r"[0-9a-f]{32}")
-_SUBJECT = re.compile(r"((ticket|conversation)/[\w-]{1,64})?")
+_SUBJECT = re.compile(r"((ticket|conversation|call)/[\w-]{1,64})?")
 
 
 async def _until_gone(socket: WebSocket, look: Callable[[str], None], typing: Callable[[str], None]) -> None:

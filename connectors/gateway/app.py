@@ -23,9 +23,12 @@ from connectors.citizens import conversations
 from connectors.console import account as own_account
 from connectors.console import administration, single_sign_on
 from connectors.console import jobs as job_routes
+from connectors.desk import calls as desk_calls
 from connectors.desk import conversations as desk_conversations
 from connectors.desk import duty_phone, floor, handover, live, minding, work
+from connectors.desk import search as desk_search
 from connectors.desk import tickets as desk_tickets
+from connectors.desk.assisting import Assisting
 from connectors.gateway import errors, health, pages
 from connectors.gateway.disks import Disks
 from connectors.turns.dispatcher import Dispatcher
@@ -75,11 +78,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.miniprogram = account.miniprogram(settings)
     apps = [one for one in (app.state.wechat, app.state.miniprogram) if one is not None]
     app.state.feed = live.Feed()
+    app.state.assisting = Assisting(settings, assistant.reader)
     app.state.started_at = time.monotonic()
     tasks = [loading, asyncio.create_task(_recover_forever(dispatcher))]
     tasks += [asyncio.create_task(one.deliver_forever()) for one in apps]
     if app.state.wechat is not None and settings.wechat_reminder_minutes:
         tasks.append(asyncio.create_task(account.remind_forever(settings.wechat_reminder_minutes)))
+    app.state.assisting.start()
     tasks.append(asyncio.create_task(minding.mind_forever(app.state.gateway)))
     if settings.danger_webhook:
         tasks.append(asyncio.create_task(duty_phone.tell_forever(settings.danger_webhook)))
@@ -92,6 +97,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         for one in apps:
             await one.api.close()
         await app.state.feed.close()
+        await asyncio.to_thread(app.state.assisting.close)
         await dispatcher.close()
         await rasa.close()
         await asyncio.to_thread(database.reset_engine)
@@ -222,6 +228,8 @@ def create_app() -> FastAPI:
         desk_tickets,
         desk_conversations,
         handover,
+        desk_calls,
+        desk_search,
         floor,
         work,
         live,
@@ -230,6 +238,7 @@ def create_app() -> FastAPI:
         job_routes,
     ):
         app.include_router(router.router)
+    app.include_router(desk_calls.stream_router)
     app.include_router(channel.router)
     app.include_router(miniprogram.router)
     app.include_router(health.router)

@@ -70,7 +70,7 @@ def _old_jobs(work: Work) -> int:
 
 
 def _tidy(work: Work) -> int:
-    removed = housekeeping.tidy()
+    removed = housekeeping.tidy(work.settings.call_days)
     done = work.results
     work.progress(f"清除了 {done['conversations']} 个到期的会话，{done['jobs']} 条旧的任务记录，{removed} 条别的旧记录")
     return removed

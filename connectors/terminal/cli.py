@@ -20,13 +20,14 @@ from bot import audit, crypto, database, disk, keys, logs, retention, security_l
 from bot import backup as backups
 from bot.accounts import people
 from bot.accounts.roles import ROLES
+from bot.calls import calls
 from bot.errors import StoreBusy, YihaodaError
 from bot.models.tickets import Ticket
 from bot.private import keep_private
 from bot.settings import Settings, get_settings
 from bot.tickets import board
 from bot.tickets.citizen import status_reply
-from connectors.terminal import jobs, knowledge
+from connectors.terminal import desk, jobs, knowledge
 from connectors.terminal.client import Client, GatewayDown, replies_of, show, show_explanation
 
 app = typer.Typer(
@@ -49,6 +50,7 @@ app.add_typer(keys_app, name="keys")
 retention_app = typer.Typer(help="到期会话的清除。", no_args_is_help=True)
 app.add_typer(retention_app, name="retention")
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(desk.app, name="desk")
 
 user_app = typer.Typer(help="坐席和管理页面的账号。", no_args_is_help=True)
 app.add_typer(user_app, name="user")
@@ -330,12 +332,16 @@ def forget_phone(
     phone: Annotated[str, typer.Argument(help="要删除的联系电话")],
     actor: Annotated[str, typer.Option(help="操作人，记入审计日志")] = "运维人员",
 ) -> None:
-    """市民要求删除电话时：从所有工单里去掉它，内容里的个人信息打码；工单本身是办件档案，留着。"""
+    """市民要求删除电话时：从所有工单里去掉它，内容里的个人信息打码，它打来的电话的文字一并删除；工单本身是办件档案，留着。"""
     database.migrate()
     with database.write() as session:
         numbers = board.forget_phone(session, phone, actor)
+        heard = calls.forget_phone(session, phone, actor)
     database.forget_erased()
-    out.print(f"从 {len(numbers)} 张工单里去掉了这个电话。{'、'.join(numbers)}", highlight=False)
+    out.print(
+        f"从 {len(numbers)} 张工单里去掉了这个电话，删除了它打来的 {heard} 通电话。{'、'.join(numbers)}",
+        highlight=False,
+    )
 
 
 @app.command()

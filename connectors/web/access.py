@@ -117,6 +117,25 @@ ACCESS: Mapping[str, Rule | None] = {
     "POST /api/desk/conversations/{conversation_id}/whispers": Rule(_SUPERVISOR),
     "POST /api/desk/conversations/{conversation_id}/ticket": Rule(_DESK),
     "POST /api/desk/conversations/{conversation_id}/knowledge": Rule(_DESK),
+    "POST /api/desk/calls": Rule(_DESK, "calls"),
+    "GET /api/desk/calls": Rule(_DESK),
+    "GET /api/desk/calls/{call_id}": Rule(_DESK),
+    "POST /api/desk/calls/{call_id}/segments": Rule(_DESK, "calls"),
+    "POST /api/desk/calls/{call_id}/hang-up": Rule(_DESK, "calls"),
+    "POST /api/desk/calls/{call_id}/take": Rule(_DESK),
+    "POST /api/desk/calls/{call_id}/told": Rule(_DESK, "calls"),
+    "PUT /api/desk/calls/{call_id}/region": Rule(_DESK),
+    "POST /api/desk/calls/{call_id}/keep-nothing": Rule(_DESK, "calls"),
+    "POST /api/desk/calls/{call_id}/not-this": Rule(_DESK),
+    "POST /api/desk/calls/{call_id}/decide": Rule(_DESK),
+    "POST /api/desk/calls/{call_id}/finish": Rule(_DESK),
+    "GET /api/desk/calls/{call_id}/shown": Rule(_DESK),
+    "POST /api/desk/suggest": Rule(_DESK),
+    "POST /api/desk/search": Rule(_DESK),
+    "GET /api/desk/favourites": Rule(_DESK),
+    "PUT /api/desk/favourites/{kind}/{item}": Rule(_DESK),
+    "DELETE /api/desk/favourites/{kind}/{item}": Rule(_DESK),
+    "WS /api/desk/calls/stream": Rule(frozenset(), "calls"),
     "GET /api/desk/floor": Rule(_SUPERVISOR),
     "GET /api/desk/colleagues": Rule(_DESK),
     "GET /api/desk/turns/{turn_id}": Rule(_DESK | _KNOWLEDGE, "conversations"),
@@ -226,6 +245,12 @@ def person_of(connection: HTTPConnection, *, active: bool) -> Signed:
     return Signed(
         person.number, person.name, frozenset(person.roles), person.department, person.region, row.id, unfinished
     )
+
+
+def program(connection: HTTPConnection, rule: Rule) -> Signed:
+    """The program whose key a connection shows.  Raises: Unauthorised, Forbidden."""
+    scheme, _, key = connection.headers.get("authorization", "").partition(" ")
+    return _program(key if scheme.lower() == "bearer" else "", rule)
 
 
 def _program(key: str, rule: Rule) -> Signed:

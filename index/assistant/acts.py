@@ -115,6 +115,13 @@ _NEXT = re.compile(
 _WONDERS = re.compile(
     r"怎么|咋|如何|哪|吗|么|多久|多少|几|什么|啥|谁|呢|(.)不\1|是不是|有没有|可以不|[不没]$|[不没](?=[,，\s])"
 )
+
+
+def wonders(text: str) -> bool:
+    """Whether a text has a word that asks."""
+    return _WONDERS.search(text) is not None
+
+
 _STUB = 6
 """Shorter pieces belong to the question before them."""
 

@@ -1,0 +1,1 @@
+"""Telephone calls at the desk: begun, taken, heard line by line, ended, written up."""

@@ -1,0 +1,1 @@
+"""What the desk is shown while somebody talks: the question in the story, what answers it, what tells two answers apart."""
