@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
-from bot import alarms, conversations, database, doubts
+from bot import alarms, conversations, database
 from bot.accounts import people
 from bot.accounts.roles import SUPERVISOR
 from bot.clock import utcnow
@@ -47,9 +47,6 @@ class Work(BaseModel):
     state: StateView | None
     callbacks: int
     """Calls that we owe"""
-    doubts: int
-    """Of a supervisor: items that are reported as wrong"""
-    doubts_late: bool
     shields: int
     """Of a supervisor: where an agent asked for civil words, and nobody has looked in yet"""
 
@@ -65,8 +62,6 @@ def my_work(me: TheCaller) -> Work:
         person = people.get(session, me.number)
         state = states.current(session, me.number)
         on_duty = duty.is_on(person, now)
-        supervises = SUPERVISOR in me.roles
-        reported = doubts.standing(session, now) if supervises else doubts.Standing(0, False)
         return Work(
             dangers=alarms.count_unseen(session) if sees_all else 0,
             waiting=counts["waiting"],
@@ -77,9 +72,7 @@ def my_work(me: TheCaller) -> Work:
             on_duty_until=person.on_duty_until if on_duty else None,
             state=StateView.of(state, get_settings()) if state and on_duty else None,
             callbacks=callbacks.count(session) if sees_all else 0,
-            doubts=reported.items,
-            doubts_late=reported.late,
-            shields=shield.count_unseen(session, now) if supervises else 0,
+            shields=shield.count_unseen(session, now) if SUPERVISOR in me.roles else 0,
         )
 
 
