@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from bot import audit, events, regions, retention
 from bot.clock import utcnow
 from bot.crypto import CannotDecrypt, digest, get_cipher, same
+from bot.desk import callbacks
 from bot.errors import Forbidden, IllegalMove, InvalidInput, NotFound, Unauthorised
 from bot.expects import NOTHING, SHOWN, Expects, ServiceRating, from_earlier
 from bot.models.conversations import Conversation, HumanService, InboxMessage, OutboxMessage, Rating, State
@@ -252,12 +253,14 @@ def move(
 
 
 def _attend(session: Session, conversation: Conversation, before: State, verb: str, now: datetime) -> None:
-    """Keep count of waits and of who serves; a wait that somebody takes goes on as their service."""
+    """Keep count of waits, of who serves and whom a call is owed; a wait that somebody takes goes on as their service."""
     state = conversation.state
     service = open_service(session, conversation.id)
     taken = before == "waiting" and state == "human"
     if service is not None and not taken:
         service.ended_at, service.end = now, verb
+        if before == "waiting":
+            callbacks.wait_is_over(session, conversation, verb, service.asked_at, now)
     if state in ("waiting", "human"):
         conversation.waiting_since = conversation.waiting_since or now
         if before == "bot":
@@ -272,6 +275,7 @@ def _attend(session: Session, conversation: Conversation, before: State, verb: s
             session.add(service)
         if state == "human":
             service.agent, service.taken_at = conversation.agent, now
+            callbacks.served(session, conversation.id, conversation.agent or "", now)
             conversation.skill = None  # whoever passes it on says to whom
     else:
         conversation.waiting_since = conversation.skill = None

@@ -150,6 +150,13 @@ class Settings(BaseSettings):
     desk_silence_minutes: float = Field(
         default=10.0, gt=0, le=240, description="坐席说完以后市民几分钟不说话，就结束这次人工服务。"
     )
+    desk_wrapup_minutes: float = Field(default=3.0, gt=0, le=60, description="“整理”状态几分钟后自动回到“空闲”。")
+    desk_doubts: int = Field(
+        default=5, ge=0, description="一个人一个班次（12 小时）最多把几条知识标成“存疑”；再报的只进班长的列表。"
+    )
+    sms_url: str = Field(default="", description="短信平台的接口地址，格式见 docs/sms.md。留空没有开通短信。")
+    sms_key: SecretStr = Field(default=SecretStr(""), description="调用短信平台用的密钥。")
+    sms_per_day: int = Field(default=5, ge=1, description="同一个号码一天最多发几条短信。")
     idle_lock_minutes: int = Field(
         default=15, ge=1, le=720, description="坐席和管理页面多少分钟没有操作就锁上，要重新输入密码。"
     )
@@ -196,6 +203,8 @@ class Settings(BaseSettings):
                 given = getattr(self, name)
                 if not (given.get_secret_value() if isinstance(given, SecretStr) else given):
                     raise ValueError(f"接统一身份认证必须设置 YIHAODA_{name.upper()}。")
+        if self.sms_url and not self.sms_key.get_secret_value():
+            raise ValueError("接短信平台必须设置 YIHAODA_SMS_KEY。")
         if self.wechat_app_id:
             for name in ("wechat_app_secret", "wechat_token"):
                 if not getattr(self, name).get_secret_value():

@@ -23,9 +23,22 @@ from connectors.citizens import conversations
 from connectors.console import account as own_account
 from connectors.console import administration, single_sign_on
 from connectors.console import jobs as job_routes
+from connectors.desk import (
+    callbacks,
+    choices,
+    doubts,
+    duty_phone,
+    floor,
+    handover,
+    live,
+    minding,
+    short_messages,
+    sms,
+    states,
+    work,
+)
 from connectors.desk import calls as desk_calls
 from connectors.desk import conversations as desk_conversations
-from connectors.desk import duty_phone, floor, handover, live, minding, work
 from connectors.desk import search as desk_search
 from connectors.desk import tickets as desk_tickets
 from connectors.desk.assisting import Assisting
@@ -88,6 +101,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     tasks.append(asyncio.create_task(minding.mind_forever(app.state.gateway)))
     if settings.danger_webhook:
         tasks.append(asyncio.create_task(duty_phone.tell_forever(settings.danger_webhook)))
+    if settings.sms_url:
+        tasks.append(asyncio.create_task(sms.send_forever(settings)))
     try:
         yield
     finally:
@@ -230,6 +245,11 @@ def create_app() -> FastAPI:
         handover,
         desk_calls,
         desk_search,
+        states,
+        choices,
+        doubts,
+        callbacks,
+        short_messages,
         floor,
         work,
         live,

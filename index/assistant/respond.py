@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from bot import conversations, danger, database, guards, knowledge, regions, ticket_form, turns, working_days
+from bot import conversations, danger, database, doubts, guards, knowledge, regions, ticket_form, turns, working_days
 from bot.clock import SHANGHAI, utcnow
 from bot.conversations import Context, OpenDanger
 from bot.danger import KINDS, Kind
@@ -772,9 +772,11 @@ class Assistant:
         """看不懂, 读给我听: the last answer's beginning, and who else can help."""
         with database.read() as session:
             qa = session.get(QA, work.memory.last_qa) if work.memory.last_qa else None
+            doubted = qa is not None and bool(doubts.doubted(session, [qa.id]))
         if qa is None:
             return _say(work, TextReply(text=phrases.NOTHING_TO_SIMPLIFY))
-        return _say(work, TextReply(text=phrases.SIMPLER.format(begin=_first_sentence(qa.answer))))
+        begin = _first_sentence(qa.answer) + (phrases.DOUBTED if doubted else "")
+        return _say(work, TextReply(text=phrases.SIMPLER.format(begin=begin)))
 
     # --- retrieval ---------------------------------------------------------------------------------------------------
 
@@ -967,7 +969,8 @@ class Assistant:
     ) -> Outcome:
         """The item's answer, if it may answer today; else what took its place, or the offer of a ticket.
 
-        ``others``: it is likely and not sure, and the first of these that may answer may be meant instead.
+        ``others``: it is likely and not sure, and the first of these that may answer may be meant instead.  An item that somebody
+        reported as wrong is never sure.
         """
         memory = work.memory
         today = work.now.astimezone(SHANGHAI).date()
@@ -978,6 +981,9 @@ class Assistant:
                 opening = phrases.OFFER_RULE.format(opening=note) if note else ""
                 return self._offer(work, question or work.text, opening)
             sources, guides, related = knowledge.expand(session, qa, today=today, production=production)
+            doubted = bool(doubts.doubted(session, [qa.id]))
+        if doubted and others is None:
+            others = ()  # never sure while it is being checked
         beside = self._options([id_ for id_ in others or () if id_ != qa.id], MAX_OTHERS, work)
         memory.last_question, memory.last_qa, memory.last_matter = question, qa.id, qa.matter
         memory.expects, memory.clarified = NOTHING, 0
@@ -1015,6 +1021,8 @@ class Assistant:
             _add_note(reply, phrases.NO_DATE)
         if qa.review_by is not None and qa.review_by < today:
             _add_note(reply, phrases.REVIEW_DUE)
+        if doubted:
+            _add_note(reply, phrases.DOUBTED)
         outcome = _say(work, reply)
         outcome.qa_id, outcome.confidence = qa.id, reply.confidence
         return outcome

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from bot import conversations, database, turns
+from bot import conversations, database, doubts, knowledge, turns
 from bot.accounts import people, service_accounts
 from bot.accounts.passwords import hashed
 from bot.clock import utcnow
 from bot.danger import Kind, card
-from bot.desk import duty, takeover
+from bot.desk import callbacks, duty, shield, takeover
+from bot.models.knowledge import QA
 from bot.replies import Reply, TextReply
 from bot.settings import get_settings
 from bot.tickets import moves, numbers, register
@@ -121,6 +123,49 @@ def conversation(*lines: str, state: str = "waiting", agent: str | None = None, 
     return id_
 
 
+TRANSFER, FLEXIBLE = "yl-transfer", "yl-flexible"
+"""What the assistant finds in every conversation of the scene"""
+_ANSWERS = {
+    TRANSFER: (
+        "养老保险关系转移",
+        "换城市工作，养老保险怎么转移？",
+        "到新参保地的社保经办机构申请转移就行，不用回原参保地。",
+    ),
+    FLEXIBLE: (
+        "灵活就业参保",
+        "灵活就业人员怎么参加养老保险？",
+        "在户籍地或者就业地的社保经办机构登记，按月、按季或者按年缴费。",
+    ),
+}
+
+
+def knows(session: Session) -> None:
+    """The items that are found, reviewed."""
+    lists: dict[str, list[str]] = {name: [] for name in ("similar", "sources", "guides", "related", "themes", "report")}
+    for id_, (matter, question, answer) in _ANSWERS.items():
+        item = QA(id=id_, matter=matter, question=question, answer=answer, audience="个人", region="100000",
+                  status="approved", reviewed_by="2002", revision=0, **lists)  # fmt: skip
+        knowledge.upsert_qa(session, item)
+
+
+def owed() -> None:
+    """What the morning left over: calls that are owed, an item that is reported, civil words that were asked for."""
+    now, settings = utcnow(), get_settings()
+    with database.write() as session:
+        whys: tuple[tuple[str, callbacks.Why], ...] = (
+            ("13912345678", "leave"),
+            ("13800138000", "nobody"),
+            ("13712348888", "hung_up"),
+        )
+        for place, (phone, why) in enumerate(whys):
+            since = now - timedelta(minutes=50 - 10 * place)
+            callbacks.owe(session, "call", uuid.uuid4().hex, phone, why, since, since + timedelta(minutes=8))
+        old = now - timedelta(minutes=14)
+        doubts.report(session, FLEXIBLE, "缴费档次今年七月调过，还写着旧的", "1002", settings, old)
+        doubts.report(session, FLEXIBLE, "市民说窗口已经搬了", "1001", settings, now - timedelta(minutes=3))
+        shield.mark(session, "call", uuid.uuid4().hex, "1002", now - timedelta(minutes=6))
+
+
 def morning() -> None:
     """All of it."""
     with database.write() as session:
@@ -131,6 +176,7 @@ def morning() -> None:
             person.must_change = offset % 5 == 0
         service_accounts.create(session, "9001", "oa-gateway", ["tickets.read", "tickets.write"])
         service_accounts.create(session, "9001", "call-centre", ["dangers", "conversations"])
+        knows(session)
     made = []
     for round_ in range(4):
         for place, (*_, age) in enumerate(_MATTERS):
@@ -157,3 +203,4 @@ def morning() -> None:
     conversation("燃气公司上门收费不开票", "人工", state="human", agent="1002")
     conversation("居住证丢了怎么补", state="bot")
     conversation("失业金领了几个月，又找到工作了怎么停", "人工", state="closed")
+    owed()

@@ -65,6 +65,19 @@ def phrases(page: Page) -> None:
     page.keyboard.press("F2")
 
 
+def judged(page: Page) -> None:
+    mine(page)
+    page.keyboard.press("Escape")
+    page.keyboard.press("y")
+    expect(page.get_by_text("已告诉班长")).to_be_visible()
+
+
+def reporting(page: Page) -> None:
+    mine(page)
+    page.keyboard.press("Escape")
+    page.keyboard.press("w")
+
+
 PICTURES = {
     "work": (AGENT, "/work", None),
     "dangers": (AGENT, "/dangers", None),
@@ -72,6 +85,11 @@ PICTURES = {
     "conversation-mine": (AGENT, "/conversations?list=waiting", mine),
     "transfer": (AGENT, "/conversations?list=waiting", passing_on),
     "floor": (AGENT, "/floor", None),
+    "judged": (AGENT, "/conversations?list=waiting", judged),
+    "reporting": (AGENT, "/conversations?list=waiting", reporting),
+    "doubts": (AGENT, "/doubts", None),
+    "callbacks": (AGENT, "/callbacks", None),
+    "sms": (AGENT, "/sms", None),
     "phrases": (AGENT, "/conversations?list=waiting", phrases),
     "tickets": (AGENT, "/tickets", None),
     "ticket": (AGENT, "/tickets?due=overdue", ticket),
@@ -84,7 +102,19 @@ PICTURES = {
     "audit": (ADMIN, "/audit", None),
     "settings": (ADMIN, "/settings", None),
 }
-DOCUMENTED = ("work", "conversations", "conversation-mine", "transfer", "floor", "tickets", "ticket", "people", "audit")
+DOCUMENTED = (
+    "work",
+    "conversations",
+    "conversation-mine",
+    "transfer",
+    "floor",
+    "doubts",
+    "callbacks",
+    "tickets",
+    "ticket",
+    "people",
+    "audit",
+)
 
 
 def take(browser: Browser, address: str, names: list[str], folder: Path, theme: str, prefix: str = "") -> None:

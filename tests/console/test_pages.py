@@ -56,6 +56,10 @@ PAGES: dict[str, tuple[tuple[str, Callable[[Page], None] | None], ...]] = {
         ("/tickets", a_ticket),
         ("/tickets", the_sheet),
         ("/unanswered", None),
+        ("/callbacks", a_person),
+        ("/sms", None),
+        ("/doubts", None),
+        ("/floor", None),
     ),
     "9001": (
         ("/people", a_person),

@@ -44,6 +44,30 @@ export function due(at: Moment, now = new Date()): string {
   return left < 2 * DAY_MS ? moment(at, now) : `${date(at, now)}（${span(left)}）`
 }
 
+/** 4:05 */
+export function timer(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000))
+  const hours = Math.floor(seconds / 3600)
+  const minutes = Math.floor((seconds % 3600) / 60)
+  const two = (n: number) => String(n).padStart(2, '0')
+  return hours ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`
+}
+
+/** What somebody on duty is doing. */
+export const DOING: Record<string, string> = { idle: '空闲', call: '通话', wrap_up: '整理', break: '小休' }
+/** How sure the desk is of an item that it found. */
+export const BANDS: Record<string, string> = { sure: '可直接答', likely: '请核对', reference: '仅供参考' }
+export const WHY_CALLED: Record<string, string> = { leave: '等不及走了', nobody: '当时没人在岗', hung_up: '没等到，挂了' }
+export const CALL_RESULTS: Record<string, string> = { reached: '接通了', not_reached: '没有接通', wrong_number: '号码不对', served: '已经接到人工' }
+export const SMS_STATES: Record<string, string> = {
+  pending: '等着发',
+  sending: '正在发',
+  accepted: '已交给平台',
+  refused: '被拒',
+  failed: '没有发成',
+  unknown: '不知道发出没有',
+}
+
 export const STATES = ['待受理', '已派单', '办理中', '退回', '重办', '已答复', '已办结', '已评价', '已撤回'] as const
 export const KINDS = ['咨询', '投诉', '举报', '建议', '求助'] as const
 export const OWED: readonly string[] = ['待受理', '已派单', '办理中', '退回', '重办']
@@ -104,6 +128,9 @@ export const AUDITED: Record<string, string> = {
   conversation: '会话',
   danger: '险情',
   duty: '上岗',
+  desk: '坐席护盾',
+  callback: '回拨',
+  sms: '短信',
   qa: '知识条目',
   knowledge: '知识导入',
   calendar: '工作日',
@@ -145,6 +172,18 @@ const ACTIONS: Record<string, string> = {
   'conversation.erase': '删除会话',
   'conversation.privacy': '同意隐私说明',
   'danger.seen': '处置险情',
+  'qa.doubt': '报错，标为存疑',
+  'qa.doubt_undone': '撤销报错',
+  'qa.doubt_pause': '核对存疑：停用',
+  'qa.doubt_clear': '核对存疑：解除',
+  'desk.shield': '请文明用语',
+  'desk.shield_undone': '撤销请文明用语',
+  'desk.shield_seen': '班长看过',
+  'callback.claim': '接下回拨',
+  'callback.call': '回拨结果',
+  'callback.release': '放回回拨',
+  'sms.send': '发短信',
+  'sms.again': '再发短信',
   duty: '上岗、离岗',
   'audit.export': '导出审计日志',
   'job.request': '发起后台任务',
@@ -176,6 +215,14 @@ const FIELDS: Record<string, string> = {
   by_action: '动作',
   by_subject: '对象',
   version: '版本',
+  why: '理由',
+  marks: '标为存疑',
+  result: '结果',
+  tries: '第几次',
+  to: '发到',
+  conversation: '会话',
+  agent: '坐席',
+  qa_id: '知识条目',
 }
 /** What a field of an audit entry is called. */
 export const field = (name: string) => FIELDS[name] ?? name
@@ -188,5 +235,5 @@ export function said(value: unknown): string {
   if (typeof value === 'object') return JSON.stringify(value)
   const text = String(value)
   if (/^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)$/.test(text)) return exactly(text)
-  return CONVERSATION_STATES[text] ?? ROLES[text] ?? SCOPES[text] ?? text
+  return CONVERSATION_STATES[text] ?? CALL_RESULTS[text] ?? ROLES[text] ?? SCOPES[text] ?? text
 }
