@@ -39,6 +39,7 @@ KEPT: Mapping[str, Kept] = {
     "channel_users": Kept(_RETENTION, "to deliver replies", "conversation", "nobody"),
     "tickets": Kept(_FOR_GOOD, "a public body's records", "unlinked", "citizen, agent, supervisor, officer"),
     "ticket_events": Kept(_FOR_GOOD, "a public body's records", "unlinked", "citizen, agent, supervisor, officer"),
+    "category_schemes": Kept(_FOR_GOOD, "to read the categories of tickets", "none", "everyone"),
     "calendar_days": Kept(_FOR_GOOD, "to work out deadlines", "none", "everyone"),
     "qas": Kept(_FOR_GOOD, "knowledge", "none", "everyone"),
     "documents": Kept(_FOR_GOOD, "knowledge", "none", "everyone; internal ones: whoever may use this machine's shell"),
