@@ -15,12 +15,13 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, object_session
 
 from bot import audit
 from bot.clock import utcnow
 from bot.errors import InvalidInput
 from bot.models.categories import CategoryScheme
+from bot.models.tickets import Ticket
 
 FILE = Path(__file__).parent.parent / "data" / "categories.yaml"
 UNSORTED = "待分类"
@@ -275,6 +276,12 @@ def import_(session: Session, found: Catalogue, actor: str) -> bool:
         session, actor, "categories.导入", found.id, categories=len(found.second), departments=len(found.departments)
     )
     return row is None
+
+
+def of_ticket(ticket: Ticket) -> str | None:
+    """The name of a ticket's category; None: it has none."""
+    session = object_session(ticket)
+    return shown(session, ticket.category, ticket.category_scheme) if ticket.category and session else None
 
 
 def shown(session: Session, code: str | None, scheme: str | None) -> str:

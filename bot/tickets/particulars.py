@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from bot import guards, regions
 from bot.errors import InvalidInput, NotFound
+from bot.masking import mask, mask_phone
 from bot.models.tickets import Ticket
 from bot.tickets import categories
 from bot.tickets.moves import KINDS, note_event, still_open
@@ -18,9 +20,10 @@ from bot.tickets.moves import KINDS, note_event, still_open
 CHANNELS: Mapping[str, str] = {
     "phone": "电话",
     "web": "网页",
-    "wechat": "微信",
+    "wechat": "公众号",
     "miniprogram": "小程序",
-    "terminal": "终端",
+    "mpservice": "小程序客服",
+    "cli": "终端",
     "desk": "坐席登记",
     "other": "其他",
 }
@@ -110,6 +113,21 @@ def _check(session: Session, name: str, value: Any) -> None:
 def of(ticket: Ticket) -> Particulars:
     """What a ticket says now."""
     return Particulars(**{name: getattr(ticket, name) for name in asdict(Particulars())})
+
+
+PERSONAL = ("caller_name", "callback_phone", "address")
+"""What is shown masked unless somebody asks for it"""
+_ROOM = re.compile(r"(?<=[栋幢楼元层])[\d一二三四五六七八九十零〇幺-]+(?=$|[室房户号层楼单])")
+
+
+def masked(ticket: Ticket) -> dict[str, str | None]:
+    """``PERSONAL`` as a list or a page may show it: the surname, the number's ends, the place without the flat."""
+    name, phone, address = (getattr(ticket, one) for one in PERSONAL)
+    return {
+        "caller_name": f"{name[0]}{'*' * (len(name) - 1)}" if name else None,
+        "callback_phone": mask_phone(phone) if phone else None,
+        "address": _ROOM.sub("*", mask(address)) if address else None,
+    }
 
 
 def change(session: Session, number: str, changes: Mapping[str, Any], actor: str) -> Ticket:

@@ -24,7 +24,7 @@ from connectors.console import account as own_account
 from connectors.console import administration, single_sign_on
 from connectors.console import jobs as job_routes
 from connectors.desk import conversations as desk_conversations
-from connectors.desk import duty_phone, floor, handover, live, minding, work
+from connectors.desk import duty_phone, floor, handover, live, minding, particulars, work
 from connectors.desk import tickets as desk_tickets
 from connectors.gateway import errors, health, pages
 from connectors.gateway.disks import Disks
@@ -220,6 +220,7 @@ def create_app() -> FastAPI:
     app.include_router(conversations.router)
     for router in (
         desk_tickets,
+        particulars,
         desk_conversations,
         handover,
         floor,
