@@ -153,7 +153,7 @@ class Suggester:
             who = wanted.lead(code)
             reason = Reason(
                 f"{wanted.second[code][1].name}：{wanted.second[code][1].covers}（{wanted.second[code][1].basis}）",
-                self._reasons(weighed, self.codes.index(stands_for[code])),
+                self._reasons(text, weighed, self.codes.index(stands_for[code])),
                 self._similar(vector, stands_for[code]),
             )
             found.append(
@@ -177,7 +177,7 @@ class Suggester:
         scores: NDArray[np.float32] = self._words[:, :-1][:, rows] @ values + self._words[:, -1]
         return scores
 
-    def _reasons(self, weighed: dict[int, float], at: int) -> tuple[str, ...]:
+    def _reasons(self, text: str, weighed: dict[int, float], at: int) -> tuple[str, ...]:
         """The words of the text that speak most for a category, of overlapping ones the strongest."""
         speaking = sorted(
             ((float(self._words[at, row]) * value, self._terms[row]) for row, value in weighed.items()), reverse=True
@@ -187,7 +187,8 @@ class Suggester:
             word = term.removeprefix(":")
             if weight <= 0 or len(kept) == _WORDS:
                 break
-            if len(word) > 1 and not any(word in other or other in word for other in kept):
+            # As it was written: what was repaired before it was looked up is not in the text.
+            if len(word) > 1 and word in text and not any(word in other or other in word for other in kept):
                 kept.append(word)
         return tuple(kept)
 

@@ -62,7 +62,7 @@ def test_nothing_is_shown_before_enough_was_said(db: Settings) -> None:
 
 
 def test_only_open_ones_of_this_week_or_of_the_same_caller(db: Settings) -> None:
-    report = Report("小区从早上就停水了", address="四方坪小区3栋", category="1001", region="430105")
+    report = Report("小区从早上就停水了", address="四方坪小区3栋", category="1001", region="430104")
     more = Particulars(address="四方坪小区", category="1001")
     subject = "小区停水一天了没人管"
     old = stored(subject=subject, more=more, now=NOW - timedelta(days=8), phone="13812345678")
@@ -70,7 +70,7 @@ def test_only_open_ones_of_this_week_or_of_the_same_caller(db: Settings) -> None
     do(citizen.withdraw, gone)
     elsewhere = stored(subject=subject, more=more, region="110105")
     assert matching(report) == [] and elsewhere
-    again = Report(report.text, "13812345678", "1001", None, report.address)
+    again = Report(report.text, "13812345678", "1001", "430104", report.address)
     assert matching(again) == [old], "the same caller's matter is theirs however long it takes"
 
 

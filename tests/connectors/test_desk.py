@@ -43,10 +43,10 @@ def test_a_ticket_goes_through_the_desk(http: TestClient, wang: dict[str, str], 
     listed = http.get("/api/desk/tickets", headers=wang).json()
     assert listed["total"] == 1 and listed["items"][0]["phone"] == "138****5678"
     assert "138****5678" in listed["items"][0]["subject"]
-    assert http.get(path, headers=wang).json()["can"] == ["claim", "assign"]
+    assert http.get(path, headers=wang).json()["can"] == ["claim", "assign", "correct"]
     mine = http.post(f"{path}/claim", headers=wang).json()
-    assert (mine["claimed_by_name"], mine["can"]) == ("小王", ["assign", "return", "reply", "reveal"])
-    assert http.get(path, headers=li).json()["can"] == ["assign"]
+    assert (mine["claimed_by_name"], mine["can"]) == ("小王", ["assign", "return", "reply", "reveal", "correct"])
+    assert http.get(path, headers=li).json()["can"] == ["assign", "correct"]
     assert code_of(http.post(f"{path}/claim", headers=li), 409) == "illegal_move"
     assert code_of(http.post(f"{path}/reply", json={"text": "好"}, headers=li), 403) == "forbidden"
     assert code_of(http.post(f"{path}/reveal", json={"reason": "回电话"}, headers=li), 403) == "forbidden"
