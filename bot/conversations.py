@@ -123,7 +123,12 @@ def create(session: Session, channel: str, now: datetime | None = None) -> tuple
 
 def is_trial(session: Session, conversation_id: str) -> bool:
     """Whether somebody only tries the assistant in it."""
-    return session.scalar(select(Conversation.channel).where(Conversation.id == conversation_id)) == TRIAL
+    return channel_of(session, conversation_id) == TRIAL
+
+
+def channel_of(session: Session, conversation_id: str) -> str | None:
+    """Where it came in; None: there is no such conversation."""
+    return session.scalar(select(Conversation.channel).where(Conversation.id == conversation_id))
 
 
 def authenticate(session: Session, conversation_id: str, token: str, *, locked: bool = False) -> Conversation:

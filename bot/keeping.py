@@ -59,6 +59,7 @@ KEPT: Mapping[str, Kept] = {
     ),
     "call_shown": Kept("call_days after the call began", "to learn what helped", "none", _AT_DESK),
     "favourites": Kept("until they are taken off", "to have them at hand", "none", "whoever keeps them"),
+    "category_schemes": Kept(_FOR_GOOD, "to read the categories of tickets", "none", "everyone"),
     "calendar_days": Kept(_FOR_GOOD, "to work out deadlines", "none", "everyone"),
     "qas": Kept(_FOR_GOOD, "knowledge", "none", "everyone"),
     "documents": Kept(_FOR_GOOD, "knowledge", "none", "everyone; internal ones: whoever may use this machine's shell"),

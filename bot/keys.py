@@ -199,6 +199,8 @@ def _write(raw: Table, changes: list[tuple[Any, str, str]]) -> int:
             renewed = {name: token}
             if (raw.name, name) == ("tickets", "phone"):  # blind indexes have keys of their own that go with it
                 renewed["phone_index"] = phone_index(json.loads(crypto.get_cipher().decrypt(token)))
+            if (raw.name, name) == ("tickets", "callback_phone"):
+                renewed["callback_index"] = phone_index(json.loads(crypto.get_cipher().decrypt(token)))
             if (raw.name, name) == ("tickets", "subject"):
                 renewed["words"] = words_index(json.loads(crypto.get_cipher().decrypt(token)))
             standing = update(raw).where(and_(*same), raw.c[name] == row[name])

@@ -232,6 +232,8 @@ class TicketStatusReply(_Model):
     kind: str = ""
     subject: str = Field("", description="The citizen's own words, personal data masked.")
     region: RegionView | None = None
+    address: str | None = Field(None, description="Where it is, below the region.")
+    category: str | None = Field(None, description="What it is about, in the city's tree of categories.")
     phone_tail: str | None = Field(None, description="The phone's last four digits.")
     created_at: datetime | None = None
     can: list[TicketAction] = Field([], description="What the citizen may do now: in a stored message, then.")

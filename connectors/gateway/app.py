@@ -32,6 +32,7 @@ from connectors.desk import (
     handover,
     live,
     minding,
+    particulars,
     short_messages,
     sms,
     states,
@@ -241,6 +242,7 @@ def create_app() -> FastAPI:
     app.include_router(conversations.router)
     for router in (
         desk_tickets,
+        particulars,
         desk_conversations,
         handover,
         desk_calls,

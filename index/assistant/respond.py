@@ -64,9 +64,11 @@ from bot.replies import (
     Told,
 )
 from bot.settings import Settings, get_settings
-from bot.tickets import citizen, lookup, numbers, register
+from bot.tickets import categories, citizen, lookup, numbers, register
+from bot.tickets.particulars import Particulars
 from bot.turns import Outcome, Settled, Turn
 from index import calculators
+from index.assist.categories import Suggestion, suggest
 from index.assistant import acts, phrases
 from index.calculators import RULES_AS_OF, Calculator, Result
 from index.calculators import dialogue as calculation
@@ -439,6 +441,7 @@ class Assistant:
             phrases.TICKET_COMPLAINT,
             kind=draft.kind,
             region=draft.region,
+            address=draft.address,
             phone=draft.phone,
             ask_contact=False,
         )
@@ -1120,6 +1123,14 @@ class Assistant:
             ask_contact=phone is None,
         )
 
+    def category_of(self, text: str, tree: categories.Catalogue | None = None) -> Suggestion:
+        """Which category of a tree, the project's own by default, a text is about; by its words alone while there is no index."""
+        try:
+            encoder = self.reader.get().retriever.encoder
+        except IndexUnavailable:
+            encoder = None
+        return suggest(text, encoder, tree)
+
     def _ticket(
         self,
         work: _Work,
@@ -1128,6 +1139,7 @@ class Assistant:
         *,
         kind: str = "咨询",
         region: str | None = None,
+        address: str | None = None,
         phone: str | None = None,
         ask_contact: bool = True,
         own_turn: bool = True,
@@ -1149,6 +1161,9 @@ class Assistant:
             number = numbers.free_number(session, work.now)
             transcript = conversations.transcript(session, turn.conversation_id)
             due = working_days.due(work.now, days, working_days.overrides_from(session))
+            tree, channel = categories.current(session), conversations.channel_of(session, turn.conversation_id)
+        about = self.category_of(subject, tree)
+        more = Particulars(address=address, category=about.code, category_scheme=about.scheme, channel=channel)
         code = numbers.new_query_code()
         reply = ticket_reply(text, number, code, due.at, due.estimated)
         where = region or memory.region
@@ -1171,6 +1186,7 @@ class Assistant:
                 department=None,
                 days=days,
                 now=work.now,
+                more=more,
             )
         )
         return outcome

@@ -466,3 +466,23 @@ def test_the_first_account_is_made_here_and_mended_here(run) -> None:  # type: i
         session.execute(text("UPDATE audit SET actor = '别人' WHERE id = 2"))
     code, _, err = run("audit", "verify")
     assert code == 1 and "第 2 条起对不上" in err
+
+
+def test_a_citys_own_categories_are_checked_imported_and_shown(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "city.yaml"
+    good = (
+        "scheme: city\nversion: '1'\ntitle: 本市分类\ndepartments:\n  - {code: A, name: 市住建局, level: 市, for: 房屋}\n"
+        "categories:\n  - code: '1'\n    name: 房屋\n    covers: 房屋\n    second:\n"
+        "      - {code: '11', name: 物业, covers: 物业, department: A, basis: 物业管理条例}\n"
+    )
+    path.write_text(good.replace("department: A", "department: B"), encoding="utf-8")
+    code, _, err = run("categories", "import", str(path))
+    assert code == 1 and "第11行" in err and "没有 B" in err
+    path.write_text(good, encoding="utf-8")
+    code, out, _ = run("categories", "import", str(path), "--check")
+    assert code == 0 and "没有发现问题" in out and "社会保险" in run("categories", "show")[1]
+    code, out, _ = run("categories", "import", str(path), "--actor", "王芳")
+    assert code == 0 and "已导入并启用" in out and "same_as" in out
+    assert "市住建局" in run("categories", "show")[1] and "社会保险" not in run("categories", "show")[1]
+    with database.read() as session:
+        assert session.scalars(select(AuditEntry.actor).where(AuditEntry.action == "categories.导入")).all() == ["王芳"]

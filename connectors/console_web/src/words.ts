@@ -89,7 +89,7 @@ export const SCOPES: Record<string, string> = {
   unanswered: '查看没有答上的提问',
 }
 
-const CHANNELS: Record<string, string> = { web: '网页', wechat: '公众号', miniprogram: '小程序', mpservice: '小程序客服', trial: '试用', cli: '终端' }
+const CHANNELS: Record<string, string> = { web: '网页', wechat: '公众号', miniprogram: '小程序', mpservice: '小程序客服', trial: '试用', cli: '终端', phone: '电话', desk: '坐席登记', other: '其他' }
 export const channel = (name: string) => CHANNELS[name] ?? name
 
 const SENDERS: Record<string, string> = { citizen: '市民', bot: '助手', agent: '坐席', system: '系统' }
