@@ -146,7 +146,9 @@ def test_a_conversation_is_read_with_what_the_assistant_makes_of_it(http: TestCl
     assert "13812345678" not in read.text
     body = read.json()
     assert "138****5678" in body["messages"][0]["lines"][0] and len(body["messages"]) == 2
-    assert body["candidates"] and set(body["candidates"][0]) == {"qa_id", "matter", "question", "answer", "score"}
+    first = body["candidates"][0]
+    assert set(first) == {"qa_id", "matter", "question", "answer", "score", "band", "doubted"}
+    assert first["band"] in ("sure", "likely", "reference") and not first["doubted"]
     assert http.get(f"/api/desk/conversations/{opened['id']}?after=1", headers=wang).json()["messages"][0]["seq"] == 2
     assert code_of(http.get("/api/desk/conversations/nobody", headers=wang), 404) == "not_found"
     row = http.get("/api/desk/conversations?list=bot", headers=wang).json()["items"][0]
