@@ -16,8 +16,10 @@ from sqlalchemy.orm import Session
 
 from bot import audit, knowledge
 from bot.errors import InvalidInput, NotFound
+from bot.language_model import LanguageModel, LanguageModelFailed
 from bot.models.knowledge import QA, Document, Passage
 from index.distil import aspects as told_by
+from index.distil import by_model
 from index.distil.aspects import Aspect
 from index.distil.structure import Section, Statement, sections, statements
 from index.distil.subject import is_policy, spoken, subject
@@ -61,10 +63,16 @@ class Distilled:
     drafts: tuple[Draft, ...]
     why_none: str = ""
     """Where there are none: the reason, for a person"""
+    note: str = ""
+    """What a person should know: the language model did not help"""
 
 
-def distil(document: Document, passages: Sequence[Passage]) -> Distilled:
-    """The drafts of a document, in its order; the same text gives the same drafts with the same ids."""
+def distil(document: Document, passages: Sequence[Passage], model: LanguageModel | None = None) -> Distilled:
+    """The drafts of a document, in its order; the same text gives the same drafts with the same ids.
+
+    Args:
+        model: words the questions that the rules find none or a stiff one for; without it, or where it fails, the rules do alone.
+    """
     if document.internal_confirmed_by is not None:
         return Distilled("", (), "这是只供工作人员查阅的内部文件，不提炼给市民看的问答。")
     if document.status == "已废止" or document.replaced_by:
@@ -79,12 +87,40 @@ def distil(document: Document, passages: Sequence[Passage]) -> Distilled:
     found = _distinct([draft for section in sections(passages) for draft in _of_section(section, about)])
     if len(found) < FEWEST:
         return Distilled("", (), "正文里没有多少市民会问的内容（对象、标准、材料、流程、期限等），没有提炼。")
+    note = ""
+    if model is not None:
+        try:
+            found = _with_model(model, about, passages, found)
+        except (LanguageModelFailed, InvalidInput) as error:
+            note = f"{error}下面的草稿是只按规则提炼的。"
     drafts = tuple(replace(draft, id=_id(document.id, draft)) for draft in found)
-    return Distilled(spoken(about), drafts)
+    return Distilled(spoken(about), drafts, note=note)
+
+
+def _with_model(model: LanguageModel, about: str, passages: Sequence[Passage], by_rule: Sequence[Draft]) -> list[Draft]:
+    """The model's drafts, and those of the rules that say something which none of its does."""
+    said = [
+        statement
+        for section in sections(passages)
+        if not told_by.NOT_FOR_CITIZENS.search(section.heading)
+        for clause in section.clauses
+        for statement in statements(clause)
+        if not told_by.INSIDE.search(statement.text)
+    ]
+    found: list[Draft] = []
+    for question, picked in by_model.worded(model, about, said):
+        answer = _joined(picked)
+        twice = any(one.answer == answer for one in found)
+        if SHORTEST <= len(answer) <= LONGEST and not told_by.HANGING.search(answer) and not twice:
+            tells = [aspect.name for one in picked for aspect in told_by.told(one.text)]
+            labels = tuple(dict.fromkeys(one.label for one in picked))
+            found.append(Draft("", tells[0] if tells else "其他", question, answer, labels, answer))
+    covered = "\n".join(draft.answer for draft in found)
+    return found + [draft for draft in by_rule if not all(line in covered for line in draft.answer.split("\n"))]
 
 
 def _id(document_id: str, draft: Draft) -> str:
-    name = f"{document_id} {draft.clauses[0]} {draft.aspect}"
+    name = f"{document_id} {draft.clauses[0]} {draft.answer}"
     return "distilled-" + hashlib.sha256(name.encode()).hexdigest()[:12]
 
 
@@ -222,22 +258,50 @@ class Kept:
     """What became of drafts that were taken into the knowledge, by id."""
 
     added: list[str]
-    changed: list[str]
-    unchanged: list[str]
-    left: list[str]
-    """Items that an editor or approver has changed or settled: left as they are"""
+    there: list[str]
+    """Taken before: left as they are, whatever an editor has made of them since"""
 
 
-def of_document(session: Session, document_id: str) -> tuple[Document, Distilled]:
-    """A document and its drafts.  Raises: NotFound."""
+def read(session: Session, document_id: str) -> tuple[Document, list[Passage]]:
+    """A document with its text.  Raises: NotFound."""
     document = session.get(Document, document_id)
     if document is None:
         raise NotFound(f"没有编号为 {document_id} 的政策文件。")
-    return document, distil(document, knowledge.passages_of(session, document_id))
+    return document, knowledge.passages_of(session, document_id)
+
+
+def chosen(
+    document: Document, passages: Sequence[Passage], question: str, answer: str, clauses: Sequence[str]
+) -> Draft:
+    """A draft as a person takes it: they may have worded the question anew, and left lines out, but not changed a line.
+
+    Raises:
+        InvalidInput: an answer with a sentence that does not stand in those clauses, or no question.
+    """
+    question, answer = question.strip(), answer.strip()
+    if not question or "\n" in question:
+        raise InvalidInput("请写明问题，一行以内。")
+    texts = {label: "".join(one.text for one in passages if one.label == label) for label in clauses}
+    if missing := [label for label, text in texts.items() if not text]:
+        raise InvalidInput(f"这份文件里没有「{missing[0]}」。")
+    whole = _bare("".join(texts.values()))
+    for line in answer.split("\n"):
+        for sentence in filter(None, map(_bare, re.split(r"(?<=[。！？])", line))):
+            if sentence not in whole:
+                raise InvalidInput(f"「{line[:20]}」不是这几条的原文。先按原文留下，再在知识里改。")
+    if not answer:
+        raise InvalidInput("答复是空的。")
+    tells = [aspect.name for aspect in told_by.told(answer)]
+    draft = Draft("", tells[0] if tells else "其他", question, answer, tuple(texts), answer)
+    return replace(draft, id=_id(document.id, draft))
+
+
+def _bare(text: str) -> str:
+    return re.sub(r"\s", "", text)
 
 
 def keep(session: Session, document: Document, matter: str, drafts: Sequence[Draft], by: str) -> Kept:
-    """Take drafts into the knowledge, as drafts: they wait for an editor, and answer nobody before they are approved.
+    """Take drafts into the knowledge, as drafts: they wait for an editor, and in production answer nobody before they are approved.
 
     Raises:
         InvalidInput: there is none.
@@ -246,20 +310,18 @@ def keep(session: Session, document: Document, matter: str, drafts: Sequence[Dra
         raise InvalidInput("没有选要留下的草稿。")
     knowledge.lock(session)
     present = knowledge.get_many(session, [draft.id for draft in drafts])
-    left = [id_ for id_, qa in present.items() if qa.status != "draft" or qa.similar]
-    rows = [_row(document, matter, draft) for draft in drafts if draft.id not in left]
-    changes = knowledge.upsert(session, rows)
-    if changes.added or changes.changed:
-        figures = {"added": len(changes.added), "changed": len(changes.changed), "left": len(left)}
-        audit.record(session, by, "qa.distil", document.id, items=changes.added[:200], **figures)
-    return Kept(changes.added, changes.changed, changes.unchanged, left)
+    rows = {draft.id: _row(document, matter, draft) for draft in drafts if draft.id not in present}
+    added = knowledge.upsert(session, list(rows.values())).added
+    if added:
+        audit.record(session, by, "qa.distil", document.id, added=len(added), items=added[:200])
+    return Kept(added, list(present))
 
 
 def _row(document: Document, matter: str, draft: Draft) -> QA:
     for_firms, for_one = _FOR_FIRMS.search(draft.source), _FOR_ONE.search(draft.source)
     return QA(
         id=draft.id,
-        matter=matter,
+        matter=matter or knowledge.OTHER,
         question=draft.question,
         answer=draft.answer,
         similar=[],

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 import re
 from collections import Counter
 from datetime import date
 from pathlib import Path
 
 import pytest
+from language_model import FakeModel, fake_model
 
 from bot import database, knowledge
 from bot.errors import InvalidInput, NotFound
@@ -20,6 +22,8 @@ from index.distil import drafts, subject
 from index.distil.drafts import Distilled, distil
 from index.knowledge_files import documents
 from index.knowledge_files.figures import figures
+
+__all__ = ["fake_model"]
 
 FOLDER = Path(__file__).parent.parent / "data" / "policies"
 TEXTS = sorted([*FOLDER.glob("*.txt"), *(FOLDER / "unseen").glob("*.txt")])
@@ -130,40 +134,88 @@ def imported(settings: Settings) -> str:
 def test_kept_drafts_wait_and_what_people_did_to_them_stays(db: Settings) -> None:
     id_ = imported(db)
     with database.write() as session:
-        policy, found = drafts.of_document(session, id_)
-        chosen = list(found.drafts)[:4]
-        kept = drafts.keep(session, policy, found.matter, chosen, "bj01")
-        assert kept.added == [one.id for one in chosen]
+        policy, passages = drafts.read(session, id_)
+        found = distil(policy, passages)
+        taken = list(found.drafts)[:4]
+        kept = drafts.keep(session, policy, found.matter, taken, "bj01")
+        assert kept.added == [one.id for one in taken]
     with database.read() as session:
-        rows = [session.get(QA, one.id) for one in chosen]
-        assert all(row is not None and row.status == "draft" and row.reviewed_by is None for row in rows)
+        rows = [session.get_one(QA, one.id) for one in taken]
+        assert all(row.status == "draft" and row.reviewed_by is None for row in rows)
         for row in rows:
-            assert row is not None
-            assert knowledge.answerable(row, today=date(2026, 11, 30), production=True).answers is False
-        assert rows[1] is not None
+            assert not knowledge.answerable(row, today=date(2026, 11, 30), production=True).answers
         assert rows[1].sources == [{"document": id_, "clause": "第四条"}]
         assert (rows[1].valid_from, rows[1].department) == (date(2026, 3, 1), "示例市民政局")
         (entry,) = session.query(AuditEntry).filter_by(action="qa.distil")
         assert entry.actor == "bj01"
     with database.write() as session:
-        knowledge.set_status(session, chosen[0].id, "approved", "sh01")
-        edited = session.get(QA, chosen[1].id)
-        assert edited is not None
-        edited.question, edited.similar = "几岁能领高龄津贴？", ["八十岁有钱领吗"]
+        session.get_one(QA, taken[1].id).question = "几岁能领高龄津贴？"
     with database.write() as session:
-        again = drafts.keep(session, policy, found.matter, chosen, "bj01")
-        assert sorted(again.left) == sorted([chosen[0].id, chosen[1].id])
-        assert (again.added, again.changed) == ([], [])
+        again = drafts.keep(session, policy, found.matter, taken, "bj01")
+        assert (again.added, sorted(again.there)) == ([], sorted(one.id for one in taken))
     with database.read() as session:
-        row = session.get(QA, chosen[1].id)
-        assert row is not None and row.question == "几岁能领高龄津贴？"
+        assert session.get_one(QA, taken[1].id).question == "几岁能领高龄津贴？"
 
 
 def test_nothing_chosen_and_no_such_document(sqlite_db: Settings) -> None:
     id_ = imported(sqlite_db)
     with database.write() as session:
-        policy, found = drafts.of_document(session, id_)
+        policy, passages = drafts.read(session, id_)
         with pytest.raises(InvalidInput):
-            drafts.keep(session, policy, found.matter, [], "bj01")
+            drafts.keep(session, policy, distil(policy, passages).matter, [], "bj01")
         with pytest.raises(NotFound):
-            drafts.of_document(session, "wj-none")
+            drafts.read(session, "wj-none")
+
+
+def test_a_person_may_word_the_question_and_leave_lines_out_but_change_no_line() -> None:
+    policy, passages = read(TEXTS[0])
+    draft = next(one for one in distil(policy, passages).drafts if one.aspect == "标准")
+    shorter = "\n".join(draft.answer.split("\n")[:2])
+    assert drafts.chosen(policy, passages, draft.question, draft.answer, draft.clauses).id == draft.id
+    assert drafts.chosen(policy, passages, "八十岁发多少？", shorter, ["第五条"]).answer == shorter
+    for question, answer, clauses in (
+        ("发多少？", draft.answer.replace("60元", "600元"), ["第五条"]),
+        ("发多少？", draft.answer, ["第四条"]),
+        ("发多少？", draft.answer, ["第九十条"]),
+        ("", draft.answer, ["第五条"]),
+        ("发多少？", "", ["第五条"]),
+    ):
+        with pytest.raises(InvalidInput):
+            drafts.chosen(policy, passages, question, answer, clauses)
+
+
+# --- with a language model -------------------------------------------------------------------------------------------
+
+
+def says(fake: FakeModel, *pairs: tuple[str, list[int]]) -> None:
+    fake.says(json.dumps({"drafts": [{"question": q, "sentences": n} for q, n in pairs]}, ensure_ascii=False))
+
+
+def test_a_model_words_questions_and_can_only_point_to_sentences(fake_model: FakeModel) -> None:
+    policy, passages = read(TEXTS[0])
+    by_rule = distil(policy, passages)
+    says(
+        fake_model,
+        ("多大岁数才有高龄津贴？", [2]),
+        ("满90岁给200元吗？", [3]),
+        ("没有这句吗？", [99]),
+        ("不是问句", [2]),
+    )
+    found = distil(policy, passages, fake_model.client())
+    asked = fake_model.heard[0]["messages"][1]["content"]
+    first = re.search(r"^2\. (.+)$", asked, re.M)
+    assert first and found.drafts[0].question == "多大岁数才有高龄津贴？" and found.drafts[0].answer == first[1]
+    assert not {"满90岁给200元吗？", "没有这句吗？", "不是问句"} & {one.question for one in found.drafts}
+    assert {one.answer for one in by_rule.drafts} == {one.answer for one in found.drafts}, "nothing is lost by it"
+    assert not found.note
+
+
+@pytest.mark.parametrize(
+    "fails", ["500", "429", "401", "404", "html", "empty", "cut", "prose", "hang", "drop", "trickle", "huge"]
+)
+def test_a_model_that_fails_costs_nothing_but_its_help(fake_model: FakeModel, fails: str) -> None:
+    policy, passages = read(TEXTS[0])
+    fake_model.fails(fails)
+    found = distil(policy, passages, fake_model.client())
+    assert found.drafts == distil(policy, passages).drafts
+    assert "语言模型" in found.note and "秘密" not in found.note
