@@ -143,6 +143,15 @@ class Settings(BaseSettings):
         description="值班群机器人的地址（企业微信或钉钉）：听到险情时通知，只说种类、会话和时间，不带市民的话。留空不通知。",
     )
 
+    stop_repealed: bool = Field(
+        default=False,
+        description="依据的文件废止或被替代以后，问答从那一天起是否停止作答，直到有人复核。关闭时照常作答，注明依据已变、正在核对。",
+    )
+    link_check_time: str = Field(
+        default="",
+        pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$",
+        description="每天几点检查知识里的网址还能不能打开，如 04:00。留空不检查。",
+    )
     llm_url: str = Field(
         default="",
         description="语言模型的地址（与 OpenAI 兼容，如 http://127.0.0.1:8080/v1）。只用来写草稿，给人看过才用。留空不用语言模型。",

@@ -19,7 +19,18 @@ import structlog
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from bot import conversations, danger, database, guards, knowledge, regions, ticket_form, turns, working_days
+from bot import (
+    conversations,
+    danger,
+    database,
+    guards,
+    knowledge,
+    policy_changes,
+    regions,
+    ticket_form,
+    turns,
+    working_days,
+)
 from bot.clock import SHANGHAI, utcnow
 from bot.conversations import Context, OpenDanger
 from bot.danger import KINDS, Kind
@@ -948,13 +959,14 @@ class Assistant:
         production = self._settings.env == "production"
         qa = session.get(QA, qa_id)
         standing = knowledge.answerable(qa, today=today, production=production) if qa else Standing.NOT_APPROVED
-        if qa and standing in (Standing.EXPIRED, Standing.RETIRED):
+        if qa and standing in (Standing.EXPIRED, Standing.RETIRED, Standing.BASIS_GONE):
             since = _no_longer(qa, today)
             replacement = session.get(QA, qa.replaced_by) if qa.replaced_by else None
             if replacement and knowledge.answerable(replacement, today=today, production=production).answers:
                 return replacement, phrases.REPLACED.format(when=since)
             work.explain["reason"] = f"{standing}"
-            return None, phrases.EXPIRED.format(when=since)
+            gone = standing is Standing.BASIS_GONE
+            return None, (phrases.BASIS_GONE if gone else phrases.EXPIRED).format(when=since)
         if qa and standing is Standing.NOT_YET and qa.valid_from:
             return None, phrases.NOT_YET.format(when=f"{qa.valid_from:%Y年%-m月%-d日}")
         if qa is None or not standing.answers:
@@ -978,6 +990,7 @@ class Assistant:
                 opening = phrases.OFFER_RULE.format(opening=note) if note else ""
                 return self._offer(work, question or work.text, opening)
             sources, guides, related = knowledge.expand(session, qa, today=today, production=production)
+            changed = policy_changes.under_review(session, qa, today)
         beside = self._options([id_ for id_ in others or () if id_ != qa.id], MAX_OTHERS, work)
         memory.last_question, memory.last_qa, memory.last_matter = question, qa.id, qa.matter
         memory.expects, memory.clarified = NOTHING, 0
@@ -1015,6 +1028,10 @@ class Assistant:
             _add_note(reply, phrases.NO_DATE)
         if qa.review_by is not None and qa.review_by < today:
             _add_note(reply, phrases.REVIEW_DUE)
+        if changed is not None:
+            title, what, since = changed
+            how, when = policy_changes.SAID[what], f"{since:%Y年%-m月%-d日}"
+            _add_note(reply, phrases.BASIS_CHANGED.format(title=title, when=when, how=how))
         outcome = _say(work, reply)
         outcome.qa_id, outcome.confidence = qa.id, reply.confidence
         return outcome
@@ -1290,6 +1307,8 @@ def _no_longer(qa: QA, today: date) -> str:
     if qa.valid_to is not None and qa.valid_to < today:
         after = date.fromordinal(qa.valid_to.toordinal() + 1)
         return f"{after:%Y年%-m月%-d日}"
+    if qa.stops_on is not None and qa.status != "retired":
+        return f"{qa.stops_on:%Y年%-m月%-d日}"
     return "规定调整之日"
 
 
