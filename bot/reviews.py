@@ -154,6 +154,12 @@ def waiting(
     return list(_shown(session, found))
 
 
+def total(session: Session, *, department: str | None = None, why: str | None = None, settled: bool = False) -> int:
+    """How many `waiting` would give in all."""
+    asked = select(func.count()).select_from(Review).where(*_filter(department, why, settled))
+    return session.scalar(asked) or 0
+
+
 def counts(session: Session, *, department: str | None = None) -> dict[str, int]:
     """How many are open, by reason."""
     asked = select(Review.why, func.count()).where(*_filter(department, None, False)).group_by(Review.why)

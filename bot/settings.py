@@ -240,6 +240,11 @@ class Settings(BaseSettings):
         return Path(self.backup_dir) if self.backup_dir else self.data_dir / "backups"
 
     @property
+    def exports(self) -> Path:
+        """Folder of the files that the export job writes."""
+        return self.data_dir / "exports"
+
+    @property
     def rasa_url(self) -> str:
         """Base URL of the Rasa server."""
         return f"http://127.0.0.1:{self.rasa_port}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -78,3 +79,17 @@ class LinkCheck(Base):
     """How many checks in a row it failed"""
     ok_at: Mapped[datetime | None]
     """When it led somewhere last"""
+
+
+class HealthReport(Base):
+    """What the last look over the whole knowledge found (知识体检)."""
+
+    __tablename__ = "health_reports"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """1: there is one"""
+    at: Mapped[datetime]
+    revision: Mapped[int]
+    """The knowledge revision that it looked at"""
+    conflicts: Mapped[list[Any]]
+    """See ``index.knowledge_files.conflicts.Conflict``"""

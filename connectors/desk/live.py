@@ -52,6 +52,7 @@ _AUDIENCE: dict[str, frozenset[str] | None] = {
     "ticket": _DESK | {OFFICER},
     "unanswered": _DESK | {EDITOR, APPROVER},
     "person": None,
+    "review": frozenset({SUPERVISOR, EDITOR, APPROVER, OFFICER}),
     "job": frozenset({"admin", SUPERVISOR}),
 }
 """Kind of event → the roles that may hear of it; None: only the person that it is about"""
@@ -64,7 +65,7 @@ def may_hear(who: Signed, event: Event) -> bool:
     roles = _AUDIENCE[event.kind]
     if roles is None:
         return event.subject == who.number
-    if event.kind == "ticket" and who.only_department is not None:
+    if event.kind in ("ticket", "review") and who.only_department is not None:
         return event.about.get("department") == who.only_department
     return bool(roles & who.roles)
 

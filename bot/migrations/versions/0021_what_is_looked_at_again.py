@@ -61,6 +61,14 @@ def upgrade() -> None:
         sa.Column("ok_at", _AT, nullable=True),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_link_checks")),
     )
+    op.create_table(
+        "health_reports",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("at", _AT, nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("conflicts", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_health_reports")),
+    )
     op.add_column("qas", sa.Column("stops_on", sa.Date(), nullable=True))
 
 
@@ -68,6 +76,7 @@ def downgrade() -> None:
     """Without it"""
     with op.batch_alter_table("qas") as table:
         table.drop_column("stops_on")
+    op.drop_table("health_reports")
     op.drop_table("link_checks")
     op.drop_table("reviews")
     op.drop_table("document_changes")

@@ -32,8 +32,9 @@ const TOUCHES: Record<string, (subject: string) => (readonly unknown[])[]> = {
   duty: () => [['work'], ['floor'], ['colleagues']],
   ticket: (number) => [['tickets'], ['ticket', number], ['work']],
   unanswered: () => [['unanswered']],
+  review: () => [['reviews']],
   person: () => [['sign-ins']],
-  job: (id) => [['jobs'], ['job', id]],
+  job: (id) => [['jobs'], ['job', id], ['health']],
 }
 
 export const useLive = defineStore('live', () => {
