@@ -18,6 +18,7 @@ Those that several packages raise are defined here, the rest where they arise.  
             BenchError          a folder is no sound set of queries, documents and judgements
             Classified          a file bears a state-secret mark
             NeedsConfirmation   a file is marked as internal, and nobody has confirmed it
+        LanguageModelFailed     the language model gave nothing that can be used
         NotFound                it does not exist, or the asker may not know that it does
         PhoneTailNeeded         a ticket opens only with the last digits of the phone
         PurgeRefused            retention does not trust the clock, or what it would do

@@ -117,6 +117,30 @@ KINDS: dict[str, Kind] = {
         {},
         lambda settings: Daily(time.fromisoformat(settings.backup_time)) if settings.backup_time else None,
     ),
+    "reviews": Kind(
+        "复核清单",
+        "登记今天起生效的文件变化，列出要复核的知识：依据已变的、快到期和已过期的、复核日期已过的。",
+        {},
+        lambda settings: Daily(time(2, 30)),
+    ),
+    "links": Kind(
+        "检查网址",
+        "逐个打开知识里的网址，打不开的列入待复核。同一个网站一秒最多访问一次。",
+        {},
+        lambda settings: Daily(time.fromisoformat(settings.link_check_time)) if settings.link_check_time else None,
+    ),
+    "health": Kind(
+        "知识体检",
+        "找出问法很近而数字或依据不同的问答，供人比对。",
+        {},
+        lambda settings: Daily(time(4, 30)),
+    ),
+    "export": Kind(
+        "导出全部知识",
+        "把问答、政策文件连同原文、办事指南导出成一个 Excel 文件，从“知识体检”下载。",
+        {},
+        lambda settings: None,
+    ),
 }
 """By name.  What each one does step by step is in ``connectors.jobs.steps``."""
 

@@ -65,6 +65,14 @@ KEPT: Mapping[str, Kept] = {
     "documents": Kept(_FOR_GOOD, "knowledge", "none", "everyone; internal ones: whoever may use this machine's shell"),
     "guides": Kept(_FOR_GOOD, "knowledge", "none", "everyone"),
     "passages": Kept(_FOR_GOOD, "knowledge", "none", "everyone"),
+    "document_changes": Kept(_FOR_GOOD, "knowledge", "none", "supervisor, editor, approver"),
+    "reviews": Kept(
+        _FOR_GOOD, "what was looked at again, and what came of it", "none", "supervisor, editor, approver, officer"
+    ),
+    "link_checks": Kept(
+        "until the address is named no more", "to find dead links", "none", "supervisor, editor, approver"
+    ),
+    "health_reports": Kept("the last one", "to find what contradicts", "none", "supervisor, editor, approver"),
     "people": Kept(_FOR_GOOD, "who did what", "none", "admin"),
     "sign_ins": Kept("180 days", "who was signed in, and where", "none", "admin; everyone their own"),
     "known_devices": Kept(

@@ -18,7 +18,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from bot import audit, replies
+from bot import audit, policy_changes, replies
 from bot.clock import SHANGHAI, utcnow
 from bot.errors import IllegalMove, InvalidInput, NotFound
 from bot.models.housekeeping import Counter
@@ -41,7 +41,7 @@ MOVES = {
 }
 """From a status to those that may follow it."""
 
-_REVIEW = {"status", "replaced_by", "reviewed_by", "reviewed_at", "revision"}
+_REVIEW = {"status", "stops_on", "replaced_by", "reviewed_by", "reviewed_at", "revision"}
 _CHUNK = 500  # ids a query; far below any database's bound on parameters
 
 Knowledge = TypeVar("Knowledge", Document, ServiceGuide, QA)
@@ -62,6 +62,8 @@ class Standing(StrEnum):
     NOT_YET = "not_yet"
     """Its first day of validity is still to come."""
     RETIRED = "retired"
+    BASIS_GONE = "basis_gone"
+    """What it rests on is repealed or replaced, and by setting it waits for its review."""
 
     @property
     def answers(self) -> bool:
@@ -145,6 +147,7 @@ def upsert(session: Session, items: Sequence[Knowledge]) -> Changes:
     lock(session)
     changes = Changes()
     touched: list[QA] = []
+    documents: list[tuple[Document, tuple[str, str | None]]] = []
     for start in range(0, len(items), _CHUNK):
         chunk = items[start : start + _CHUNK]
         model = type(chunk[0])
@@ -152,12 +155,15 @@ def upsert(session: Session, items: Sequence[Knowledge]) -> Changes:
         present = {row.id: row for row in rows}
         for item in chunk:
             row = present.get(item.id)
+            force = (row.status, row.replaced_by) if isinstance(row, Document) else ("", None)
             if row is None:
                 session.add(item)
                 changes.added.append(item.id)
                 if isinstance(item, QA):
                     touched.append(item)
             elif names := _overwrite(row, item):
+                if isinstance(row, Document):
+                    documents.append((row, force))
                 changes.changed.append(item.id)
                 changes.fields[item.id] = names
                 if isinstance(row, QA):
@@ -169,6 +175,9 @@ def upsert(session: Session, items: Sequence[Knowledge]) -> Changes:
         for qa in touched:
             qa.revision = number
     session.flush()
+    for document, before in documents:
+        policy_changes.noticed(session, document, before)
+    policy_changes.refresh_stops(session, [id_ for id_, names in changes.fields.items() if "sources" in names])
     return changes
 
 
@@ -201,7 +210,14 @@ def set_passages(session: Session, document_id: str, passages: Sequence[tuple[st
     )
     bump(session)
     session.flush()
+    if rows and _words(row.text for row in rows) != _words(text for _, text in passages):
+        policy_changes.text_changed(session, document_id)
     return True
+
+
+def _words(texts: Iterable[str]) -> str:
+    """A text however it is cut into pieces."""
+    return "".join("".join(texts).split())
 
 
 def passages_in_force(session: Session, today: date) -> list[tuple[Passage, Document]]:
@@ -343,6 +359,8 @@ def answerable(qa: QA, *, today: date, production: bool) -> Standing:
         return Standing.EXPIRED
     if qa.valid_from is not None and qa.valid_from > today:
         return Standing.NOT_YET
+    if policy_changes.stopped(qa, today):
+        return Standing.BASIS_GONE
     return Standing.CURRENT if qa.status == "approved" else Standing.UNDER_REVIEW
 
 

@@ -143,6 +143,22 @@ class Settings(BaseSettings):
         description="值班群机器人的地址（企业微信或钉钉）：听到险情时通知，只说种类、会话和时间，不带市民的话。留空不通知。",
     )
 
+    stop_repealed: bool = Field(
+        default=False,
+        description="依据的文件废止或被替代以后，问答从那一天起是否停止作答，直到有人复核。关闭时照常作答，注明依据已变、正在核对。",
+    )
+    link_check_time: str = Field(
+        default="",
+        pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$",
+        description="每天几点检查知识里的网址还能不能打开，如 04:00。留空不检查。",
+    )
+    llm_url: str = Field(
+        default="",
+        description="语言模型的地址（与 OpenAI 兼容，如 http://127.0.0.1:8080/v1）。只用来写草稿，给人看过才用。留空不用语言模型。",
+    )
+    llm_key: SecretStr = Field(default=SecretStr(""), description="语言模型的密钥，没有可以留空。")
+    llm_model: str = Field(default="", description="语言模型的名称，设了地址就要写。")
+
     desk_capacity: int = Field(default=5, ge=1, le=50, description="一名坐席同时最多接几个会话；账号里可以另定。")
     desk_answer_minutes: float = Field(
         default=3.0, gt=0, le=60, description="接了会话几分钟不回复市民，就回到队列里原来的位置。"
@@ -211,6 +227,8 @@ class Settings(BaseSettings):
                     raise ValueError(f"接公众号必须设置 YIHAODA_{name.upper()}。")
         if self.miniprogram_app_id and not self.miniprogram_app_secret.get_secret_value():
             raise ValueError("接小程序必须设置 YIHAODA_MINIPROGRAM_APP_SECRET。")
+        if self.llm_url and not self.llm_model:
+            raise ValueError("用语言模型必须设置 YIHAODA_LLM_MODEL。")
         limits = [(name, at) for name in ("clarify_at", "likely_at", "answer_at") if (at := float(getattr(self, name)))]
         for (lower, low), (higher, high) in pairwise(limits):
             if low > high:
@@ -236,6 +254,11 @@ class Settings(BaseSettings):
     def backups(self) -> Path:
         """Folder that the backup job writes to."""
         return Path(self.backup_dir) if self.backup_dir else self.data_dir / "backups"
+
+    @property
+    def exports(self) -> Path:
+        """Folder of the files that the export job writes."""
+        return self.data_dir / "exports"
 
     @property
     def rasa_url(self) -> str:

@@ -57,6 +57,7 @@ _AUDIENCE: dict[str, frozenset[str] | None] = {
     "ticket": _DESK | {OFFICER},
     "unanswered": _DESK | {EDITOR, APPROVER},
     "person": None,
+    "review": frozenset({SUPERVISOR, EDITOR, APPROVER, OFFICER}),
     "job": frozenset({"admin", SUPERVISOR}),
 }
 """Kind of event → the roles that may hear of it; None: only the person that it is about"""
@@ -71,7 +72,7 @@ def may_hear(who: Signed, event: Event) -> bool:
         return event.subject == who.number
     if event.kind == "call" and SUPERVISOR not in who.roles:
         return event.about.get("agent") in (None, who.number)
-    if event.kind == "ticket" and who.only_department is not None:
+    if event.kind in ("ticket", "review") and who.only_department is not None:
         return event.about.get("department") == who.only_department
     return bool(roles & who.roles)
 

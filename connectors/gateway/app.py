@@ -21,7 +21,7 @@ from bot.private import keep_private
 from bot.settings import get_settings
 from connectors.citizens import conversations
 from connectors.console import account as own_account
-from connectors.console import administration, single_sign_on
+from connectors.console import administration, documents, reviews, single_sign_on
 from connectors.console import jobs as job_routes
 from connectors.desk import (
     callbacks,
@@ -258,6 +258,8 @@ def create_app() -> FastAPI:
         own_account,
         administration,
         job_routes,
+        documents,
+        reviews,
     ):
         app.include_router(router.router)
     app.include_router(desk_calls.stream_router)

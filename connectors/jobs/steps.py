@@ -8,15 +8,23 @@ from __future__ import annotations
 
 import re
 import shutil
+import sqlite3
+import threading
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from bot import backup, database, housekeeping, jobs, retention, security_log
+from bot import backup, database, health, housekeeping, jobs, knowledge, links, retention, reviews, security_log
 from bot.clock import SHANGHAI, utcnow
 from bot.models.jobs import Job
 from bot.settings import Settings
 from bot.tickets import board
+from index.calculators import reviewing
+from index.encoder import load_encoder
+from index.knowledge_files import conflicts, exporting
+from index.versions.store import VECTORS
+from index.versions.vector_cache import CachedEncoder
 
 
 class Work(Protocol):
@@ -115,6 +123,88 @@ def _old_archives(work: Work) -> int:
     return len(too_many)
 
 
+def _look_again(work: Work) -> int:
+    with database.write() as session:
+        day = reviews.daily(session, utcnow().astimezone(SHANGHAI).date())
+        calculators = reviewing.put_under_review(session)
+    if day.applied:
+        work.log(f"{day.applied} 份政策文件的变化从今天起生效。")
+    work.progress(f"新列入待复核 {day.listed + calculators} 条，不用再看的 {day.settled} 条")
+    return day.listed + calculators
+
+
+def _check_links(work: Work) -> int:
+    with database.read() as session:
+        wanted = links.due(session, [url for _, _, url, _ in reviews.addresses(session)], utcnow())
+    found: list[links.Checked] = []
+    checking = links.check(wanted, threading.Event())
+    try:
+        for number, one in enumerate(checking, 1):
+            found.append(one)
+            if number % _TOGETHER == 0:
+                _keep_links(found)
+            work.progress(f"检查了 {number} 个网址", number, len(wanted))
+    finally:
+        checking.close()
+        _keep_links(found)
+    return len(wanted)
+
+
+_TOGETHER = 20
+"""Results that are written down at a time"""
+
+
+def _keep_links(found: list[links.Checked]) -> None:
+    if found:
+        with database.write() as session:
+            links.keep(session, found, utcnow())
+        found.clear()
+
+
+def _dead_links(work: Work) -> int:
+    with database.write() as session:
+        links.forget(session, [url for _, _, url, _ in reviews.addresses(session)])
+        dead, alive = links.standing(session)
+        listed = reviews.list_dead(session, dead, alive)
+    work.progress(f"打不开的网址 {len(dead)} 个，新列入待复核 {listed} 条")
+    return listed
+
+
+def _conflicts(work: Work) -> int:
+    with database.read() as session:
+        revision, qas = knowledge.revision(session), knowledge.all_qas(session)
+    own, built = work.settings.index_dir / "health.db", work.settings.index_dir / VECTORS
+    if built.exists() and not own.exists():  # what the index has encoded need not be encoded again
+        with closing(sqlite3.connect(built)) as source, closing(sqlite3.connect(own)) as copy:
+            source.backup(copy)
+    encoder = CachedEncoder(load_encoder(work.settings.encoder or None), own)
+    try:
+        found = conflicts.conflicts(qas, encoder, lambda done, total: work.progress("正在比对各种问法", done, total))
+    finally:
+        encoder.close()
+    with database.write() as session:
+        health.keep(session, [one.as_json() for one in found], revision, utcnow())
+    work.progress(f"数字或依据不同的近似问答 {len(found)} 对")
+    return len(found)
+
+
+def _export(work: Work) -> str:
+    work.settings.exports.mkdir(mode=0o700, parents=True, exist_ok=True)
+    asked = work.job.asked_at.astimezone(SHANGHAI)
+    target = work.settings.exports / f"zhishi-{asked:%Y%m%d-%H%M%S}-{work.job.id[:8]}.xlsx"
+    with database.read() as session:
+        exporting.export(session, target, internal=False)
+    for old in sorted(work.settings.exports.glob("zhishi-*.xlsx"))[:-_EXPORTS]:
+        if old != target:
+            old.unlink(missing_ok=True)
+    work.progress(f"已导出：{target.name}")
+    return target.name
+
+
+_EXPORTS = 3
+"""Files that are kept"""
+
+
 STEPS: dict[str, tuple[Step, ...]] = {
     "retention": (
         Step("conversations", "清除到期的会话", _conversations),
@@ -126,5 +216,12 @@ STEPS: dict[str, tuple[Step, ...]] = {
         Step("archive", "备份，并读回来检查", _archive),
         Step("old", "删除多出来的旧备份", _old_archives),
     ),
+    "reviews": (Step("look", "更新复核清单", _look_again),),
+    "links": (
+        Step("check", "打开每个网址", _check_links),
+        Step("list", "列出打不开的", _dead_links),
+    ),
+    "health": (Step("conflicts", "比对近似的问答", _conflicts),),
+    "export": (Step("write", "写成 Excel 文件", _export),),
 }
 """By kind, see ``bot.jobs.KINDS``."""

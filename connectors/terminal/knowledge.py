@@ -11,9 +11,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 from rich.text import Text
 
-from bot import audit, database, knowledge
+from bot import audit, database, knowledge, language_model, policy_changes, reviews
+from bot.clock import SHANGHAI, utcnow
 from bot.errors import InvalidInput, NotFound
 from bot.settings import Settings, get_settings
+from index.calculators import reviewing
+from index.distil import drafts
 from index.knowledge_files import check, documents, exporting, importing, reading, rows, secrecy, tables, verify
 from index.knowledge_files.office_files import shown_name
 from index.versions import build, store
@@ -202,6 +205,88 @@ def internal(
             raise NotFound(f"没有编号为 {document} 的内部文件。")
         for passage in knowledge.passages_of(session, document):
             out.print(Text(f"{passage.label} {passage.text}".strip()), soft_wrap=True)
+
+
+@kb.command()
+def distil(
+    document: Annotated[str, typer.Argument(help="政策文件的编号，导入时会列出")],
+    keep: Annotated[bool, typer.Option("--keep", help="把草稿留进知识库，等人审核；不写就只看")] = False,
+    matter: Annotated[str, typer.Option(help="草稿归到哪个事项；不写就用文件讲的事")] = "",
+    with_model: Annotated[bool, typer.Option("--model", help="请语言模型拟问法（要先设 YIHAODA_LLM_URL）")] = False,
+    actor: Annotated[str, typer.Option(help="操作人，记入审计日志")] = "运营人员",
+) -> None:
+    """从一份政策文件提炼问答草稿：答复是条款的原句，依据就是那一条。草稿要审核过才会作答。"""
+    database.migrate()
+    model = language_model.configured(get_settings()) if with_model else None
+    if with_model and model is None:
+        raise InvalidInput("没有设置语言模型：请设 YIHAODA_LLM_URL 和 YIHAODA_LLM_MODEL，或者不写 --model。")
+    with database.read() as session:
+        policy, passages = drafts.read(session, document)
+    with err.status("正在提炼"):
+        found = drafts.distil(policy, passages, model)
+    if found.note:
+        err.print(Text(found.note, style="yellow"))
+    if not found.drafts:
+        out.print(found.why_none)
+        return
+    for draft in found.drafts:
+        out.print(Text(f"{draft.question}（{'、'.join(draft.clauses)}）", style="bold"), soft_wrap=True)
+        out.print(Text(draft.answer), soft_wrap=True)
+    if not keep:
+        out.print(f"可以提炼 {len(found.drafts)} 条草稿，没有留下。要留进知识库等审核，请加 --keep。")
+        return
+    with database.write() as session:
+        kept = drafts.keep(session, policy, matter.strip() or found.matter, found.drafts, actor)
+    out.print(f"留下 {len(kept.added)} 条草稿，等审核；以前留过的 {len(kept.there)} 条没有动。")
+
+
+@kb.command("change")
+def change_(
+    document: Annotated[str, typer.Argument(help="政策文件的编号")],
+    what: Annotated[
+        str, typer.Argument(help="amended 修改、repealed 废止、replaced 被替代、restore 登记错了，仍然有效")
+    ],
+    note: Annotated[str, typer.Option(help="根据什么")] = "",
+    on: Annotated[str, typer.Option(help="从哪一天起，如 2027-01-01；不写是今天")] = "",
+    replaced_by: Annotated[str | None, typer.Option(help="由哪份文件替代（编号）")] = None,
+    actor: Annotated[str, typer.Option(help="操作人，记入审计日志")] = "运营人员",
+) -> None:
+    """登记政策文件修改、废止或被替代：以它为依据的问答、指南、计算器马上列入待复核。"""
+    database.migrate()
+    try:
+        effective = rows.parse_date(on) or utcnow().astimezone(SHANGHAI).date()
+    except ValueError as error:
+        raise InvalidInput(str(error)) from error
+    with database.write() as session:
+        if what == "restore":
+            reviews.undo(session, document, actor, note)
+            out.print("已经恢复有效，为它列入待复核的都撤下了。")
+            return
+        reviews.change(session, document, what, effective, actor, note, replaced_by=replaced_by)
+        reviewing.put_under_review(session)
+        resting = policy_changes.resting(session, document)[0]
+    out.print(f"已登记，从 {effective} 起。以它为依据的问答 {len(resting)} 条，已列入待复核：yihaoda kb reviews。")
+
+
+@kb.command("reviews")
+def reviews_(
+    department: Annotated[str | None, typer.Option(help="只看一个单位的")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="最多列出多少条")] = 50,
+) -> None:
+    """列出待复核的：依据变了的、快到期和已过期的、复核日期已过的、网址打不开的，以及现在怎么答。"""
+    database.migrate()
+    with database.read() as session:
+        found = reviews.waiting(session, department=department, limit=limit)
+        table = Table("条目", "原因", "关于", "单位", "现在怎么答", "应当复核")
+        for one in found:
+            due = one.review.due.isoformat() if one.review.due else ""
+            name = f"{reviews.KINDS[one.review.kind]} {one.review.item}"
+            cells = (name, reviews.WHY[one.review.why], one.about, one.review.department or "", one.meanwhile, due)
+            table.add_row(*(Text(cell) for cell in cells))
+        left = reviews.total(session, department=department)
+    out.print(table if found else "没有要复核的。")
+    if left > len(found):
+        out.print(f"一共 {left} 条，这里是前 {len(found)} 条。")
 
 
 @kb.command()

@@ -19,7 +19,19 @@ import structlog
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from bot import conversations, danger, database, doubts, guards, knowledge, regions, ticket_form, turns, working_days
+from bot import (
+    conversations,
+    danger,
+    database,
+    doubts,
+    guards,
+    knowledge,
+    policy_changes,
+    regions,
+    ticket_form,
+    turns,
+    working_days,
+)
 from bot.clock import SHANGHAI, utcnow
 from bot.conversations import Context, OpenDanger
 from bot.danger import KINDS, Kind
@@ -953,13 +965,14 @@ class Assistant:
         production = self._settings.env == "production"
         qa = session.get(QA, qa_id)
         standing = knowledge.answerable(qa, today=today, production=production) if qa else Standing.NOT_APPROVED
-        if qa and standing in (Standing.EXPIRED, Standing.RETIRED):
+        if qa and standing in (Standing.EXPIRED, Standing.RETIRED, Standing.BASIS_GONE):
             since = _no_longer(qa, today)
             replacement = session.get(QA, qa.replaced_by) if qa.replaced_by else None
             if replacement and knowledge.answerable(replacement, today=today, production=production).answers:
                 return replacement, phrases.REPLACED.format(when=since)
             work.explain["reason"] = f"{standing}"
-            return None, phrases.EXPIRED.format(when=since)
+            gone = standing is Standing.BASIS_GONE
+            return None, (phrases.BASIS_GONE if gone else phrases.EXPIRED).format(when=since)
         if qa and standing is Standing.NOT_YET and qa.valid_from:
             return None, phrases.NOT_YET.format(when=f"{qa.valid_from:%Y年%-m月%-d日}")
         if qa is None or not standing.answers:
@@ -985,6 +998,7 @@ class Assistant:
                 return self._offer(work, question or work.text, opening)
             sources, guides, related = knowledge.expand(session, qa, today=today, production=production)
             doubted = bool(doubts.doubted(session, [qa.id]))
+            changed = policy_changes.under_review(session, qa, today)
         if doubted and others is None:
             others = ()  # never sure while it is being checked
         beside = self._options([id_ for id_ in others or () if id_ != qa.id], MAX_OTHERS, work)
@@ -1026,6 +1040,10 @@ class Assistant:
             _add_note(reply, phrases.REVIEW_DUE)
         if doubted:
             _add_note(reply, phrases.DOUBTED)
+        if changed is not None:
+            title, what, since = changed
+            how, when = policy_changes.SAID[what], f"{since:%Y年%-m月%-d日}"
+            _add_note(reply, phrases.BASIS_CHANGED.format(title=title, when=when, how=how))
         outcome = _say(work, reply)
         outcome.qa_id, outcome.confidence = qa.id, reply.confidence
         return outcome
@@ -1314,6 +1332,8 @@ def _no_longer(qa: QA, today: date) -> str:
     if qa.valid_to is not None and qa.valid_to < today:
         after = date.fromordinal(qa.valid_to.toordinal() + 1)
         return f"{after:%Y年%-m月%-d日}"
+    if qa.stops_on is not None and qa.status != "retired":
+        return f"{qa.stops_on:%Y年%-m月%-d日}"
     return "规定调整之日"
 
 

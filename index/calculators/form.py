@@ -224,6 +224,7 @@ class Calculator:
         id: stable, for REST and the dialogue.
         title: in Chinese.
         matter: the matter whose questions it belongs to.
+        rests_on: the titles of the documents that its rule is taken from.
         fields: what it has to know, in the order of asking; they are the attributes of ``inputs``.
         inputs: the frozen dataclass that ``formula`` takes.
         formula: a pure function of the inputs and of today.
@@ -232,6 +233,7 @@ class Calculator:
     id: str
     title: str
     matter: str
+    rests_on: tuple[str, ...]
     fields: tuple[Field, ...]
     inputs: Callable[..., Any] = field(repr=False)
     formula: Callable[[Any, date], Result] = field(repr=False)

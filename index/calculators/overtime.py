@@ -156,6 +156,7 @@ OVERTIME = Calculator(
     id="overtime",
     title="加班工资",
     matter="加班工资",
+    rests_on=(LAW, WAGES.title, CONVERSION.title),
     fields=(
         Field(
             name="wage",

@@ -217,6 +217,7 @@ SEVERANCE = Calculator(
     id="severance",
     title="经济补偿金",
     matter="经济补偿金",
+    rests_on=(LAW, REGULATION),
     fields=(
         Field(
             name="service",

@@ -158,6 +158,7 @@ UNEMPLOYMENT = Calculator(
     id="unemployment",
     title="失业保险金领取期限",
     matter="失业保险金领取",
+    rests_on=(LAW.title, REGULATION.title, *(one.title for one in NEAR_RETIREMENT)),
     fields=(
         Field(
             name="paid",

@@ -486,3 +486,29 @@ def test_a_citys_own_categories_are_checked_imported_and_shown(run, tmp_path: Pa
     assert "市住建局" in run("categories", "show")[1] and "社会保险" not in run("categories", "show")[1]
     with database.read() as session:
         assert session.scalars(select(AuditEntry.actor).where(AuditEntry.action == "categories.导入")).all() == ["王芳"]
+
+
+def test_a_document_is_distilled_changed_and_what_rests_on_it_listed(run: object) -> None:
+    policy = Path(__file__).parent.parent / "data" / "policies" / "01-高龄津贴发放办法.txt"
+    code, said, _ = run("kb", "import", str(policy), "--actor", "bj01")  # type: ignore[operator]
+    (id_,) = re.findall(r"wj-[0-9a-f]{12}", said)
+    assert code == 0
+    code, said, _ = run("kb", "distil", id_)  # type: ignore[operator]
+    assert code == 0 and "什么人可以申请高龄津贴？（第四条）" in said and "没有留下" in said
+    code, said, _ = run("kb", "distil", id_, "--keep", "--actor", "bj01")  # type: ignore[operator]
+    assert code == 0 and "留下 10 条草稿" in said
+    code, said, _ = run("kb", "distil", id_, "--keep", "--actor", "bj01")  # type: ignore[operator]
+    assert code == 0 and "留下 0 条草稿" in said and "10 条没有动" in said
+    assert run("kb", "distil", id_, "--model")[0] == 1  # type: ignore[operator]
+    assert run("kb", "distil", "wj-none")[0] == 1  # type: ignore[operator]
+    code, said, _ = run("kb", "reviews")  # type: ignore[operator]
+    assert code == 0 and "没有要复核的" in said
+    for wrong in (("burnt", "--note", "第5号公告"), ("repealed",), ("repealed", "--note", "第5号公告", "--on", "明天")):
+        assert run("kb", "change", id_, *wrong)[0] == 1  # type: ignore[operator]
+    code, said, _ = run("kb", "change", id_, "repealed", "--note", "市政府第5号公告", "--on", "2026-11-01")  # type: ignore[operator]
+    assert code == 0 and "问答 10 条，已列入待复核" in said
+    code, said, _ = run("kb", "reviews", "--limit", "3")  # type: ignore[operator]
+    assert code == 0 and "依据已废止" in said and "一共 10 条" in said
+    assert "已经废止" in run("kb", "distil", id_)[1]  # type: ignore[operator]
+    assert run("kb", "change", id_, "restore", "--note", "看错了公告")[0] == 0  # type: ignore[operator]
+    assert "没有要复核的" in run("kb", "reviews")[1]  # type: ignore[operator]

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from processes import forget
 from sqlalchemy import func, select
 
-from bot import conversations, database, knowledge, ticket_form, turns
+from bot import conversations, database, knowledge, reviews, ticket_form, turns
 from bot.clock import utcnow
 from bot.expects import NOTHING, Calculation, Contact, Expects, Form, Offer, Options, Passages, Region, TicketNumber
 from bot.models.conversations import Alarm, Conversation, InboxMessage, Rating
@@ -796,3 +797,21 @@ def test_a_trial_registers_nothing_and_asks_for_nobody(assistant: Assistant, sai
     with database.read() as session:
         assert session.scalar(select(func.count()).select_from(Ticket)) == 0
         assert session.scalar(select(func.count()).select_from(Alarm)) == 0
+
+
+def test_an_answer_whose_document_was_repealed_says_so_and_by_setting_is_none(
+    assistant: Assistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    question = "图书馆借书证丢失如何补领"
+    assert Talk(assistant).say(question).note is None
+    with database.write() as session:
+        reviews.change(session, "doc", "repealed", date(2026, 11, 1), "bj01", "市人大第3号公告")
+    told = Talk(assistant).say(question)
+    assert told.type == "answer" and "《图书馆条例》从2026年11月1日起已废止，我们正在核对" in told.note
+    monkeypatch.setenv("YIHAODA_STOP_REPEALED", "true")
+    forget()
+    with database.write() as session:
+        reviews.daily(session, utcnow().date())
+    stopped = Talk(assistant).say(question)
+    assert stopped.type == "text" and stopped.can_report
+    assert "依据的文件从2026年11月1日起已不再有效，新的答复还在核对" in stopped.text

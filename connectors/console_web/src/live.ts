@@ -36,8 +36,9 @@ const TOUCHES: Record<string, (subject: string) => (readonly unknown[])[]> = {
   sms: () => [['sms']],
   ticket: (number) => [['tickets'], ['ticket', number], ['work']],
   unanswered: () => [['unanswered']],
+  review: () => [['reviews']],
   person: () => [['sign-ins']],
-  job: (id) => [['jobs'], ['job', id]],
+  job: (id) => [['jobs'], ['job', id], ['health']],
 }
 
 export const useLive = defineStore('live', () => {

@@ -133,6 +133,8 @@ export const AUDITED: Record<string, string> = {
   sms: '短信',
   qa: '知识条目',
   knowledge: '知识导入',
+  document: '政策文件',
+  review: '复核',
   calendar: '工作日',
   retention: '到期删除',
   job: '后台任务',
@@ -192,6 +194,13 @@ const ACTIONS: Record<string, string> = {
   'ticket.search': '按电话查工单',
   'calendar.set_day': '调整工作日',
   'knowledge.import': '导入知识',
+  'knowledge.export': '下载全部知识',
+  'qa.distil': '问答提炼',
+  'document.amended': '文件修改',
+  'document.repealed': '文件废止',
+  'document.replaced': '文件被替代',
+  'document.restore': '文件恢复有效',
+  'review.settle': '复核',
 }
 export const action = (name: string) => ACTIONS[name] ?? name.replace(/^ticket\./, '工单')
 
