@@ -44,6 +44,7 @@ KEPT: Mapping[str, Kept] = {
     "documents": Kept(_FOR_GOOD, "knowledge", "none", "everyone; internal ones: whoever may use this machine's shell"),
     "guides": Kept(_FOR_GOOD, "knowledge", "none", "everyone"),
     "passages": Kept(_FOR_GOOD, "knowledge", "none", "everyone"),
+    "local_figures": Kept(_FOR_GOOD, "knowledge, and who vouched for it", "none", "everyone; drafts: editor, approver"),
     "people": Kept(_FOR_GOOD, "who did what", "none", "admin"),
     "sign_ins": Kept("180 days", "who was signed in, and where", "none", "admin; everyone their own"),
     "known_devices": Kept(

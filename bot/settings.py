@@ -98,6 +98,13 @@ class Settings(BaseSettings):
     matters_file: str = Field(
         default="", description="第一屏列哪些事的文件（YAML，格式见 index/matters.yaml）。留空用随项目附带的。"
     )
+    local_file: str = Field(
+        default="",
+        description="本市另加的本地标准清单（YAML，格式见 bot/data/local_slots.yaml）。留空只用随项目附带的。",
+    )
+    phone: str = Field(
+        default="12345", pattern=r"^[0-9-]{3,20}$", description="市民要找人时拨的热线电话，显示在页面上。"
+    )
     region: str = Field(
         default="100000", pattern=r"^\d{6}$", description="服务区域的行政区划代码（GB/T 2260）。市民没说地区时用它。"
     )

@@ -9,23 +9,20 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
-from bot import regions
-from bot.clock import utcnow
+from bot import database, regions
+from bot.clock import SHANGHAI, utcnow
 from bot.errors import NotFound, TooMany
 from bot.replies import CalculationReply, RegionView
 from connectors.web.context import Body, Gateway, TheGateway, client_address
 from connectors.web.errors import answers
 from index import matters, themes
 from index.assistant.respond import calculation_reply
-from index.calculators import CALCULATORS
+from index.calculators import CALCULATORS, local_figures
 from index.matters import FirstScreen
 from index.themes import Audience
 
 router = APIRouter()
 
-
-HOTLINE = "12345"
-"""政务服务便民热线, the same number in the whole country (国办发〔2020〕53号)"""
 
 _SEALS = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".svg": "image/svg+xml"}
 _SEAL_BYTES = 100_000
@@ -106,6 +103,9 @@ class Calculation(Body):
     """The inputs, by field name."""
 
     inputs: dict[str, Annotated[str, Field(max_length=200)]] = Field(max_length=20)
+    region: str | None = Field(
+        None, pattern=r"^\d{6}$", description="Where the citizen is: its own figures stand for what is not told."
+    )
 
 
 @router.get("/site")
@@ -116,7 +116,7 @@ def read_site(request: Request, here: TheGateway) -> Site:
         city=settings.city,
         region=RegionView(code=settings.region, name=regions.full_name(settings.region)),
         retention_days=settings.retention_days,
-        hotline=HOTLINE,
+        hotline=settings.phone,
         seal="/api/seal" if _seal(settings.seal_file) else None,
         wechat_templates=[settings.miniprogram_template] if settings.miniprogram_template else [],
         version=request.app.version,
@@ -228,5 +228,10 @@ def calculate(
         raise NotFound(f"没有「{calculator}」这种计算。")
     if not here.lookups.allow(client_address(request)):
         raise TooMany("算得太频繁了，请稍后再试。")
-    one = CALCULATORS[calculator]
-    return calculation_reply(one, one.compute(body.inputs))
+    one, region = CALCULATORS[calculator], body.region or here.settings.region
+    with database.read() as session:
+        found = local_figures(session, here.settings, calculator, region, utcnow().astimezone(SHANGHAI).date())
+    used = {name: figure for name, figure in found.items() if name not in body.inputs}
+    reply = calculation_reply(one, one.compute({name: each.text for name, each in used.items()} | body.inputs))
+    reply.local = [each.figure for each in used.values()]
+    return reply
