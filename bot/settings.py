@@ -95,6 +95,9 @@ class Settings(BaseSettings):
     seal_file: str = Field(
         default="", description="城市标志的图片文件（PNG、JPEG 或 SVG，不超过 100 KB），放在第一屏。留空不放。"
     )
+    departments_file: str = Field(
+        default="", description="承办单位名单的文件，每行一个名称：派单时从里面选。留空就只有派过单、有账号的单位。"
+    )
     matters_file: str = Field(
         default="", description="第一屏列哪些事的文件（YAML，格式见 index/matters.yaml）。留空用随项目附带的。"
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from typing import Literal
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
@@ -376,7 +377,7 @@ class Line:
     """It ends within 30 days, and nothing follows"""
 
     @property
-    def state(self) -> str:
+    def state(self) -> Literal["missing", "soon", "live"]:
         """missing, soon or live: how urgent it is to see to it."""
         return "missing" if self.live is None else "soon" if self.soon else "live"
 

@@ -13,10 +13,12 @@ from sqlalchemy.orm import Session
 from bot import guards, working_days
 from bot.clock import SHANGHAI
 from bot.crypto import get_cipher
+from bot.departments import listed
 from bot.errors import InvalidInput, NotFound
 from bot.masking import mask
 from bot.models.people import Person
 from bot.models.tickets import Ticket, blind_pair, digits_of, pairs_of, runs_of
+from bot.settings import get_settings
 from bot.tickets.moves import MOVES, OPEN, SYSTEM, note_event
 
 _WORDS = 8
@@ -185,9 +187,10 @@ def to_start_with(session: Session, now: datetime, *, within: str | None = None,
 
 
 def departments(session: Session) -> list[str]:
-    """Those that tickets were dispatched to, or that people belong to, by name."""
+    """Those of the city's own list, then those that tickets were dispatched to, or that people belong to, by name."""
     known = union(select(Ticket.department), select(Person.department)).subquery()
-    return sorted(name for name in session.scalars(select(known.c[0])) if name)
+    others = sorted(name for name in session.scalars(select(known.c[0])) if name)
+    return list(dict.fromkeys((*listed(get_settings()), *others)))
 
 
 def card(ticket: Ticket, now: datetime, overrides: Mapping[date, bool]) -> Literal["黄牌", "红牌"] | None:

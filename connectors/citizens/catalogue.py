@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path as File
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
@@ -13,6 +12,7 @@ from bot import database, regions
 from bot.clock import SHANGHAI, utcnow
 from bot.errors import NotFound, TooMany
 from bot.replies import CalculationReply, RegionView
+from bot.seal import TYPES, seal
 from connectors.web.context import Body, Gateway, TheGateway, client_address
 from connectors.web.errors import answers
 from index import matters, themes
@@ -22,10 +22,6 @@ from index.matters import FirstScreen
 from index.themes import Audience
 
 router = APIRouter()
-
-
-_SEALS = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".svg": "image/svg+xml"}
-_SEAL_BYTES = 100_000
 
 
 class Site(BaseModel):
@@ -117,7 +113,7 @@ def read_site(request: Request, here: TheGateway) -> Site:
         region=RegionView(code=settings.region, name=regions.full_name(settings.region)),
         retention_days=settings.retention_days,
         hotline=settings.phone,
-        seal="/api/seal" if _seal(settings.seal_file) else None,
+        seal="/api/seal" if seal(settings.seal_file) else None,
         wechat_templates=[settings.miniprogram_template] if settings.miniprogram_template else [],
         version=request.app.version,
     )
@@ -126,7 +122,7 @@ def read_site(request: Request, here: TheGateway) -> Site:
 @router.get("/seal", responses=answers(404), response_class=FileResponse)
 def read_seal(here: TheGateway) -> FileResponse:
     """The city's seal, a picture."""
-    file = _seal(here.settings.seal_file)
+    file = seal(here.settings.seal_file)
     if file is None:
         raise NotFound("没有设置城市标志。")
     # An SVG that is opened by itself could run scripts: not here.
@@ -134,14 +130,7 @@ def read_seal(here: TheGateway) -> FileResponse:
         "Cache-Control": "public, max-age=3600",
         "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
     }
-    return FileResponse(file, media_type=_SEALS[file.suffix.lower()], headers=headers)
-
-
-def _seal(setting: str) -> File | None:
-    """The picture that the setting names; none where there is no such file or it is no small picture."""
-    file = File(setting)
-    fits = setting and file.suffix.lower() in _SEALS and file.is_file() and file.stat().st_size <= _SEAL_BYTES
-    return file if fits else None
+    return FileResponse(file, media_type=TYPES[file.suffix.lower()], headers=headers)
 
 
 @router.get("/regions", responses=answers(404))

@@ -52,6 +52,7 @@ _AUDIENCE: dict[str, frozenset[str] | None] = {
     "ticket": _DESK | {OFFICER},
     "unanswered": _DESK | {EDITOR, APPROVER},
     "person": None,
+    "local": frozenset({EDITOR, APPROVER, SUPERVISOR}),
     "job": frozenset({"admin", SUPERVISOR}),
 }
 """Kind of event → the roles that may hear of it; None: only the person that it is about"""

@@ -21,7 +21,7 @@ from bot.private import keep_private
 from bot.settings import get_settings
 from connectors.citizens import conversations
 from connectors.console import account as own_account
-from connectors.console import administration, single_sign_on
+from connectors.console import administration, going_live, local_figures, single_sign_on
 from connectors.console import jobs as job_routes
 from connectors.desk import conversations as desk_conversations
 from connectors.desk import duty_phone, floor, handover, live, minding, work
@@ -228,6 +228,8 @@ def create_app() -> FastAPI:
         own_account,
         administration,
         job_routes,
+        local_figures,
+        going_live,
     ):
         app.include_router(router.router)
     app.include_router(channel.router)

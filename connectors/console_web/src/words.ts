@@ -106,6 +106,7 @@ export const AUDITED: Record<string, string> = {
   duty: '上岗',
   qa: '知识条目',
   knowledge: '知识导入',
+  local: '本地标准',
   calendar: '工作日',
   retention: '到期删除',
   job: '后台任务',
@@ -153,6 +154,11 @@ const ACTIONS: Record<string, string> = {
   'ticket.search': '按电话查工单',
   'calendar.set_day': '调整工作日',
   'knowledge.import': '导入知识',
+  'local.propose': '填写本地标准',
+  'local.approve': '审核本地标准',
+  'local.return': '退回本地标准',
+  'local.discard': '放弃本地标准的修改',
+  'local.withdraw': '停用本地标准',
 }
 export const action = (name: string) => ACTIONS[name] ?? name.replace(/^ticket\./, '工单')
 
@@ -176,6 +182,7 @@ const FIELDS: Record<string, string> = {
   by_action: '动作',
   by_subject: '对象',
   version: '版本',
+  value: '值',
 }
 /** What a field of an audit entry is called. */
 export const field = (name: string) => FIELDS[name] ?? name
