@@ -321,6 +321,8 @@ def _check_region(region: str, settings: Settings) -> None:
         served = region != regions.NATION and regions.overlap(region, settings.region)
     except NotFound as error:
         raise InvalidInput(str(error)) from error
+    if settings.region == regions.NATION and region == regions.NATION:
+        raise InvalidInput("还没有设置本市的地区：请先运行 ./yihaoda city new。")
     if not served:
         here = regions.full_name(settings.region)
         raise InvalidInput(f"本地标准只能写给{here}、它的上级省市或它下面的区县。")

@@ -25,8 +25,8 @@ KINDS: dict[Kind, str] = {"amount": "数额", "days": "天数", "phone": "电话
 _FILE = Path(__file__).parent.parent / "data" / "local_slots.yaml"
 _TEXT = 300
 _NUMBER = r"\d+(?:\.\d+)?"
-_PHONE = re.compile(r"(?:0\d{2,3}-?)?[1-9]\d{6,7}(?:-\d{1,5})?|1[3-9]\d{9}|1\d{4}|9\d{4}|(?:400|800)-?\d{3}-?\d{4}")
-"""Fixed lines, mobiles, the public services' five digits, 400 and 800 numbers"""
+_PHONE = re.compile(r"(?:0\d{2,3}-?)?(?:[1-9]\d{6,7}(?:-\d{1,5})?|[19]\d{4})|1[3-9]\d{9}|(?:400|800)-?\d{3}-?\d{4}")
+"""Fixed lines and the public services' five digits with and without area code, mobiles, 400 and 800 numbers"""
 
 
 class Slot(BaseModel):

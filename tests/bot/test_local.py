@@ -121,6 +121,7 @@ def test_a_city_adds_figures_of_its_own(settings: Settings, tmp_path: Any) -> No
         ("gongre-dianhua", "0731-88665000、96777", "0731-88665000、96777"),
         ("gongre-dianhua", "400 886 5000", "4008865000"),
         ("gongdian-dianhua", "95598", "95598"),
+        ("gongshui-dianhua", "0731-96533", "0731-96533"),
         ("luohu-zhengce", "https://gaj.changsha.gov.cn/a?b=1", "https://gaj.changsha.gov.cn/a?b=1"),
         ("gaowen-yuefen", " 6月至9月 ", "6月至9月"),
     ],

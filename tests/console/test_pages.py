@@ -56,6 +56,11 @@ PAGES: dict[str, tuple[tuple[str, Callable[[Page], None] | None], ...]] = {
         ("/tickets", a_ticket),
         ("/tickets", the_sheet),
         ("/unanswered", None),
+        ("/going-live", None),
+    ),
+    "2002": (
+        ("/local", None),
+        ("/local?state=waiting", a_person),
     ),
     "9001": (
         ("/people", a_person),
