@@ -64,7 +64,7 @@ def test_a_filled_table_is_tried_before_it_is_taken(come: Come) -> None:
 def test_the_checklist_says_what_is_left(come: Come) -> None:
     page = come("1003").at("/going-live")
     expect(page.get_by_role("status").filter(has_text="项要做")).to_be_visible()
-    line = page.get_by_role("listitem").filter(has_text="本地标准")
+    line = page.get_by_role("list", name="上线前的检查").get_by_role("listitem").filter(has_text="待审核")
     expect(line).to_contain_text("要做")
     line.get_by_role("link", name="去做").click()
     expect(page).to_have_url("/console/local")
