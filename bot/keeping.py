@@ -73,6 +73,7 @@ KEPT: Mapping[str, Kept] = {
         "until the address is named no more", "to find dead links", "none", "supervisor, editor, approver"
     ),
     "health_reports": Kept("the last one", "to find what contradicts", "none", "supervisor, editor, approver"),
+    "local_figures": Kept(_FOR_GOOD, "knowledge, and who vouched for it", "none", "everyone; drafts: editor, approver"),
     "people": Kept(_FOR_GOOD, "who did what", "none", "admin"),
     "sign_ins": Kept("180 days", "who was signed in, and where", "none", "admin; everyone their own"),
     "known_devices": Kept(

@@ -7,7 +7,7 @@ behind.  An item's status is looked at when it answers, not when the index is bu
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -385,13 +385,21 @@ def all_qas(session: Session) -> list[QA]:
 
 
 def expand(
-    session: Session, qa: QA, *, today: date | None = None, production: bool | None = None
+    session: Session,
+    qa: QA,
+    *,
+    today: date | None = None,
+    production: bool | None = None,
+    local: Mapping[str, list[replies.Local]] = {},
 ) -> tuple[list[replies.Source], list[replies.Guide], list[replies.Related]]:
     """What an answer rests on, how to act on it, and what people ask next; at most three queries.
 
     References to something that isn't there, or to an internal document, are left out.  A related item is offered only
     if it may answer itself: ``today`` (default: today in China) and ``production`` (default: the settings) decide, as in
     ``answerable``.
+
+    Args:
+        local: the region's own figures that go with a guide, by its id.
     """
     today = today or datetime.now(ZoneInfo("Asia/Shanghai")).date()
     production = get_settings().env == "production" if production is None else production
@@ -412,7 +420,10 @@ def expand(
             if (document := documents.get(source["document"])) and document.internal_confirmed_by is None
         ],
         [
-            replies.Guide(**{name: getattr(guide, name) for name in replies.Guide.model_fields})
+            replies.Guide(
+                **{name: getattr(guide, name) for name in replies.Guide.model_fields if name != "local"},
+                local=local.get(id_, []),
+            )
             for id_ in qa.guides
             if (guide := guides.get(id_))
         ],

@@ -95,8 +95,18 @@ class Settings(BaseSettings):
     seal_file: str = Field(
         default="", description="城市标志的图片文件（PNG、JPEG 或 SVG，不超过 100 KB），放在第一屏。留空不放。"
     )
+    departments_file: str = Field(
+        default="", description="承办单位名单的文件，每行一个名称：派单时从里面选。留空就只有派过单、有账号的单位。"
+    )
     matters_file: str = Field(
         default="", description="第一屏列哪些事的文件（YAML，格式见 index/matters.yaml）。留空用随项目附带的。"
+    )
+    local_file: str = Field(
+        default="",
+        description="本市另加的本地标准清单（YAML，格式见 bot/data/local_slots.yaml）。留空只用随项目附带的。",
+    )
+    phone: str = Field(
+        default="12345", pattern=r"^[0-9-]{3,20}$", description="市民要找人时拨的热线电话，显示在页面上。"
     )
     region: str = Field(
         default="100000", pattern=r"^\d{6}$", description="服务区域的行政区划代码（GB/T 2260）。市民没说地区时用它。"

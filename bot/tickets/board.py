@@ -13,10 +13,12 @@ from sqlalchemy.orm import Session
 from bot import guards, working_days
 from bot.clock import SHANGHAI
 from bot.crypto import get_cipher
+from bot.departments import listed
 from bot.errors import InvalidInput, NotFound
 from bot.masking import mask
 from bot.models.people import Person
 from bot.models.tickets import Ticket, blind_pair, digits_of, pairs_of, runs_of
+from bot.settings import get_settings
 from bot.tickets import categories
 from bot.tickets.moves import MOVES, OPEN, SYSTEM, note_event
 
@@ -200,10 +202,11 @@ def to_start_with(session: Session, now: datetime, *, within: str | None = None,
 
 
 def departments(session: Session) -> list[str]:
-    """Those of the catalogue, in its order, then others that tickets were dispatched to, or that people belong to, by name."""
+    """Those of the city's own list, of the catalogue, each in its order, then others that tickets were dispatched to, or that people belong to, by name."""
     known = union(select(Ticket.department), select(Person.department)).subquery()
-    listed = [one.name for one in categories.current(session).departments]
-    return listed + sorted({name for name in session.scalars(select(known.c[0])) if name} - set(listed))
+    catalogue = [one.name for one in categories.current(session).departments]
+    others = sorted(name for name in session.scalars(select(known.c[0])) if name)
+    return list(dict.fromkeys((*listed(get_settings()), *catalogue, *others)))
 
 
 def card(ticket: Ticket, now: datetime, overrides: Mapping[date, bool]) -> Literal["黄牌", "红牌"] | None:

@@ -58,6 +58,7 @@ _AUDIENCE: dict[str, frozenset[str] | None] = {
     "unanswered": _DESK | {EDITOR, APPROVER},
     "person": None,
     "review": frozenset({SUPERVISOR, EDITOR, APPROVER, OFFICER}),
+    "local": frozenset({EDITOR, APPROVER, SUPERVISOR}),
     "job": frozenset({"admin", SUPERVISOR}),
 }
 """Kind of event → the roles that may hear of it; None: only the person that it is about"""

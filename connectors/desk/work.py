@@ -155,7 +155,7 @@ def saw_danger(turn_id: str, me: TheCaller) -> None:
 
 @router.get("/departments")
 def list_departments() -> list[str]:
-    """Departments that tickets were dispatched to, or that people belong to."""
+    """Departments of the city's list, and those that tickets were dispatched to or that people belong to."""
     with database.read() as session:
         return board.departments(session)
 

@@ -21,7 +21,7 @@ from bot.private import keep_private
 from bot.settings import get_settings
 from connectors.citizens import conversations
 from connectors.console import account as own_account
-from connectors.console import administration, documents, reviews, single_sign_on
+from connectors.console import administration, documents, going_live, local_figures, reviews, single_sign_on
 from connectors.console import jobs as job_routes
 from connectors.desk import (
     callbacks,
@@ -260,6 +260,8 @@ def create_app() -> FastAPI:
         job_routes,
         documents,
         reviews,
+        local_figures,
+        going_live,
     ):
         app.include_router(router.router)
     app.include_router(desk_calls.stream_router)

@@ -43,6 +43,7 @@ _TICKETS = frozenset({AGENT, SUPERVISOR, OFFICER})
 _KNOWLEDGE = frozenset({SUPERVISOR, EDITOR, APPROVER})
 _ADMIN = frozenset({ADMIN})
 _JOBS = frozenset({ADMIN, SUPERVISOR})
+_WRITES = frozenset({EDITOR, APPROVER})
 _OWN = Rule(_ALL, before=True)
 _READ, _WRITE = Rule(_TICKETS, "tickets.read"), Rule(_TICKETS, "tickets.write")
 _TALK = Rule(_DESK, "conversations")
@@ -207,6 +208,16 @@ ACCESS: Mapping[str, Rule | None] = {
     "GET /api/admin/jobs/{job_id}": Rule(_JOBS),
     "POST /api/admin/jobs/{job_id}/stop": Rule(_JOBS),
     "POST /api/admin/jobs/{job_id}/resume": Rule(_JOBS),
+    "GET /api/admin/local": Rule(_KNOWLEDGE),
+    "GET /api/admin/local/export": Rule(_KNOWLEDGE),
+    "POST /api/admin/local/import": Rule(_WRITES),
+    "GET /api/admin/local/{key}/{region}": Rule(_KNOWLEDGE),
+    "PUT /api/admin/local/{key}/{region}/draft": Rule(_WRITES),
+    "DELETE /api/admin/local/{key}/{region}/draft": Rule(_WRITES),
+    "POST /api/admin/local/{key}/{region}/approval": Rule(frozenset({APPROVER})),
+    "POST /api/admin/local/{key}/{region}/return": Rule(frozenset({APPROVER})),
+    "POST /api/admin/local/{key}/{region}/withdrawal": Rule(_WRITES),
+    "GET /api/admin/readiness": Rule(_JOBS),
     "GET /api/admin/audit": Rule(_ADMIN),
     "GET /api/admin/audit/chain": Rule(_ADMIN),
     "GET /api/admin/audit/export": Rule(_ADMIN),

@@ -54,6 +54,7 @@ from bot.expects import (
     question_of,
 )
 from bot.knowledge import Standing
+from bot.local import figures as local_figures
 from bot.models.conversations import OutboxMessage
 from bot.models.knowledge import QA, Document
 from bot.models.tickets import Ticket
@@ -67,6 +68,7 @@ from bot.replies import (
     ClarifyReply,
     EmergencyReply,
     HandoverReply,
+    Local,
     Option,
     Passage,
     PassagesReply,
@@ -462,7 +464,13 @@ class Assistant:
         """A question that tells a figure of the citizen's own, and that a calculator works out."""
         today = work.now.astimezone(SHANGHAI).date()
         request = calculators.recognise(work.text, today)
-        return self._calculation(work, calculation.begin(request, today=today)) if request else None
+        return (
+            self._calculation(
+                work, calculation.begin(request, today=today, local=self._local(work, request.calculator))
+            )
+            if request
+            else None
+        )
 
     def _go_on_calculating(self, work: _Work) -> Outcome | None:
         """The reply to what a calculator asked; None if the message is something else, and then nothing is asked any more."""
@@ -485,7 +493,16 @@ class Assistant:
         request = calculators.recognise(memory.last_question or "", today)
         if request is None or request.calculator != calculator.id:
             request = calculators.Request(calculator.id)
-        return self._calculation(work, calculation.begin(request, today=today))
+        return self._calculation(
+            work, calculation.begin(request, today=today, local=self._local(work, request.calculator))
+        )
+
+    def _local(self, work: _Work, calculator: str) -> dict[str, str]:
+        """The region's own figures that a calculator wants to know, as text, by field."""
+        today = work.now.astimezone(SHANGHAI).date()
+        with database.read() as session:
+            found = calculators.local_figures(session, self._settings, calculator, self._place(work), today)
+        return {name: one.text for name, one in found.items()}
 
     def _calculation(self, work: _Work, step: calculation.Step) -> Outcome:
         memory, calculator = work.memory, step.calculator
@@ -502,8 +519,17 @@ class Assistant:
         memory.last_qa, memory.rateable = None, work.turn.turn_id
         reply = calculation_reply(calculator, step.result)
         reply.told = told
+        reply.local = self._used(work, step)
         work.explain["calculator"] = calculator.id
         return _say(work, reply)
+
+    def _used(self, work: _Work, step: calculation.Step) -> list[Local]:
+        """The region's own figures that a result rests on: those that the citizen did not replace."""
+        used = step.open.local if step.open else {}
+        today = work.now.astimezone(SHANGHAI).date()
+        with database.read() as session:
+            found = calculators.local_figures(session, self._settings, step.calculator.id, self._place(work), today)
+        return [one.figure for name, one in found.items() if used.get(name) == one.text]
 
     def _option(self, work: _Work) -> Outcome | None:
         """A choice among the offered options, or of another question of the last message."""
@@ -996,7 +1022,10 @@ class Assistant:
             if qa is None:
                 opening = phrases.OFFER_RULE.format(opening=note) if note else ""
                 return self._offer(work, question or work.text, opening)
-            sources, guides, related = knowledge.expand(session, qa, today=today, production=production)
+            local = local_figures.beside(session, self._settings, qa.id, qa.guides, self._place(work), today)
+            sources, guides, related = knowledge.expand(
+                session, qa, today=today, production=production, local=local.guides
+            )
             doubted = bool(doubts.doubted(session, [qa.id]))
             changed = policy_changes.under_review(session, qa, today)
         if doubted and others is None:
@@ -1027,6 +1056,7 @@ class Assistant:
             valid_to=qa.valid_to,
             as_of=qa.as_of,
             region=qa.region,
+            local=local.answer,
             related=related[:MAX_RELATED] if others is None else [],
             more=list(memory.more),
             note=note,
@@ -1047,6 +1077,10 @@ class Assistant:
         outcome = _say(work, reply)
         outcome.qa_id, outcome.confidence = qa.id, reply.confidence
         return outcome
+
+    def _place(self, work: _Work) -> str:
+        """Where the citizen is: the place that the message names, else what was said before, else the region that is served."""
+        return place_in(work.text) or work.memory.region or self._settings.region
 
     def _clarify(self, work: _Work, finding: Finding) -> Outcome | None:
         """Offer the nearest items that may answer; None where there is nothing to offer."""
@@ -1269,7 +1303,7 @@ def _asking(title: str, step: calculation.Step, told: list[Told]) -> AskReply:
     if asked.kind == "bool":
         choices = [Choice(label="是", say="是"), Choice(label="否", say="否")]
     ways = [Choice(label="跳过", say="跳过")] if asked.optional else []
-    ways += [Choice(label="上一步", say="返回")] if told else []
+    ways += [Choice(label="上一步", say="返回")] if step.open and step.open.inputs else []
     ways.append(Choice(label="不算了", say="算了"))
     question = step.text.partition("\n")[0] if asked.kind == "choice" else step.text
     text = step.text + phrases.CALCULATION_LEAVE

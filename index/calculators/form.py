@@ -53,6 +53,7 @@ class Field:
         most: largest one.
         exact: for ``length``: whether 七年多 is too vague.
         whole: for ``number``: whether it has to be an integer.
+        local: the key of the local figure (``bot.local``) that stands for nothing told, where the region has one.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Field:
     most: Decimal = Decimal(100_000_000)
     exact: bool = False
     whole: bool = False
+    local: str = ""
 
     def parse(self, text: str, *, today: date | None = None, hint: str | None = None) -> Value | None:
         """The value of a reply; None where an optional field is skipped (跳过, 不知道).

@@ -278,6 +278,7 @@ SEVERANCE = Calculator(
             optional=True,
             unit="元",
             most=Decimal(1_000_000),
+            local="pingjun-gongzi",
         ),
     ),
     inputs=SeveranceInputs,

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
+from datetime import date, timedelta
 
 from sqlalchemy.orm import Session
 
-from bot import conversations, database, doubts, knowledge, turns
+from bot import conversations, database, doubts, knowledge, regions, turns
 from bot.accounts import people, service_accounts
 from bot.accounts.passwords import hashed
 from bot.clock import utcnow
 from bot.danger import Kind, card
 from bot.desk import callbacks, duty, shield, takeover
+from bot.local import figures
 from bot.models.knowledge import QA
 from bot.replies import Reply, TextReply
 from bot.settings import get_settings
@@ -166,6 +167,37 @@ def owed() -> None:
         shield.mark(session, "call", uuid.uuid4().hex, "1002", now - timedelta(minutes=6))
 
 
+_FIGURES = (
+    ("zuidi-gongzi", "2100元/月", "湘人社规〔2024〕9号", 4000),
+    ("xiaoshi-gongzi", "21元/小时", "湘人社规〔2024〕9号", 4000),
+    ("dibao-chengshi", "820元/月", "长民发〔2026〕2号", 20),
+    ("gaoling-80", "100元/月", "长民发〔2025〕11号", 4000),
+    ("gongshui-dianhua", "0731-96533", "https://www.supplywater.com", 4000),
+)
+"""Some of the city's own figures: value, source, and in how many days they end"""
+
+
+def local_figures() -> None:
+    """Figures of the city in every state."""
+    city = get_settings().region
+    today = utcnow().date()
+    for key, value, source, days in _FIGURES:
+        _propose(key, city, figures.Content(value, source, valid_to=today + timedelta(days=days)))
+        with database.write() as session:
+            copy = figures.working_copy(session, key, city)
+            figures.approve(session, "2002", key, city, copy.revision if copy else 0)
+    _propose("shiyejin-biaozhun", city, figures.Content("1890元/月", "长人社发〔2026〕3号"))
+    _propose("zuidi-gongzi", city, figures.Content("2200元/月", "湘人社规〔2026〕12号", valid_from=date(2027, 1, 1)))
+    _propose("chanjia-tianshu", city, figures.Content("158天", "湖南省人口与计划生育条例"))
+    with database.write() as session:
+        figures.send_back(session, "2002", "chanjia-tianshu", city, 1, "请写明是哪一条。")
+
+
+def _propose(key: str, city: str, written: figures.Content) -> None:
+    with database.write() as session:
+        figures.propose(session, "2001", key, city, written)
+
+
 def morning() -> None:
     """All of it."""
     with database.write() as session:
@@ -195,6 +227,8 @@ def morning() -> None:
             duty.set_duty(session, number, utcnow() + timedelta(hours=hours))
             people.get(session, number).capacity = 20
         people.get(session, "1002").skills = ["医保"]
+    if get_settings().region != regions.NATION:
+        local_figures()
     conversation("想问下社保断缴两个月有什么影响", "我要找人工")
     conversation("孩子上学的事问了好几次都没有答复", "转人工，我不想和机器说话")
     conversation("我的养老保险在外地缴了六年，现在回来工作", "要本人去办吗", "还是找个人跟我说吧")

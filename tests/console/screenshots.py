@@ -16,7 +16,7 @@ from tests.console.scene import PASSWORD
 from tests.web.screenshots import FOLDER, keep
 from tests.web.visitor import launch
 
-AGENT, ADMIN, EDITOR = "1003", "9001", "2001"
+AGENT, ADMIN, EDITOR, APPROVER = "1003", "9001", "2001", "2002"
 
 
 def row(page: Page, number: int = 0) -> None:
@@ -78,6 +78,16 @@ def reporting(page: Page) -> None:
     page.keyboard.press("w")
 
 
+def a_figure(page: Page) -> None:
+    page.locator("[data-row]").filter(has_text="月最低工资").click()
+    expect(page.get_by_role("button", name="审核通过")).to_be_visible()
+
+
+def a_draft(page: Page) -> None:
+    page.locator("[data-row]").filter(has_text="小时最低工资").click()
+    page.get_by_role("dialog").get_by_role("button", name="修改").click()
+
+
 PICTURES = {
     "work": (AGENT, "/work", None),
     "dangers": (AGENT, "/dangers", None),
@@ -96,6 +106,10 @@ PICTURES = {
     "dispatch": (AGENT, "/tickets", dispatch),
     "shortcuts": (AGENT, "/tickets", sheet),
     "unanswered": (EDITOR, "/unanswered", None),
+    "local": (EDITOR, "/local", None),
+    "local-draft": (EDITOR, "/local?text=最低工资", a_draft),
+    "local-approval": (APPROVER, "/local?state=waiting", a_figure),
+    "going-live": (ADMIN, "/going-live", None),
     "people": (ADMIN, "/people", None),
     "person": (ADMIN, "/people", person),
     "programs": (ADMIN, "/programs", None),
@@ -114,6 +128,7 @@ DOCUMENTED = (
     "ticket",
     "people",
     "audit",
+    *("local", "local-draft", "local-approval", "going-live"),
 )
 
 

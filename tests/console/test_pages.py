@@ -60,6 +60,11 @@ PAGES: dict[str, tuple[tuple[str, Callable[[Page], None] | None], ...]] = {
         ("/sms", None),
         ("/doubts", None),
         ("/floor", None),
+        ("/going-live", None),
+    ),
+    "2002": (
+        ("/local", None),
+        ("/local?state=waiting", a_person),
     ),
     "9001": (
         ("/people", a_person),

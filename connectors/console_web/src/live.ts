@@ -39,6 +39,7 @@ const TOUCHES: Record<string, (subject: string) => (readonly unknown[])[]> = {
   review: () => [['reviews']],
   person: () => [['sign-ins']],
   job: (id) => [['jobs'], ['job', id], ['health']],
+  local: () => [['local'], ['local-one']],
 }
 
 export const useLive = defineStore('live', () => {

@@ -135,6 +135,7 @@ export const AUDITED: Record<string, string> = {
   knowledge: '知识导入',
   document: '政策文件',
   review: '复核',
+  local: '本地标准',
   calendar: '工作日',
   retention: '到期删除',
   job: '后台任务',
@@ -201,6 +202,11 @@ const ACTIONS: Record<string, string> = {
   'document.replaced': '文件被替代',
   'document.restore': '文件恢复有效',
   'review.settle': '复核',
+  'local.propose': '填写本地标准',
+  'local.approve': '审核本地标准',
+  'local.return': '退回本地标准',
+  'local.discard': '放弃本地标准的修改',
+  'local.withdraw': '停用本地标准',
 }
 export const action = (name: string) => ACTIONS[name] ?? name.replace(/^ticket\./, '工单')
 
@@ -232,6 +238,7 @@ const FIELDS: Record<string, string> = {
   conversation: '会话',
   agent: '坐席',
   qa_id: '知识条目',
+  value: '值',
 }
 /** What a field of an audit entry is called. */
 export const field = (name: string) => FIELDS[name] ?? name
