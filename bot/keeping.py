@@ -36,6 +36,13 @@ KEPT: Mapping[str, Kept] = {
     "alarms": Kept(_RETENTION, "to help who is in danger", "conversation", "agent, supervisor"),
     "human_services": Kept(_RETENTION, "who waited how long, and who served", "conversation", "agent, supervisor"),
     "desk_notes": Kept(_RETENTION, "for whoever takes over", "conversation", "agent, supervisor"),
+    "asked": Kept(
+        "asked_days, masked; to its conversation tied by a blind index alone",
+        "to improve the knowledge",
+        "conversation",
+        "supervisor, editor, approver",
+    ),
+    "replays": Kept("asked_days", "what a change of the knowledge does", "none", "supervisor, editor, approver"),
     "channel_users": Kept(_RETENTION, "to deliver replies", "conversation", "nobody"),
     "tickets": Kept(_FOR_GOOD, "a public body's records", "unlinked", "citizen, agent, supervisor, officer"),
     "ticket_events": Kept(_FOR_GOOD, "a public body's records", "unlinked", "citizen, agent, supervisor, officer"),

@@ -162,6 +162,9 @@ class Settings(BaseSettings):
     oidc_claim: str = Field(default="preferred_username", min_length=1, description="统一身份认证返回的哪一项是工号。")
 
     retention_days: int = Field(default=180, ge=1, description="会话原文保留天数，过期后清除。")
+    asked_days: int = Field(
+        default=365, ge=1, description="提问记录（遮盖了个人信息，不含会话编号）保留天数，过期后清除。"
+    )
     job_days: int = Field(default=90, ge=1, description="后台任务结束以后，记录保留多少天。")
     backup_time: str = Field(
         default="", pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$", description="每天几点自动备份，如 03:00。留空不自动备份。"

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot import alarms, conversations, database
+from bot import alarms, asked, conversations, database
 from bot.clock import utcnow
 from bot.conversations import Context
 from bot.errors import NotFound
@@ -60,6 +60,8 @@ class Outcome:
     qa_id: str | None = None
     confidence: float | None = None
     explain: dict[str, Any] = field(default_factory=dict)
+    look: asked.Look | None = None
+    """How it looked for an answer, if it did: kept to learn from"""
     effect: Callable[[Session], None] | None = None
     """Further writes (a ticket, a rating) that belong to the same transaction"""
 
@@ -262,6 +264,7 @@ def _write(
     )
     message.settled, message.source = True, None
     conversations.remember(conversation, outcome.context)
+    asked.note(session, conversation, message, act, outcome, now)
     if outcome.effect is not None:
         outcome.effect(session)
     for reply in outcome.replies:

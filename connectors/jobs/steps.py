@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from bot import backup, database, housekeeping, jobs, retention, security_log
+from bot import asked, backup, database, housekeeping, jobs, retention, security_log
 from bot.clock import SHANGHAI, utcnow
 from bot.models.jobs import Job
 from bot.settings import Settings
@@ -62,6 +62,17 @@ def _conversations(work: Work) -> int:
     if removed:
         work.log(f"清除了 {removed} 个到期的会话。")
     return removed
+
+
+def _old_questions(work: Work) -> int:
+    removed = 0
+    while True:
+        with database.write() as session:
+            batch = asked.purge(session, utcnow(), work.settings.asked_days)
+        if not batch:
+            return removed
+        removed += batch
+        work.progress(f"已清除 {removed} 条到期的提问记录", removed)
 
 
 def _old_jobs(work: Work) -> int:
@@ -118,6 +129,7 @@ def _old_archives(work: Work) -> int:
 STEPS: dict[str, tuple[Step, ...]] = {
     "retention": (
         Step("conversations", "清除到期的会话", _conversations),
+        Step("asked", "清除到期的提问记录", _old_questions),
         Step("jobs", "清除旧的任务记录", _old_jobs),
         Step("tidy", "清除旧的通知、草稿和登录记录", _tidy),
     ),

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -40,6 +41,9 @@ passage   cosine of the query and the nearest sentence of the answer
 coverage  how much of the query's words (by idf; unseen words weigh most) occur anywhere in the item
 overlap   how much of the best wording's characters and bigrams (by idf) the query has
 """
+
+_REMEMBERED = 64
+"""Queries whose vectors are kept"""
 
 _POOL = 12
 """How many items each way of searching proposes."""
@@ -110,6 +114,8 @@ class Retriever:
         for item in self.items:
             for text in item.texts:
                 self._items_worded.setdefault(canonical(clean(text)), set()).add(item.id)
+        self.vector = lru_cache(_REMEMBERED)(self._vector)
+        """A query's; None without an encoder.  Kept for whoever asks for the same again"""
         self._bags = [clean(" ".join((item.matter, *item.texts, item.answer))) for item in items]
 
     @classmethod
@@ -193,6 +199,9 @@ class Retriever:
             candidates.append(Candidate(self.items[index], np.mean(features, axis=0), self._rows[rows[0]]))
         return candidates
 
+    def _vector(self, query: str) -> NDArray[np.float32] | None:
+        return self.encoder.encode([query])[0] if self.encoder is not None else None
+
     def _scores(self, query: str) -> tuple[dict[str, NDArray[Any]], NDArray[Any]]:
         """Every item's score by each way of searching, and every wording's by characters."""
         grams, words = tokenize.ngrams(query), tokenize.words(query)
@@ -205,7 +214,7 @@ class Retriever:
         official = [*grams, *tokenize.ngrams(" ".join(official_words(query)))]
         official_rows = self._chars.scores(official) / _ceiling(self._chars, official)
         by_item["official"] = np.maximum.reduceat(official_rows, self._starts)
-        vector = self.encoder.encode([query])[0] if self.encoder is not None else None
+        vector = self.vector(query)
         learned = self._classifier.log_probabilities(query, vector)
         by_item["learned"] = np.maximum(1 + learned / _UNLIKELY, 0)
         if self._dense is not None and self._passages is not None and vector is not None:
