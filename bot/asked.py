@@ -93,36 +93,36 @@ def _row(
     candidates = explain.get("candidates", [])
     answered = first if isinstance(first, AnswerReply) else None
     vector = base64.b64encode(look.vector).decode("ascii") if look.vector else None
-    return dict(
-        id=uuid4().hex,
-        at=now,
-        turn=turn_link(message.turn_id)[0],
-        person=person_link(conversation.id)[0],
-        source=TRIAL if conversation.channel == "trial" else CITIZEN,
-        channel=conversation.channel,
-        region=look.region,
-        said={"text": mask(message.text), "normalised": mask(look.normalised)},
-        before={name: value and mask(value) for name, value in look.before.items()} if look.before else None,
-        vector=vector,
-        encoder=look.encoder if vector else None,
-        act=act,
-        decision=outcome.decision,
-        certainty=answered.certainty if answered else None,
-        probability=explain.get("probability"),
-        qa_id=outcome.qa_id,
-        matter=answered.matter if answered else candidates[0]["matter"] if candidates else None,
-        version=explain.get("version"),
-        found={name: explain[name] for name in ("answer_at", "likely_at", "clarify_at", "reason") if name in explain}
+    return {
+        "id": uuid4().hex,
+        "at": now,
+        "turn": turn_link(message.turn_id)[0],
+        "person": person_link(conversation.id)[0],
+        "source": TRIAL if conversation.channel == "trial" else CITIZEN,
+        "channel": conversation.channel,
+        "region": look.region,
+        "said": {"text": mask(message.text), "normalised": mask(look.normalised)},
+        "before": {name: value and mask(value) for name, value in look.before.items()} if look.before else None,
+        "vector": vector,
+        "encoder": look.encoder if vector else None,
+        "act": act,
+        "decision": outcome.decision,
+        "certainty": answered.certainty if answered else None,
+        "probability": explain.get("probability"),
+        "qa_id": outcome.qa_id,
+        "matter": answered.matter if answered else candidates[0]["matter"] if candidates else None,
+        "version": explain.get("version"),
+        "found": {name: explain[name] for name in ("answer_at", "likely_at", "clarify_at", "reason") if name in explain}
         | {"candidates": [_candidate(one) for one in candidates]},
-        refused=False,
-    )
+        "refused": False,
+    }
 
 
 def _candidate(one: Mapping[str, Any]) -> dict[str, Any]:
     return {name: one[name] for name in ("qa_id", "wording", "score", "features")}
 
 
-def _in_other_words(before: Row[Any], row: dict[str, Any], refused: bool) -> bool:
+def _in_other_words(before: Row[*tuple[Any, ...]], row: dict[str, Any], refused: bool) -> bool:
     """Whether a question puts the one before once more: nothing good had come of that, and it is of the same matter."""
     unwanted = refused or before.refused or before.helpful is False
     settled = before.helpful or before.chosen or before.ticket or (before.certainty == "sure" and not unwanted)
@@ -304,7 +304,7 @@ _LAST = (
 """Made once: it is run in every turn"""
 
 
-def last(session: Session, conversation_id: str) -> Row[Any] | None:
+def last(session: Session, conversation_id: str) -> Row[*tuple[Any, ...]] | None:
     """The conversation's last question, as far as it matters to what comes after."""
     return session.execute(_LAST, {"links": person_link(conversation_id)}).first()
 

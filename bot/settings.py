@@ -165,6 +165,10 @@ class Settings(BaseSettings):
     asked_days: int = Field(
         default=365, ge=1, description="提问记录（遮盖了个人信息，不含会话编号）保留天数，过期后清除。"
     )
+    replay_questions: str = Field(
+        default="training/questions/*.jsonl,tests/data/lived/*.jsonl",
+        description="昨日重放：本市最近的提问不够时，补上的问题集（JSONL），相对于项目文件夹，多个用逗号分隔。留空不补。",
+    )
     job_days: int = Field(default=90, ge=1, description="后台任务结束以后，记录保留多少天。")
     backup_time: str = Field(
         default="", pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$", description="每天几点自动备份，如 03:00。留空不自动备份。"
