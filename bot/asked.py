@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 CITIZEN, AGENT, TRIAL, EVALUATION = "市民", "坐席", "试一试", "评测"
 SOURCES = (CITIZEN, AGENT, TRIAL, EVALUATION)
 """Who asked.  An agent's: what a person answered from an item, without the assistant.  Nothing learns from trials and evaluations."""
+_TRIAL_CHANNEL = "trial"
+"""``bot.conversations.TRIAL``, which lies above this module"""
 AGAIN = timedelta(minutes=10)
 """Within so long the same thing in other words is the same question still"""
 CAME = timedelta(hours=1)
@@ -98,7 +100,7 @@ def _row(
         "at": now,
         "turn": turn_link(message.turn_id)[0],
         "person": person_link(conversation.id)[0],
-        "source": TRIAL if conversation.channel == "trial" else CITIZEN,
+        "source": TRIAL if conversation.channel == _TRIAL_CHANNEL else CITIZEN,
         "channel": conversation.channel,
         "region": look.region,
         "said": {"text": mask(message.text), "normalised": mask(look.normalised)},
@@ -157,7 +159,7 @@ def answered_by_agent(
             at=message.received_at,
             turn=turn_link(message.turn_id)[0],
             person=person_link(conversation.id)[0],
-            source=TRIAL if conversation.channel == "trial" else AGENT,
+            source=TRIAL if conversation.channel == _TRIAL_CHANNEL else AGENT,
             channel=conversation.channel,
             region=conversation.region,
             said={"text": mask(message.text), "normalised": ""},

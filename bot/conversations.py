@@ -120,11 +120,6 @@ def create(session: Session, channel: str, now: datetime | None = None) -> tuple
     return conversation, token
 
 
-def is_trial(session: Session, conversation_id: str) -> bool:
-    """Whether somebody only tries the assistant in it."""
-    return session.scalar(select(Conversation.channel).where(Conversation.id == conversation_id)) == TRIAL
-
-
 def authenticate(session: Session, conversation_id: str, token: str, *, locked: bool = False) -> Conversation:
     """The conversation, if ``token`` opens it; ``locked`` until the transaction ends.
 

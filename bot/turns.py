@@ -46,6 +46,8 @@ class Turn:
     engine: Engine = "rasa"
     source: str = ""
     """Whom it came from, as a pseudonym: never the conversation, of which one may open as many as one likes"""
+    trial: bool = False
+    """Somebody only tries the assistant: it makes no ticket, asks for no person, looks up no ticket"""
 
 
 @dataclass
@@ -142,7 +144,10 @@ def receive(
         if human and outcome.decision != "more":  # the rest of a long message is what was said already
             outcome = _forwarded(context, outcome.effect)
     else:
-        turn = Turn(message.turn_id, conversation.id, text, conversation.state, context, at, source=source or "")
+        trial = conversation.channel == conversations.TRIAL
+        turn = Turn(
+            message.turn_id, conversation.id, text, conversation.state, context, at, source=source or "", trial=trial
+        )
         heard = hears(turn) if hears else None
         if heard is None and not human:
             return Receipt(message.turn_id, True, conversation.state, None)
@@ -190,6 +195,7 @@ def load(session: Session, turn_id: str, *, act: str = "ask_policy", engine: Eng
         act=act,
         engine=engine,
         source=message.source or "",
+        trial=conversation.channel == conversations.TRIAL,
     )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -99,6 +98,8 @@ class Question:
     candidates: tuple[str, ...] = ()
     """The first ones when it was asked"""
     times: int = 1
+    own: bool = False
+    """A citizen's, of ``bot.asked``; else the project's"""
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,8 @@ class Changed:
     """A question that comes to something else."""
 
     id: str
-    text: str
+    text: str | None
+    """None: a citizen's, whose words stay in ``bot.asked`` alone, to be erased there"""
     times: int
     kind: Kind
     before: Verdict
@@ -196,6 +198,7 @@ def questions(session: Session, settings: Settings, loaded: Loaded, now: datetim
             vector=None if raw is None else np.frombuffer(raw, dtype="<f2").astype(np.float32),
             right=(right,) if right else (),
             candidates=tuple(one["qa_id"] for one in row.found["candidates"]),
+            own=True,
         )
     own = len(found)
     others = list(projects(settings, encoder)) if own < FEW else []
@@ -325,7 +328,7 @@ def item_after(qa: QA | None, change: Change) -> Item:
 
 
 @dataclass(frozen=True)
-class _Side:
+class Side:
     """The world before, or after."""
 
     assistant: Assistant
@@ -353,7 +356,7 @@ class _Side:
         return Verdict("none", None, (), probability)
 
 
-def _changed(question: Question, change: Change, before: Verdict, after: Verdict, reworded: bool) -> Changed | None:
+def changed(question: Question, change: Change, before: Verdict, after: Verdict, reworded: bool) -> Changed | None:
     kind: Kind | None = None
     if before.answered and after.answered:
         if before.qa_id != after.qa_id:
@@ -374,7 +377,17 @@ def _changed(question: Question, change: Change, before: Verdict, after: Verdict
         and after.qa_id not in question.right
         and (right_before or (bool(question.right) and after.qa_id == change.qa_id))
     )
-    return Changed(question.id, question.text, question.times, kind, before, after, question.right, right_before, taken)
+    return Changed(
+        question.id,
+        None if question.own else question.text,
+        question.times,
+        kind,
+        before,
+        after,
+        question.right,
+        right_before,
+        taken,
+    )
 
 
 # --- estimate and whole ----------------------------------------------------------------------------------------------
@@ -383,13 +396,13 @@ def _changed(question: Question, change: Change, before: Verdict, after: Verdict
 def estimate(settings: Settings, assistant: Assistant, change: Change, now: datetime) -> Result:
     """The first estimate: seconds.  Raises: NotFound, InvalidInput, IndexUnavailable."""
     began = time.monotonic()
-    before, item, every, own = _prepared(settings, assistant, change, now)
+    before, item, every, own = prepared(settings, assistant, change, now)
     changes_index = change.move == "content"
     retriever = before.loaded.retriever.changed(item) if changes_index else before.loaded.retriever
-    after = _after(before, change, retriever, now)
+    after = after_change(before, change, retriever, now)
     near = [every[number] for number in _near(before.loaded.retriever, item, every)]
-    reworded = changes_index and _reworded(before.loaded, item)
-    changes = list(_compared(near, change, before, after, reworded, now, lambda _: time.sleep(_PAUSE_S)))
+    reworded = changes_index and is_reworded(before.loaded, item)
+    changes = list(compared(near, change, before, after, reworded, now, lambda _: time.sleep(_PAUSE_S)))
     return Result(True, before.loaded.version, len(every), len(near), own, changes, time.monotonic() - began)
 
 
@@ -408,22 +421,22 @@ def whole(
     Raises: NotFound, InvalidInput, IndexUnavailable.
     """
     began = time.monotonic()
-    before, item, every, own = _prepared(settings, assistant, change, now)
+    before, item, every, own = prepared(settings, assistant, change, now)
     retriever = before.loaded.retriever
     if change.move == "content":
         say("建一个试用的索引", 0, len(every))
-        retriever = _built(settings, before.loaded, item).reading_with(before.loaded.retriever.encoder)
-    after = _after(before, change, retriever, now)
-    reworded = change.move == "content" and _reworded(before.loaded, item)
+        retriever = built(settings, before.loaded, item)
+    after = after_change(before, change, retriever, now)
+    reworded = change.move == "content" and is_reworded(before.loaded, item)
     changes = list(
-        _compared(every, change, before, after, reworded, now, lambda done: say("逐条重放", done, len(every)))
+        compared(every, change, before, after, reworded, now, lambda done: say("逐条重放", done, len(every)))
     )
     return Result(False, before.loaded.version, len(every), len(every), own, changes, time.monotonic() - began)
 
 
-def _prepared(
+def prepared(
     settings: Settings, assistant: Assistant, change: Change, now: datetime
-) -> tuple[_Side, Item, list[Question], int]:
+) -> tuple[Side, Item, list[Question], int]:
     loaded = assistant.reader.get()
     today = now.astimezone(SHANGHAI).date()
     with database.read() as session:
@@ -436,37 +449,37 @@ def _prepared(
     encoder = loaded.retriever.encoder
     kept = _KeptVectors(encoder, every) if encoder is not None else None
     loaded = replace(loaded, retriever=loaded.retriever.reading_with(kept))
-    return _Side(assistant, loaded, answers), item, every, own
+    return Side(assistant, loaded, answers), item, every, own
 
 
-def _after(before: _Side, change: Change, retriever: Retriever, now: datetime) -> _Side:
+def after_change(before: Side, change: Change, retriever: Retriever, now: datetime) -> Side:
     today = now.astimezone(SHANGHAI).date()
     loaded = replace(before.loaded, retriever=retriever)
-    return _Side(before.assistant, loaded, _answers_after(change, before.answers, today))
+    return Side(before.assistant, loaded, _answers_after(change, before.answers, today))
 
 
-def _reworded(loaded: Loaded, item: Item) -> bool:
+def is_reworded(loaded: Loaded, item: Item) -> bool:
     """Whether the item says another thing than before."""
     return any(one.id == item.id and one.answer != item.answer for one in loaded.retriever.items)
 
 
-def _built(settings: Settings, loaded: Loaded, item: Item) -> Retriever:
-    """The index with the item changed, built as a version is, but nowhere written."""
-    items = {one.id: one for one in loaded.retriever.items} | {item.id: item}
+def built(settings: Settings, loaded: Loaded, *changed: Item) -> Retriever:
+    """The index with some items changed, built as a version is, but nowhere written."""
+    items = {one.id: one for one in loaded.retriever.items} | {one.id: one for one in changed}
     encoder = loaded.retriever.encoder
     cached = CachedEncoder(encoder, settings.index_dir / VECTORS) if encoder is not None else None
     try:
-        return Retriever.build([items[id_] for id_ in sorted(items)], cached)
+        return Retriever.build([items[id_] for id_ in sorted(items)], cached).reading_with(encoder)
     finally:
         if cached is not None:
             cached.close()
 
 
-def _compared(
+def compared(
     every: Sequence[Question],
     change: Change,
-    before: _Side,
-    after: _Side,
+    before: Side,
+    after: Side,
     reworded: bool,
     now: datetime,
     say: Callable[[int], None],
@@ -474,7 +487,7 @@ def _compared(
     for number, question in enumerate(every):
         say(number)
         first, then = before.verdict(question, now), after.verdict(question, now)
-        if found := _changed(question, change, first, then, reworded):
+        if found := changed(question, change, first, then, reworded):
             yield found
 
 
@@ -514,7 +527,10 @@ def _near_by_words(retriever: Retriever, versions: Sequence[Item], every: Sequen
     vocabulary = frozenset().union(*places)
     found = set()
     for number, question in enumerate(every):
-        weights = {gram: retriever.weight(gram) for gram in tokenize.ngrams(question.normalised)}
+        grams = set(tokenize.ngrams(question.normalised))
+        if len(grams & vocabulary) < _SHARED / 2 * len(grams):
+            continue  # the rarer ones weigh more, but not twice as much
+        weights = {gram: retriever.weight(gram) for gram in grams}
         wanted = _SHARED * sum(weights.values())
         shared = {gram: weights[gram] for gram in weights.keys() & vocabulary}
         if sum(shared.values()) >= wanted and any(
@@ -522,8 +538,3 @@ def _near_by_words(retriever: Retriever, versions: Sequence[Item], every: Sequen
         ):
             found.add(number)
     return found
-
-
-def right_to_wrong(result: Result) -> Counter[str]:
-    """The ids of the questions that were answered rightly and are now answered by another item."""
-    return Counter({one.id: one.times for one in result.changes if one.right_before and one.taken})

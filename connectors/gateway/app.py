@@ -22,7 +22,9 @@ from bot.settings import get_settings
 from connectors.citizens import conversations
 from connectors.console import account as own_account
 from connectors.console import administration, single_sign_on
+from connectors.console import asked as asked_routes
 from connectors.console import jobs as job_routes
+from connectors.console import replay as replay_routes
 from connectors.desk import conversations as desk_conversations
 from connectors.desk import duty_phone, floor, handover, live, minding, work
 from connectors.desk import tickets as desk_tickets
@@ -228,6 +230,8 @@ def create_app() -> FastAPI:
         own_account,
         administration,
         job_routes,
+        asked_routes,
+        replay_routes,
     ):
         app.include_router(router.router)
     app.include_router(channel.router)

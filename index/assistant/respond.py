@@ -381,9 +381,9 @@ class Assistant:
         subject = question_of(memory.expects) or memory.last_question or "市民请求人工服务"
         if isinstance(memory.expects, Form | Contact):
             memory.expects = NOTHING
+        if work.turn.trial:
+            return _say(work, TextReply(text=phrases.TRIAL_HUMAN))
         with database.read() as session:
-            if conversations.is_trial(session, work.turn.conversation_id):
-                return _say(work, TextReply(text=phrases.TRIAL_HUMAN))
             if work.turn.state == "waiting":
                 place = lists.place(session, work.turn.conversation_id) or lists.next_place(session)
                 return _say(work, HandoverReply(text=_placed(phrases.ALREADY_WAITING, place), state="waiting"))
@@ -736,6 +736,8 @@ class Assistant:
         if number is None:
             return None
         memory.expects = NOTHING
+        if work.turn.trial:
+            return _say(work, TextReply(text=phrases.TRIAL_LOOKUP))
         with database.read() as session:
             if own := register.own(session, number, work.turn.conversation_id):
                 return _say(work, citizen.status_reply(own))
@@ -1173,9 +1175,9 @@ class Assistant:
         """One ticket for a question; the same question in a conversation keeps its ticket; a daily bound."""
         memory, turn, days = work.memory, work.turn, self._settings.ticket_days
         memory.expects, memory.clarified = NOTHING, 0
+        if turn.trial:
+            return _say(work, TextReply(text=phrases.TRIAL_TICKET))
         with database.read() as session:
-            if conversations.is_trial(session, turn.conversation_id):
-                return _say(work, TextReply(text=phrases.TRIAL_TICKET))
             same = register.same_question(session, turn.conversation_id, subject)
             if same is not None:
                 reply = ticket_reply(

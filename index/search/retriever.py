@@ -50,6 +50,9 @@ _REMEMBERED = 64
 _NEIGHBOURS = 30
 """Items that a changed one is told apart from anew"""
 
+_WORDINGS = 100_000
+"""Wordings and items that are kept cut up: versions share most of them"""
+
 _POOL = 12
 """How many items each way of searching proposes."""
 
@@ -113,15 +116,14 @@ class Retriever:
         self._dense, self._passages, self.encoder = dense, passages, encoder
         self._classifier = classifier
         self._passage_starts = np.cumsum([0] + [len(_passages(item)) for item in items])[:-1]
-        self._grams: dict[int, frozenset[str]] = {}
         self._index = {item.id: row for row, item in enumerate(self.items)}
         self._items_worded: dict[str, set[str]] = {}
         for item in self.items:
             for text in item.texts:
-                self._items_worded.setdefault(canonical(clean(text)), set()).add(item.id)
+                self._items_worded.setdefault(_said(text), set()).add(item.id)
         self.vector = lru_cache(_REMEMBERED)(self._vector)
         """A query's; None without an encoder.  Kept for whoever asks for the same again"""
-        self._bags = [clean(" ".join((item.matter, *item.texts, item.answer))) for item in items]
+        self._bags = [_everything(item) for item in items]
 
     @classmethod
     def build(cls, items: Sequence[Item], encoder: Encoder | None) -> Self:
@@ -292,7 +294,7 @@ class Retriever:
                 [
                     *(by_item[name][index] if name in by_item else 0.0 for name in FEATURES[:-2]),
                     self._coverage(words, self._bags[index]),
-                    self._overlap(grams, self._row_grams(row)),
+                    self._overlap(grams, _grams(self._rows[row])),
                 ]
                 for (by_item, _), words, grams, row in zip(readings, query_words, query_grams, rows, strict=True)
             ]
@@ -371,14 +373,26 @@ class Retriever:
             return 0.0
         return sum(w for word, w in zip(words, weights, strict=True) if word in bag) / total
 
-    def _row_grams(self, row: int) -> frozenset[str]:
-        if row not in self._grams:
-            self._grams[row] = frozenset(tokenize.ngrams(clean(self._rows[row])))
-        return self._grams[row]
-
     def _overlap(self, query: set[str], wording: frozenset[str]) -> float:
         total = sum(self._chars.idf(gram) for gram in wording)
         return sum(self._chars.idf(gram) for gram in wording & query) / total if total else 0.0
+
+
+@lru_cache(maxsize=_WORDINGS)
+def _said(wording: str) -> str:
+    """A wording as ``exact`` compares it."""
+    return canonical(clean(wording))
+
+
+@lru_cache(maxsize=_WORDINGS)
+def _grams(wording: str) -> frozenset[str]:
+    return frozenset(tokenize.ngrams(clean(wording)))
+
+
+@lru_cache(maxsize=_WORDINGS)
+def _everything(item: Item) -> str:
+    """All that an item says."""
+    return clean(" ".join((item.matter, *item.texts, item.answer)))
 
 
 def _bag(item: Item) -> str:
