@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot import audit, events, regions, retention
+from bot import asked, audit, events, regions, retention
 from bot.clock import utcnow
 from bot.crypto import CannotDecrypt, digest, get_cipher, same
 from bot.desk import callbacks
@@ -121,11 +121,6 @@ def create(session: Session, channel: str, now: datetime | None = None) -> tuple
     return conversation, token
 
 
-def is_trial(session: Session, conversation_id: str) -> bool:
-    """Whether somebody only tries the assistant in it."""
-    return channel_of(session, conversation_id) == TRIAL
-
-
 def channel_of(session: Session, conversation_id: str) -> str | None:
     """Where it came in; None: there is no such conversation."""
     return session.scalar(select(Conversation.channel).where(Conversation.id == conversation_id))
@@ -212,6 +207,7 @@ def agree_to_privacy(session: Session, conversation: Conversation, version: str,
 def erase(session: Session, conversation: Conversation) -> None:
     """Remove the conversation at the citizen's wish, whatever its state.  The caller holds its lock."""
     retention.erase(session, [conversation.id])
+    asked.erase(session, [conversation.id])
     events.publish(session, "conversation", conversation.id, state="erased")
     audit.record(session, "市民", "conversation.erase", conversation.id, state=conversation.state)
 

@@ -111,6 +111,12 @@ KINDS: dict[str, Kind] = {
         {},
         lambda settings: Daily(time(3, 30)),
     ),
+    "replay": Kind(
+        "昨日重放",
+        "为一条问答的改动建一个试用的索引，把最近 7 天的提问全部重放一遍，看答案变了哪些。不影响正在用的索引。由问答的页面发起。",
+        {"replay": Argument("哪一次重放（编号）", str, "")},
+        lambda settings: None,
+    ),
     "backup": Kind(
         "备份",
         "把数据库、索引和本机密钥备份成一个文件，读回来检查一遍，并删除多出来的旧备份。",

@@ -48,6 +48,13 @@ KEPT: Mapping[str, Kept] = {
     ),
     "doubts": Kept(_FOR_GOOD, "to keep the knowledge right", "none", "supervisor, editor, approver"),
     "agent_states": Kept("366 days", "figures", "none", "supervisor; everyone their own"),
+    "asked": Kept(
+        "asked_days, masked; to its conversation tied by a blind index alone",
+        "to improve the knowledge",
+        "conversation",
+        "supervisor, editor, approver",
+    ),
+    "replays": Kept("asked_days", "what a change of the knowledge does", "none", "supervisor, editor, approver"),
     "channel_users": Kept(_RETENTION, "to deliver replies", "conversation", "nobody"),
     "tickets": Kept(_FOR_GOOD, "a public body's records", "unlinked", "citizen, agent, supervisor, officer"),
     "ticket_events": Kept(_FOR_GOOD, "a public body's records", "unlinked", "citizen, agent, supervisor, officer"),

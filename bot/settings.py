@@ -202,6 +202,13 @@ class Settings(BaseSettings):
         default="您好，这里是12345热线。为了更快查到答案，通话内容会转写成文字，不留录音；您不愿意可以随时说。",
         description="告诉来电市民通话会转写成文字的一句话，由电话系统播放或者坐席说。",
     )
+    asked_days: int = Field(
+        default=365, ge=1, description="提问记录（遮盖了个人信息，不含会话编号）保留天数，过期后清除。"
+    )
+    replay_questions: str = Field(
+        default="training/questions/*.jsonl,tests/data/lived/*.jsonl",
+        description="昨日重放：本市最近的提问不够时，补上的问题集（JSONL），相对于项目文件夹，多个用逗号分隔。留空不补。",
+    )
     job_days: int = Field(default=90, ge=1, description="后台任务结束以后，记录保留多少天。")
     backup_time: str = Field(
         default="", pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$", description="每天几点自动备份，如 03:00。留空不自动备份。"

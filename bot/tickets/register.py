@@ -10,7 +10,7 @@ from datetime import UTC, datetime, time
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bot import working_days
+from bot import asked, working_days
 from bot.clock import SHANGHAI
 from bot.errors import InvalidInput
 from bot.masking import mask
@@ -84,6 +84,8 @@ def create(
     session.add(ticket)
     session.flush()
     note_event(session, ticket, actor, "登记", "工单已登记，等待受理。", now=now)
+    if conversation_id is not None:
+        asked.ticket_made(session, conversation_id, ticket, now)
     return ticket
 
 

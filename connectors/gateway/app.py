@@ -22,7 +22,9 @@ from bot.settings import get_settings
 from connectors.citizens import conversations
 from connectors.console import account as own_account
 from connectors.console import administration, documents, going_live, local_figures, reviews, single_sign_on
+from connectors.console import asked as asked_routes
 from connectors.console import jobs as job_routes
+from connectors.console import replay as replay_routes
 from connectors.desk import (
     callbacks,
     choices,
@@ -262,6 +264,8 @@ def create_app() -> FastAPI:
         reviews,
         local_figures,
         going_live,
+        asked_routes,
+        replay_routes,
     ):
         app.include_router(router.router)
     app.include_router(desk_calls.stream_router)

@@ -15,7 +15,20 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from bot import backup, database, health, housekeeping, jobs, knowledge, links, retention, reviews, security_log
+from bot import (
+    asked,
+    backup,
+    database,
+    health,
+    housekeeping,
+    jobs,
+    knowledge,
+    links,
+    replays,
+    retention,
+    reviews,
+    security_log,
+)
 from bot.clock import SHANGHAI, utcnow
 from bot.models.jobs import Job
 from bot.settings import Settings
@@ -70,6 +83,37 @@ def _conversations(work: Work) -> int:
     if removed:
         work.log(f"清除了 {removed} 个到期的会话。")
     return removed
+
+
+def _old_questions(work: Work) -> int:
+    removed = 0
+    while True:
+        with database.write() as session:
+            batch = asked.purge(session, utcnow(), work.settings.asked_days)
+            batch += replays.purge(session, utcnow(), work.settings.asked_days)
+        if not batch:
+            return removed
+        removed += batch
+        work.progress(f"已清除 {removed} 条到期的提问记录", removed)
+
+
+def _replay(work: Work) -> str:
+    # Loaded here: only this kind of job needs an index in memory.
+    from index import replay
+    from index.assistant.respond import Assistant
+    from index.versions.store import IndexReader
+
+    id_: str = work.job.arguments["replay"]
+    with database.read() as session:
+        change = replays.get(session, id_).change
+    work.progress("载入索引")
+    assistant = Assistant(work.settings, IndexReader(work.settings))
+    found = replay.whole(work.settings, assistant, replay.Change(**change), work.job.asked_at, work.progress).stored()
+    with database.write() as session:
+        replays.done(session, id_, found)
+    changed = sum(sum(by.values()) for by in found["counts"].values())
+    work.progress(f"重放了 {found['asked']} 条提问，{changed} 条有变化，其中 {found['taken']} 条可能答错")
+    return id_
 
 
 def _old_jobs(work: Work) -> int:
@@ -208,10 +252,12 @@ _EXPORTS = 3
 STEPS: dict[str, tuple[Step, ...]] = {
     "retention": (
         Step("conversations", "清除到期的会话", _conversations),
+        Step("asked", "清除到期的提问记录", _old_questions),
         Step("jobs", "清除旧的任务记录", _old_jobs),
         Step("tidy", "清除旧的通知、草稿和登录记录", _tidy),
     ),
     "recalculate": (Step("deadlines", "重新计算办理期限", _deadlines),),
+    "replay": (Step("all", "逐条重放", _replay),),
     "backup": (
         Step("archive", "备份，并读回来检查", _archive),
         Step("old", "删除多出来的旧备份", _old_archives),

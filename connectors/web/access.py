@@ -192,6 +192,14 @@ ACCESS: Mapping[str, Rule | None] = {
     "GET /api/console/exports": Rule(_KNOWLEDGE),
     "POST /api/console/exports": Rule(_KNOWLEDGE),
     "GET /api/console/exports/{name}": Rule(_KNOWLEDGE),
+    # What was asked, and what changes would do to it.
+    "GET /api/console/asked": Rule(_KNOWLEDGE),
+    "GET /api/console/asked/export": Rule(_KNOWLEDGE),
+    "GET /api/console/asked/{asked_id}": Rule(_KNOWLEDGE),
+    "POST /api/console/try": Rule(_KNOWLEDGE),
+    "POST /api/console/replay": Rule(_KNOWLEDGE),
+    "GET /api/console/replay": Rule(_KNOWLEDGE),
+    "GET /api/console/replay/{replay_id}": Rule(_KNOWLEDGE),
     # Administration.
     "GET /api/admin/people": Rule(_ADMIN),
     "POST /api/admin/people": Rule(_ADMIN),

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from sqlalchemy import or_, select
@@ -32,6 +32,7 @@ from bot import (
     turns,
     working_days,
 )
+from bot.asked import Look
 from bot.clock import SHANGHAI, utcnow
 from bot.conversations import Context, OpenDanger
 from bot.danger import KINDS, Kind
@@ -92,11 +93,14 @@ from index.search.find import LETTER, SHORT, Before, Finding, Place, find, namin
 from index.search.lexicon import official_words
 from index.search.normalise import Query, canonical, normalise
 from index.search.ranking import VERBATIM, Spoken
-from index.search.retriever import FEATURES
+from index.search.retriever import FEATURES, Item
 from index.search.terms import terms_in
 from index.versions.store import IndexReader, IndexUnavailable, Loaded
 
 log = structlog.get_logger(__name__)
+
+Level = Literal["sure", "likely", "doubtful", "none"]
+"""How sure a question's first candidate is: it is answered, shown as likely, offered among others, not offered"""
 
 MAX_OPTIONS = 4
 MAX_OTHERS = 3
@@ -210,6 +214,34 @@ class Limits:
         return math.nextafter(self.answer_at, 0.0)
 
 
+@dataclass(frozen=True)
+class Understood:
+    """What a question means to an index version."""
+
+    finding: Finding
+    limits: Limits
+    hangs: bool
+    """It is the rest of a question whose subject was named before"""
+
+    @property
+    def level(self) -> Level:
+        """How sure the first candidate is."""
+        if self.finding.first is None:
+            return "none"
+        if self.finding.probability >= self.limits.answer_at:
+            return "sure"
+        if self.finding.probability >= self.limits.likely_at:
+            return "likely"
+        # What hangs on the question before speaks of the same matter, however little it says.
+        return "doubtful" if self.finding.probability >= self.limits.clarify_at or self.hangs else "none"
+
+    @property
+    def near(self) -> list[Item]:
+        """The items that may be offered where it is doubtful, as far as they may answer: ``MAX_OPTIONS`` of them."""
+        best = self.finding.ranked[0].score
+        return [one.candidate.item for one in self.finding.ranked[: 2 * MAX_OPTIONS] if one.score > best - _NEAR]
+
+
 class Assistant:
     """Answers turns from the current index version and the database."""
 
@@ -235,6 +267,7 @@ class Assistant:
         work = self._begin(turn)
         outcome = self._decide(work)
         outcome.explain = work.explain | outcome.explain
+        outcome.look = outcome.explain.pop("look", None)  # travels with the explanation, as far as that is kept
         first = outcome.replies[0]
         if not isinstance(first, EmergencyReply):
             if kinds := guards.speaks_of_danger(work.text):
@@ -364,9 +397,9 @@ class Assistant:
         subject = question_of(memory.expects) or memory.last_question or "市民请求人工服务"
         if isinstance(memory.expects, Form | Contact):
             memory.expects = NOTHING
+        if work.turn.trial:
+            return _say(work, TextReply(text=phrases.TRIAL_HUMAN))
         with database.read() as session:
-            if conversations.is_trial(session, work.turn.conversation_id):
-                return _say(work, TextReply(text=phrases.TRIAL_HUMAN))
             if work.turn.state == "waiting":
                 place = lists.place(session, work.turn.conversation_id) or lists.next_place(session)
                 return _say(work, HandoverReply(text=_placed(phrases.ALREADY_WAITING, place), state="waiting"))
@@ -464,13 +497,11 @@ class Assistant:
         """A question that tells a figure of the citizen's own, and that a calculator works out."""
         today = work.now.astimezone(SHANGHAI).date()
         request = calculators.recognise(work.text, today)
-        return (
-            self._calculation(
-                work, calculation.begin(request, today=today, local=self._local(work, request.calculator))
-            )
-            if request
-            else None
-        )
+        if request is None:
+            return None
+        work.explain["look"] = Look(normalise(work.text).text, work.memory.region)
+        local = self._local(work, request.calculator)
+        return self._calculation(work, calculation.begin(request, today=today, local=local))
 
     def _go_on_calculating(self, work: _Work) -> Outcome | None:
         """The reply to what a calculator asked; None if the message is something else, and then nothing is asked any more."""
@@ -610,6 +641,7 @@ class Assistant:
 
     def _refused(self, work: _Work, expects: Options, *, all_of_them: bool) -> Outcome:
         """不是这个: what else was meant; 以上都不是: nothing here."""
+        work.explain["refused"] = True
         options = [] if all_of_them or not expects.shown else self._options(expects.offered, MAX_OTHERS, work)
         if options:
             outcome = self._ask_back(work, expects.question, options, phrases.WHICH_THEN)
@@ -630,6 +662,7 @@ class Assistant:
             if left and (outcome := self._chosen(work, expects, refusal.rest, left)):
                 return outcome
         work.refused = frozenset(expects.items)
+        work.explain["refused"] = True
         work.act = "ask_policy"
         rest = refusal.rest if len(refusal.rest) > _TERSE else f"{expects.question}，{refusal.rest}"
         return self._question(work, normalise(rest))
@@ -739,6 +772,8 @@ class Assistant:
         if number is None:
             return None
         memory.expects = NOTHING
+        if work.turn.trial:
+            return _say(work, TextReply(text=phrases.TRIAL_LOOKUP))
         with database.read() as session:
             if own := register.own(session, number, work.turn.conversation_id):
                 return _say(work, citizen.status_reply(own))
@@ -829,32 +864,23 @@ class Assistant:
             loaded = self.reader.get()
         except IndexUnavailable as error:
             log.error("index.unavailable", reason=str(error))
-            work.explain["reason"] = "index unavailable"
+            work.explain |= {"reason": "index unavailable", "look": Look(query.text, memory.region)}
             return self._ticket(work, work.text, phrases.TICKET_BROKEN)
-        limits = self._limits(loaded)
         act = work.act
-        finding = self._understand(loaded, query, work)
-        hangs = bool(finding.before) and act in _QUESTIONS and _hangs(act, query)
-        if hangs and finding.first and acts.asks_itself(query.text):
-            # Rasa sees the rest of a question in 附近哪有公厕 too.
-            covered = loaded.retriever.covers(acts.subject(query.text), finding.first.item.id)
-            hangs = covered >= _ASKED_OF and finding.first.item.matter == memory.last_matter
-        finding = self._first_of_several(loaded, query, work, finding, limits.answer_at)
-        if len(query.text) > LETTER:
-            finding = self._letter(loaded, query, work, finding, limits)
-        finding = _named(loaded, query, finding, limits)
+        understood = self._understood(loaded, query, work)
+        finding, limits, level = understood.finding, understood.limits, understood.level
         work.explain |= _explained(loaded, finding, limits)
+        work.explain["look"] = _look(loaded, finding, memory)
         if needs := self._needs_region(work, finding, limits.clarify_at):
             return needs
         said = guards.ending(f"{memory.last_question} {query.text}", _CARRIED) if finding.before else finding.query.text
         memory.last_question = said
         first = finding.first
-        if first is not None and finding.probability >= limits.answer_at:
+        if first is not None and level == "sure":
             return self._answer(work, first.item.id, finding.probability, memory.last_question)
-        if first is not None and finding.probability >= limits.likely_at:
+        if level == "likely":
             return self._likely(work, finding)
-        # What hangs on the question before speaks of the same matter, however little it says.
-        doubtful = first is not None and (finding.probability >= limits.clarify_at or hangs)
+        doubtful = level == "doubtful"
         if first is not None and first.item.matter != memory.last_matter:
             memory.clarified = 0  # another question: about this one nothing was asked back yet
         if doubtful and (memory.clarified >= MAX_CLARIFIED or work.refused):
@@ -862,7 +888,7 @@ class Assistant:
             return self._likely(
                 work, finding
             )  # rather than asking again whoever has just said what it is, or a third time
-        if doubtful and (outcome := self._clarify(work, finding)):
+        if doubtful and (outcome := self._clarify(work, understood)):
             return outcome
         if act != "report_problem" and (outcome := self._policy_texts(work, loaded, query)):
             return outcome
@@ -874,6 +900,24 @@ class Assistant:
             return outcome
         unclear = len(query.text) <= _UNCLEAR and act != "report_problem"
         return self._offer(work, query.raw, phrases.OFFER_UNCLEAR if unclear else "")
+
+    def read(self, turn: Turn, loaded: Loaded) -> Understood:
+        """What a turn's text means to an index version when it is taken for a question; decides and writes nothing."""
+        work = self._begin(turn)
+        return self._understood(loaded, normalise(work.text), work)
+
+    def _understood(self, loaded: Loaded, query: Query, work: _Work) -> Understood:
+        limits, act = self._limits(loaded), work.act
+        finding = self._understand(loaded, query, work)
+        hangs = bool(finding.before) and act in _QUESTIONS and _hangs(act, query)
+        if hangs and finding.first and acts.asks_itself(query.text):
+            # Rasa sees the rest of a question in 附近哪有公厕 too.
+            covered = loaded.retriever.covers(acts.subject(query.text), finding.first.item.id)
+            hangs = covered >= _ASKED_OF and finding.first.item.matter == work.memory.last_matter
+        finding = self._first_of_several(loaded, query, work, finding, limits.answer_at)
+        if len(query.text) > LETTER:
+            finding = self._letter(loaded, query, work, finding, limits)
+        return Understood(_named(loaded, query, finding, limits), limits, hangs)
 
     def _understand(self, loaded: Loaded, query: Query, work: _Work) -> Finding:
         """What a message asks for: alone, or where that is not clear, with what was spoken of before."""
@@ -1082,10 +1126,9 @@ class Assistant:
         """Where the citizen is: the place that the message names, else what was said before, else the region that is served."""
         return place_in(work.text) or work.memory.region or self._settings.region
 
-    def _clarify(self, work: _Work, finding: Finding) -> Outcome | None:
+    def _clarify(self, work: _Work, understood: Understood) -> Outcome | None:
         """Offer the nearest items that may answer; None where there is nothing to offer."""
-        best = finding.ranked[0].score
-        near = [one.candidate.item for one in finding.ranked[: 2 * MAX_OPTIONS] if one.score > best - _NEAR]
+        finding, near = understood.finding, understood.near
         options = self._options([item.id for item in near], MAX_OPTIONS, work)
         if not options:
             return None
@@ -1199,9 +1242,9 @@ class Assistant:
         """One ticket for a question; the same question in a conversation keeps its ticket; a daily bound."""
         memory, turn, days = work.memory, work.turn, self._settings.ticket_days
         memory.expects, memory.clarified = NOTHING, 0
+        if turn.trial:
+            return _say(work, TextReply(text=phrases.TRIAL_TICKET))
         with database.read() as session:
-            if conversations.is_trial(session, turn.conversation_id):
-                return _say(work, TextReply(text=phrases.TRIAL_TICKET))
             same = register.same_question(session, turn.conversation_id, subject)
             if same is not None:
                 reply = ticket_reply(
@@ -1441,6 +1484,20 @@ def _explained(loaded: Loaded, finding: Finding, limits: Limits) -> dict[str, An
             for one in finding.ranked[:5]
         ],
     }
+
+
+def _look(loaded: Loaded, finding: Finding, memory: Context) -> Look:
+    """What is kept of how a question was read; its vector is the one that it was found by."""
+    query, encoder = finding.query, loaded.retriever.encoder
+    vector = loaded.retriever.vector(query.text)
+    before = {"matter": memory.last_matter, "question": memory.last_question, "qa": memory.last_qa}
+    return Look(
+        normalised=query.text,
+        region=memory.region or place_in(query.raw),
+        before=before if finding.before else None,
+        vector=None if vector is None else vector.astype("<f2").tobytes(),
+        encoder=encoder.checksum if encoder else None,
+    )
 
 
 def _both(first: Callable[[Session], None] | None, second: Callable[[Session], None]) -> Callable[[Session], None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from bot import conversations, database, models
+from bot.asked import Look
 from bot.clock import utcnow
 from bot.keeping import KEPT
 from bot.models.base import Base
@@ -28,7 +29,7 @@ def test_what_goes_with_a_conversation_is_gone_with_it(db: Settings) -> None:
     with database.write() as session:
         one, _ = conversations.create(session, "web")
     turn = receive(db, one.id, "m1").turn_id
-    settle(turn, "您好")
+    settle(turn, "您好", look=Look("你好", None))
     with database.write() as session:
         session.add(Rating(turn_id=turn, helpful=False, reason=None, qa_id=None, created_at=now))
         session.add(Alarm(turn_id=turn, conversation_id=one.id, kind="fire", possible=False, at=now))

@@ -118,6 +118,44 @@ const DECISIONS: Record<string, string> = {
 }
 export const decision = (name: string) => DECISIONS[name] ?? name
 
+const ACTS: Record<string, string> = {
+  ask_policy: '提问',
+  follow_up: '追问',
+  report_problem: '反映问题',
+  choose_option: '选择',
+  none_of_these: '都不是',
+  chitchat: '闲聊',
+}
+export const act = (name: string) => ACTS[name] ?? name
+
+export const CERTAINTY: Record<string, string> = { sure: '确定', likely: '可能' }
+
+/** What came of a question, as a filter offers it. */
+export const RESULTS: Record<string, string> = {
+  useful: '有用',
+  useless: '没用',
+  refused: '不是这个',
+  chosen: '选了别的',
+  rephrased: '换了说法',
+  agent: '坐席给了答案',
+  ticket: '登记了工单',
+  nothing: '没有下文',
+}
+
+/** What speaks for a candidate. */
+export const FEATURES: Record<string, string> = {
+  char: '字面',
+  word: '词',
+  answer: '答案字面',
+  official: '官方说法',
+  learned: '分类器',
+  dense: '语义',
+  centroid: '平均语义',
+  passage: '答案语义',
+  coverage: '词覆盖',
+  overlap: '说法重合',
+}
+
 /** The beginnings of the audit log's actions, as a filter offers them. */
 export const AUDITED: Record<string, string> = {
   sign_in: '登录',
@@ -189,6 +227,8 @@ const ACTIONS: Record<string, string> = {
   'sms.again': '再发短信',
   duty: '上岗、离岗',
   'audit.export': '导出审计日志',
+  'asked.export': '导出提问记录',
+  'qa.replay': '昨日重放',
   'job.request': '发起后台任务',
   'job.stop': '停下后台任务',
   'job.resume': '接着做后台任务',
