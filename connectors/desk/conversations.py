@@ -269,8 +269,8 @@ def _certainty(effect: TurnEffect | None) -> str | None:
 
 def _candidates(session: Session, explain: dict[str, Any], *, production: bool) -> list[Candidate]:
     found = explain.get("candidates", [])
-    items = knowledge.get_many(session, [one["qa_id"] for one in found])
     today = utcnow().astimezone(SHANGHAI).date()
+    items = knowledge.get_many(session, [one["qa_id"] for one in found], today)
     return [
         Candidate(
             qa_id=one["qa_id"],

@@ -53,6 +53,7 @@ _AUDIENCE: dict[str, frozenset[str] | None] = {
     "unanswered": _DESK | {EDITOR, APPROVER},
     "person": None,
     "job": frozenset({"admin", SUPERVISOR}),
+    "knowledge": frozenset({SUPERVISOR, EDITOR, APPROVER}),
 }
 """Kind of event → the roles that may hear of it; None: only the person that it is about"""
 

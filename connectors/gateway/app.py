@@ -23,6 +23,7 @@ from connectors.citizens import conversations
 from connectors.console import account as own_account
 from connectors.console import administration, single_sign_on
 from connectors.console import jobs as job_routes
+from connectors.console import knowledge as knowledge_routes
 from connectors.desk import conversations as desk_conversations
 from connectors.desk import duty_phone, floor, handover, live, minding, work
 from connectors.desk import tickets as desk_tickets
@@ -228,6 +229,7 @@ def create_app() -> FastAPI:
         own_account,
         administration,
         job_routes,
+        knowledge_routes,
     ):
         app.include_router(router.router)
     app.include_router(channel.router)

@@ -294,7 +294,7 @@ def test_retired_paused_and_future_items_become_tickets(talk: Talk, question: st
 def test_pausing_works_without_a_new_index(talk: Talk) -> None:
     assert talk.say("图书馆借书证丢失如何补领").type == "answer"
     with database.write() as session:
-        knowledge.set_status(session, "plain", "paused", "王审核")
+        knowledge.pause(session, "plain", "王审核")
     assert talk.register("图书馆借书证丢失如何补领").type == "ticket"
 
 

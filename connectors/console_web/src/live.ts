@@ -34,6 +34,7 @@ const TOUCHES: Record<string, (subject: string) => (readonly unknown[])[]> = {
   unanswered: () => [['unanswered']],
   person: () => [['sign-ins']],
   job: (id) => [['jobs'], ['job', id]],
+  knowledge: (id) => [['knowledge'], ['qa', id]],
 }
 
 export const useLive = defineStore('live', () => {
