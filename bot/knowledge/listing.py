@@ -10,7 +10,7 @@ from sqlalchemy import Select, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from bot.knowledge.changing import EDITING, RETURNED, SUBMITTED
-from bot.models.knowledge import QA
+from bot.models.knowledge import QA, Document, ServiceGuide
 from bot.models.versions import QARequest, QAVersion, WorkingCopy
 
 Which = Literal[
@@ -63,6 +63,32 @@ def counts(session: Session) -> dict[str, int]:
     """How many items each list has that somebody has to do something about."""
     names: tuple[Which, ...] = ("review", "submitted", "editing", "returned", "asked", "coming", "paused")
     return {name: _count(session, _filtered(Wanted(name))) for name in names}
+
+
+def documents(session: Session, text: str, *, limit: int = 20) -> list[Document]:
+    """Policy documents with this in their title, number or id; those in force first."""
+    found = or_(*(column.contains(text, autoescape=True) for column in (Document.title, Document.doc_no, Document.id)))
+    query = select(Document).where(found) if text else select(Document)
+    return list(session.scalars(query.order_by(Document.status != "有效", Document.title, Document.id).limit(limit)))
+
+
+def guides(session: Session, text: str, *, limit: int = 20) -> list[ServiceGuide]:
+    """Service guides with this in their title or id."""
+    found = or_(ServiceGuide.title.contains(text, autoescape=True), ServiceGuide.id.contains(text, autoescape=True))
+    query = select(ServiceGuide).where(found) if text else select(ServiceGuide)
+    return list(session.scalars(query.order_by(ServiceGuide.title, ServiceGuide.id).limit(limit)))
+
+
+def kinds(session: Session) -> tuple[dict[str, int], dict[str, int]]:
+    """How many items each matter, and each department, has."""
+    matters = session.execute(select(QA.matter, func.count()).group_by(QA.matter).order_by(QA.matter))
+    owners = session.execute(
+        select(QA.department, func.count())
+        .where(QA.department.is_not(None))
+        .group_by(QA.department)
+        .order_by(QA.department)
+    )
+    return {row[0]: row[1] for row in matters}, {str(row[0]): row[1] for row in owners}
 
 
 def _count(session: Session, query: Select[QA, WorkingCopy, QARequest]) -> int:

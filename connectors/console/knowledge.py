@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from bot import database, knowledge
 from bot.accounts import people
 from bot.clock import SHANGHAI, utcnow
+from bot.knowledge import listing
 from bot.knowledge.listing import Which
 from bot.models.knowledge import QA
 from bot.models.versions import QAVersion
@@ -44,7 +45,7 @@ class Who(BaseModel):
     name: str
 
 
-class SourceView(BaseModel):
+class ItemSourceView(BaseModel):
     """A document that an answer rests on."""
 
     document: str
@@ -60,7 +61,7 @@ class ContentView(BaseModel):
     question: str
     answer: str
     similar: list[str]
-    sources: list[SourceView]
+    sources: list[ItemSourceView]
     guides: list[str]
     related: list[str]
     themes: list[str]
@@ -163,7 +164,7 @@ class ItemPage(BaseModel):
     total: int
 
 
-class Changed(ErrorBody):
+class ItemChanged(ErrorBody):
     """Somebody else changed the item: that is how it is now."""
 
     present: ItemView
@@ -171,7 +172,7 @@ class Changed(ErrorBody):
 
 _CHANGES: dict[int | str, dict[str, Any]] = answers(404, 409) | {
     409: {
-        "model": Changed | ErrorBody,
+        "model": ItemChanged | ErrorBody,
         "description": "Not in its present state; where it was changed since, with what it is now",
     }
 }
@@ -309,6 +310,70 @@ def count_items() -> dict[str, int]:
         return knowledge.counts(session)
 
 
+_Text = Annotated[str, Query(max_length=100)]
+_Limit = Annotated[int, Query(ge=1, le=50)]
+
+
+class DocumentRow(BaseModel):
+    """A policy document that an answer may rest on."""
+
+    id: str
+    title: str
+    doc_no: str | None
+    status: str
+    effective: date | None
+    replaced_by: str | None
+    internal: bool
+    """For staff alone: citizens don't see it among the sources"""
+
+
+class GuideRow(BaseModel):
+    """A service guide that an answer may lead to."""
+
+    id: str
+    title: str
+    department: str | None
+    region: str
+
+
+class KnowledgeKinds(BaseModel):
+    """How many items each matter, and each department, has."""
+
+    matters: dict[str, int]
+    departments: dict[str, int]
+
+
+@router.get("/documents")
+def list_documents(text: _Text = "", limit: _Limit = 20) -> list[DocumentRow]:
+    """Policy documents with ``text`` in their title or number; those in force first."""
+    with database.read() as session:
+        return [
+            DocumentRow(
+                **{name: getattr(one, name) for name in DocumentRow.model_fields if name != "internal"},
+                internal=one.internal_confirmed_by is not None,
+            )
+            for one in listing.documents(session, text.strip(), limit=limit)
+        ]
+
+
+@router.get("/guides")
+def list_guides(text: _Text = "", limit: _Limit = 20) -> list[GuideRow]:
+    """Service guides with ``text`` in their title."""
+    with database.read() as session:
+        return [
+            GuideRow(**{name: getattr(one, name) for name in GuideRow.model_fields})
+            for one in listing.guides(session, text.strip(), limit=limit)
+        ]
+
+
+@router.get("/matters")
+def list_matters() -> KnowledgeKinds:
+    """The matters and departments that items have."""
+    with database.read() as session:
+        matters, departments = listing.kinds(session)
+        return KnowledgeKinds(matters=matters, departments=departments)
+
+
 @router.get("/items/{qa_id}", responses=answers(404))
 def read_item(qa_id: str, me: TheCaller) -> ItemView:
     """One item with its working copy, what is asked for it, and what is to come."""
@@ -334,7 +399,7 @@ _Slug = Annotated[str, Field(max_length=64)]
 _Day = Annotated[date | None, Field(strict=False)]
 
 
-class Source(Body):
+class CitedSource(Body):
     """A document that an answer rests on."""
 
     document: _Slug
@@ -342,14 +407,14 @@ class Source(Body):
     unverified: bool = False
 
 
-class Content(Body):
+class ItemContent(Body):
     """What an item is to say; what is left out stays as it is."""
 
     matter: str = Field(default="", max_length=200)
     question: str = Field(default="", max_length=500)
     answer: str = Field(default="", max_length=20_000)
     similar: list[_Line] = Field(default=[], max_length=200)
-    sources: list[Source] = Field(default=[], max_length=50)
+    sources: list[CitedSource] = Field(default=[], max_length=50)
     guides: list[_Slug] = Field(default=[], max_length=50)
     related: list[_Slug] = Field(default=[], max_length=50)
     themes: list[_Line] = Field(default=[], max_length=50)
@@ -376,33 +441,33 @@ class Content(Body):
         return given
 
 
-class Edit(Body):
+class ItemEdit(Body):
     """A change of an item."""
 
-    content: Content
+    content: ItemContent
     why: str | None = Field(default=None, max_length=500)
     """What for; null: as it was"""
 
 
-class Why(Body):
+class ItemWhy(Body):
     """What for."""
 
     why: str | None = Field(default=None, max_length=500)
 
 
-class Reason(Body):
+class ReturnReason(Body):
     """Why."""
 
     reason: str = Field(min_length=1, max_length=500)
 
 
-class Number(Body):
+class VersionNumber(Body):
     """A version."""
 
     number: int = Field(ge=1, le=MAX_INT)
 
 
-class Wish(Body):
+class ItemWish(Body):
     """What is to become of an item."""
 
     move: Literal["resume", "retire"]
@@ -420,12 +485,12 @@ def _change(qa_id: str, me: Signed, step: Callable[[Session], object]) -> Any:
     except knowledge.Outdated as late:
         with database.read() as session:
             present = _view(session, qa_id, me)
-        body = Changed(error=Problem(code=late.code, message=str(late)), present=present)
+        body = ItemChanged(error=Problem(code=late.code, message=str(late)), present=present)
         return JSONResponse(body.model_dump(mode="json"), status_code=409)
 
 
 @router.post("/items", status_code=201)
-def create_item(body: Content, me: TheCaller) -> ItemView:
+def create_item(body: ItemContent, me: TheCaller) -> ItemView:
     """A new item, being written."""
     fields = {"region": get_settings().region} | body.fields()
     with database.write() as session:
@@ -433,7 +498,7 @@ def create_item(body: Content, me: TheCaller) -> ItemView:
 
 
 @router.put("/items/{qa_id}", response_model=ItemView, responses=_CHANGES)
-def edit_item(qa_id: str, body: Edit, me: TheCaller, if_match: IfMatch = None) -> Any:
+def edit_item(qa_id: str, body: ItemEdit, me: TheCaller, if_match: IfMatch = None) -> Any:
     """Change an item's working copy, which is made if there is none; what is published goes on saying what it says."""
     fields = body.content.fields()
     return _change(
@@ -442,13 +507,13 @@ def edit_item(qa_id: str, body: Edit, me: TheCaller, if_match: IfMatch = None) -
 
 
 @router.post("/items/{qa_id}/submit", response_model=ItemView, responses=_CHANGES)
-def submit_item(qa_id: str, body: Why, me: TheCaller, if_match: IfMatch = None) -> Any:
+def submit_item(qa_id: str, body: ItemWhy, me: TheCaller, if_match: IfMatch = None) -> Any:
     """The working copy is ready: somebody else may approve it."""
     return _change(qa_id, me, lambda session: knowledge.submit(session, qa_id, me.number, seen=if_match, why=body.why))
 
 
 @router.post("/items/{qa_id}/return", response_model=ItemView, responses=_CHANGES)
-def return_item(qa_id: str, body: Reason, me: TheCaller, if_match: IfMatch = None) -> Any:
+def return_item(qa_id: str, body: ReturnReason, me: TheCaller, if_match: IfMatch = None) -> Any:
     """Give it back to its authors."""
     return _change(qa_id, me, lambda session: knowledge.return_(session, qa_id, me.number, body.reason, seen=if_match))
 
@@ -466,13 +531,13 @@ def discard_item(qa_id: str, me: TheCaller, if_match: IfMatch = None) -> Any:
 
 
 @router.post("/items/{qa_id}/restore", response_model=ItemView, responses=_CHANGES)
-def restore_item(qa_id: str, body: Number, me: TheCaller, if_match: IfMatch = None) -> Any:
+def restore_item(qa_id: str, body: VersionNumber, me: TheCaller, if_match: IfMatch = None) -> Any:
     """Make what an earlier version said the working copy, for somebody else to approve."""
     return _change(qa_id, me, lambda session: knowledge.restore(session, qa_id, body.number, me.number, seen=if_match))
 
 
 @router.post("/items/{qa_id}/call-off", response_model=ItemView, responses=_CHANGES)
-def call_off_version(qa_id: str, body: Number, me: TheCaller, if_match: IfMatch = None) -> Any:
+def call_off_version(qa_id: str, body: VersionNumber, me: TheCaller, if_match: IfMatch = None) -> Any:
     """A version that is not in force yet shall not come."""
     return _change(qa_id, me, lambda session: knowledge.call_off(session, qa_id, body.number, me.number, seen=if_match))
 
@@ -484,13 +549,13 @@ def confirm_sources(qa_id: str, me: TheCaller, if_match: IfMatch = None) -> Any:
 
 
 @router.post("/items/{qa_id}/pause", response_model=ItemView, responses=_CHANGES)
-def pause_item(qa_id: str, body: Why, me: TheCaller, if_match: IfMatch = None) -> Any:
+def pause_item(qa_id: str, body: ItemWhy, me: TheCaller, if_match: IfMatch = None) -> Any:
     """It answers nobody any more, at once."""
     return _change(qa_id, me, lambda session: knowledge.pause(session, qa_id, me.number, why=body.why, seen=if_match))
 
 
 @router.post("/items/{qa_id}/ask", response_model=ItemView, responses=_CHANGES)
-def ask_for_item(qa_id: str, body: Wish, me: TheCaller, if_match: IfMatch = None) -> Any:
+def ask_for_item(qa_id: str, body: ItemWish, me: TheCaller, if_match: IfMatch = None) -> Any:
     """Want a paused item to answer again, or one to be over for good; another person confirms."""
     return _change(
         qa_id,
@@ -516,7 +581,7 @@ def decline_item(qa_id: str, me: TheCaller, if_match: IfMatch = None) -> Any:
 # --- many ------------------------------------------------------------------------------------------------------------
 
 
-class One(Body):
+class SeenItem(Body):
     """One of many items."""
 
     id: _Slug
@@ -524,16 +589,16 @@ class One(Body):
     """The one that was seen"""
 
 
-class Many(Body):
+class ManyItems(Body):
     """A move of many items."""
 
     move: Literal["submit", "return", "approve", "discard", "pause", "resume", "retire", "confirm", "decline"]
-    items: Annotated[list[One], Field(min_length=1, max_length=200)]
+    items: Annotated[list[SeenItem], Field(min_length=1, max_length=200)]
     why: str | None = Field(default=None, max_length=500)
     """What for; for ``return`` the reason"""
 
 
-class ResultView(BaseModel):
+class ItemResult(BaseModel):
     """What became of one of many."""
 
     id: str
@@ -557,7 +622,7 @@ _STEPS: dict[str, Callable[[Session, str, str, int | None, str | None], object]]
 
 
 @router.post("/bulk")
-def change_many(body: Many, me: TheCaller) -> list[ResultView]:
+def change_many(body: ManyItems, me: TheCaller) -> list[ItemResult]:
     """Make a move with each of many items; one that is refused stays as it is, the others go on."""
     permitted(me, Rule(knowledge.MOVES[body.move].roles))
     seen = {one.id: one.revision for one in body.items}
@@ -566,7 +631,7 @@ def change_many(body: Many, me: TheCaller) -> list[ResultView]:
             session, list(seen), lambda id_: _STEPS[body.move](session, id_, me.number, seen[id_], body.why)
         )
     return [
-        ResultView(
+        ItemResult(
             id=one.qa_id,
             done=one.refused is None,
             code=one.refused.code if one.refused else None,

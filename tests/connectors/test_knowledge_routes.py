@@ -14,7 +14,7 @@ from processes import signed_in
 from bot import database, events, knowledge
 from bot.clock import SHANGHAI, utcnow
 from bot.settings import Settings
-from tests.bot.test_knowledge import a_qa
+from tests.bot.test_knowledge import a_guide, a_qa
 from tests.connectors.desk_gateway import code_of, serving
 from tests.connectors.test_citizens_api import ASKED, Citizen
 
@@ -152,6 +152,18 @@ def test_a_new_item_and_what_is_refused(http: TestClient, editor: dict[str, str]
     http.post(f"{path}/submit", headers=editor, json={})
     returned = http.post(f"{path}/return", headers=approver, json={"reason": "缺依据"}).json()
     assert (returned["working"]["state"], returned["working"]["reason"]) == ("returned", "缺依据")
+
+
+def test_an_editor_finds_what_an_answer_may_rest_on(http: TestClient, editor: dict[str, str]) -> None:
+    with database.write() as session:
+        knowledge.upsert_guide(session, a_guide())
+    (document,) = http.get("/api/knowledge/documents?text=图书馆", headers=editor).json()
+    assert (document["id"], document["status"], document["internal"]) == ("doc", "有效", False)
+    assert http.get("/api/knowledge/documents?text=没有的", headers=editor).json() == []
+    assert [one["id"] for one in http.get("/api/knowledge/guides", headers=editor).json()] == ["buling"]
+    assert http.get("/api/knowledge/guides?text=没有的", headers=editor).json() == []
+    kinds = http.get("/api/knowledge/matters", headers=editor).json()
+    assert (kinds["matters"]["高龄津贴"], kinds["departments"]) == (4, {})
 
 
 def test_many_at_once_have_a_result_each(http: TestClient, approver: dict[str, str]) -> None:
