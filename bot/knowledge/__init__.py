@@ -19,6 +19,7 @@ from bot.knowledge.documents import in_force, internal_documents, passages_in_fo
 from bot.knowledge.listing import Row, Wanted, counts, listed
 from bot.knowledge.moves import (
     COPY_NAMES,
+    IMPORTERS,
     MOVES,
     RESUME,
     RETIRE,
@@ -68,6 +69,7 @@ __all__ = [
     "COPY_NAMES",
     "EDITING",
     "FIELDS",
+    "IMPORTERS",
     "MOVES",
     "OTHER",
     "RESUME",

@@ -75,6 +75,10 @@ MOVES: Mapping[str, Move] = MappingProxyType(
 """What may be done, by whom, and when.  ``refusal`` adds what a table can't say: who may not approve what."""
 
 
+IMPORTERS = _EDITOR | _APPROVER
+"""The roles of whoever may bring files in"""
+
+
 class Outdated(IllegalMove):
     """Somebody else has changed the item since it was looked at."""
 
@@ -95,7 +99,8 @@ def held(session: Session, qa_id: str) -> Held:
     qa = session.get(QA, qa_id, populate_existing=True)
     if qa is None:
         raise NotFound(f"没有编号为 {qa_id} 的问答。")
-    return Held(qa, session.get(WorkingCopy, qa_id), session.get(QARequest, qa_id))
+    copy = session.get(WorkingCopy, qa_id, populate_existing=True)
+    return Held(qa, copy, session.get(QARequest, qa_id, populate_existing=True))
 
 
 def refusal(move: str, one: Held, by: str) -> YihaodaError | None:

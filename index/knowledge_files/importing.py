@@ -53,10 +53,15 @@ def import_bundle(
     """Bring a bundle into the database, in the caller's transaction; see ``bot.knowledge.upsert`` for reviews.
 
     Args:
-        actor: who imports, for the audit log.
+        actor: who imports: the author of what changes.
         dry_run: only say what would happen.
         all_or_nothing: write nothing if there is any problem.
+
+    Raises:
+        Forbidden: in production, the actor has no account that may import.
     """
+    if not dry_run:
+        knowledge.permit(session, actor, knowledge.IMPORTERS)
     knowledge.lock(session)
     objects, problems = resolve(session, bundle)
     report = ImportReport(problems=bundle.problems + problems)

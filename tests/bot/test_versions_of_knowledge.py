@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,8 @@ from bot.models.housekeeping import AuditEntry, Event
 from bot.models.knowledge import QA
 from bot.models.versions import QARequest, QAVersion, WorkingCopy
 from bot.settings import Settings
+from index.knowledge_files.importing import import_bundle
+from index.knowledge_files.reading import read
 from tests.bot.test_knowledge import a_document, a_guide, a_qa
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=SHANGHAI)
@@ -467,6 +470,20 @@ def test_in_production_a_review_in_a_file_counts_only_if_it_could_have_been_give
     with database.write() as session:
         knowledge.upsert(session, [newer], importer)
     assert said() == ("新" if counts else None)
+
+
+def test_in_production_whoever_imports_has_an_account(production: Settings, tmp_path: Path) -> None:
+    """Else the author of a file would be nobody, and whoever brought it could approve it."""
+    table = tmp_path / "a.csv"
+    table.write_text("编号,问题,答案\nx-1,鱼证怎么办,到窗口办。\n", encoding="utf-8")
+    with database.write() as session:
+        assert import_bundle(session, read(table), actor="运营人员", dry_run=True).added
+        for nobody in ("运营人员", "s1", "g1"):
+            with pytest.raises(Forbidden, match="知识编辑、知识审核"):
+                import_bundle(session, read(table), actor=nobody)
+        assert import_bundle(session, read(table), actor="a1").written
+        with pytest.raises(Forbidden, match="自己"):
+            knowledge.approve(session, "x-1", "a1", now=NOON)
 
 
 def test_in_production_people_need_the_role(production: Settings) -> None:
