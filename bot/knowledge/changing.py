@@ -15,7 +15,7 @@ from bot import events
 from bot.accounts.roles import APPROVER
 from bot.clock import SHANGHAI, utcnow
 from bot.knowledge.content import content, stored
-from bot.knowledge.publishing import SYSTEM, first, publish
+from bot.knowledge.publishing import SYSTEM, bring_in, first, publish
 from bot.knowledge.reading import CHUNK, Knowledge
 from bot.knowledge.revision import bump, lock
 from bot.models.knowledge import QA, Document, ServiceGuide
@@ -58,6 +58,7 @@ def upsert(session: Session, items: Sequence[Knowledge], by: str = SYSTEM) -> Ch
     """
     lock(session)
     changes, now = Changes(), utcnow()
+    bring_in(session, now.astimezone(SHANGHAI).date())  # what is compared is what is in force
     touched: list[QA] = []
     for start in range(0, len(items), CHUNK):
         chunk = items[start : start + CHUNK]

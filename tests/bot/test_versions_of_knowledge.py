@@ -440,6 +440,20 @@ def test_a_colleague_s_change_is_never_overwritten(db: Settings) -> None:
         assert session.get_one(QA, "sfz-001").review_by == date(2027, 12, 31)
 
 
+def test_an_import_is_compared_with_what_is_in_force(sqlite_db: Settings) -> None:
+    """Though nobody has put it into the item's row yet."""
+    published(answer="旧")
+    tomorrow = datetime.now(SHANGHAI).date() + timedelta(days=1)
+    changed(answer="新", valid_from=tomorrow, now=datetime.now(SHANGHAI))
+    approved(now=datetime.now(SHANGHAI))
+    with database.write() as session:
+        session.get_one(QAVersion, ("sfz-001", 2)).due = tomorrow - timedelta(days=1)  # the day has come
+    with database.write() as session:
+        assert knowledge.upsert(session, [a_qa(answer="新", valid_from=tomorrow)], "李导入").unchanged == ["sfz-001"]
+        assert knowledge.upsert(session, [a_qa(answer="旧")], "李导入").working == ["sfz-001"]
+        assert session.get_one(WorkingCopy, "sfz-001").base == 2
+
+
 @pytest.fixture
 def production(sqlite_db: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """In production, with an editor, an approver, a supervisor and an agent."""
