@@ -122,8 +122,8 @@ def decide(
     if not database.rows_changed(session, decided):
         raise IllegalMove("这一条已经有人处理了。")
     session.expire_all()
-    if decision == "pause" and "paused" in knowledge.MOVES[qa.status]:
-        knowledge.set_status(session, qa_id, "paused", person)
+    if decision == "pause" and qa.status == "approved":
+        knowledge.pause(session, qa_id, person, why=why.strip(), now=now)
     audit.record(session, person, f"qa.doubt_{decision}", qa_id, why=why.strip())
     events.publish(session, "doubt", qa_id)
 

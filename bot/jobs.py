@@ -117,6 +117,12 @@ KINDS: dict[str, Kind] = {
         {"replay": Argument("哪一次重放（编号）", str, "")},
         lambda settings: None,
     ),
+    "knowledge": Kind(
+        "换上到期的新版本",
+        "把到了生效日期的问答版本记到问答上。没有它，到了那天也照新版作答。",
+        {},
+        lambda settings: Daily(time(0, 5)),
+    ),
     "backup": Kind(
         "备份",
         "把数据库、索引和本机密钥备份成一个文件，读回来检查一遍，并删除多出来的旧备份。",

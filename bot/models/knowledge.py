@@ -109,3 +109,7 @@ class QA(Base):
     """From this day on it does not answer: what it rests on holds no more; see ``bot.policy_changes``"""
     revision: Mapped[int] = mapped_column(Integer)
     """The knowledge revision at which this row changed last."""
+    version: Mapped[int | None]
+    """The published version that this row holds; None: it was never published"""
+    edits: Mapped[int] = mapped_column(Integer, default=0)
+    """How often the item, its working copy or what is asked for it was changed: it only counts up"""

@@ -292,8 +292,8 @@ def _candidates(session: Session, effect: TurnEffect | None, *, production: bool
     explain = (effect.explain or {}) if effect else {}
     found = explain.get("candidates", [])
     ids = [one["qa_id"] for one in found]
-    items, reported = knowledge.get_many(session, ids), doubts.doubted(session, ids)
     today = utcnow().astimezone(SHANGHAI).date()
+    items, reported = knowledge.get_many(session, ids, today), doubts.doubted(session, ids)
     return [
         Candidate(
             qa_id=one["qa_id"],

@@ -24,6 +24,7 @@ from connectors.console import account as own_account
 from connectors.console import administration, documents, going_live, local_figures, reviews, single_sign_on
 from connectors.console import asked as asked_routes
 from connectors.console import jobs as job_routes
+from connectors.console import knowledge as knowledge_routes
 from connectors.console import replay as replay_routes
 from connectors.desk import (
     callbacks,
@@ -266,6 +267,7 @@ def create_app() -> FastAPI:
         going_live,
         asked_routes,
         replay_routes,
+        knowledge_routes,
     ):
         app.include_router(router.router)
     app.include_router(desk_calls.stream_router)

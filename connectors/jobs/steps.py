@@ -135,6 +135,15 @@ def _deadlines(work: Work) -> int:
     return changed
 
 
+def _versions(work: Work) -> int:
+    with database.write() as session:
+        brought = knowledge.bring_in(session, utcnow().astimezone(SHANGHAI).date())
+    if brought:
+        work.log(f"换上了新版本：{'、'.join(brought)}")
+    work.progress(f"换上了 {len(brought)} 条问答的新版本")
+    return len(brought)
+
+
 _OURS = re.compile(r"yihaoda-\d{8}-\d{6}-[0-9a-f]{8}\.tar\.gz")
 
 
@@ -258,6 +267,7 @@ STEPS: dict[str, tuple[Step, ...]] = {
     ),
     "recalculate": (Step("deadlines", "重新计算办理期限", _deadlines),),
     "replay": (Step("all", "逐条重放", _replay),),
+    "knowledge": (Step("versions", "换上到期的新版本", _versions),),
     "backup": (
         Step("archive", "备份，并读回来检查", _archive),
         Step("old", "删除多出来的旧备份", _old_archives),

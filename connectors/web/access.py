@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from starlette.requests import HTTPConnection
 
-from bot import database, security_log
+from bot import database, knowledge, security_log
 from bot.accounts import people, service_accounts, sign_in
 from bot.accounts.roles import ADMIN, AGENT, APPROVER, EDITOR, OFFICER, ROLES, SUPERVISOR
 from bot.clock import utcnow
@@ -47,6 +47,12 @@ _WRITES = frozenset({EDITOR, APPROVER})
 _OWN = Rule(_ALL, before=True)
 _READ, _WRITE = Rule(_TICKETS, "tickets.read"), Rule(_TICKETS, "tickets.write")
 _TALK = Rule(_DESK, "conversations")
+
+
+def _move(name: str) -> Rule:
+    """Whoever may make this move with an item of the knowledge."""
+    return Rule(knowledge.MOVES[name].roles)
+
 
 ACCESS: Mapping[str, Rule | None] = {
     # What citizens and the machines around us call.
@@ -200,6 +206,28 @@ ACCESS: Mapping[str, Rule | None] = {
     "POST /api/console/replay": Rule(_KNOWLEDGE),
     "GET /api/console/replay": Rule(_KNOWLEDGE),
     "GET /api/console/replay/{replay_id}": Rule(_KNOWLEDGE),
+    # The knowledge.
+    "GET /api/knowledge/items": Rule(_KNOWLEDGE),
+    "POST /api/knowledge/items": _move("edit"),
+    "GET /api/knowledge/counts": Rule(_KNOWLEDGE),
+    "GET /api/knowledge/documents": Rule(_KNOWLEDGE),
+    "GET /api/knowledge/guides": Rule(_KNOWLEDGE),
+    "GET /api/knowledge/matters": Rule(_KNOWLEDGE),
+    "GET /api/knowledge/items/{qa_id}": Rule(_KNOWLEDGE),
+    "PUT /api/knowledge/items/{qa_id}": _move("edit"),
+    "GET /api/knowledge/items/{qa_id}/versions": Rule(_KNOWLEDGE),
+    "POST /api/knowledge/items/{qa_id}/submit": _move("submit"),
+    "POST /api/knowledge/items/{qa_id}/return": _move("return"),
+    "POST /api/knowledge/items/{qa_id}/approve": _move("approve"),
+    "POST /api/knowledge/items/{qa_id}/discard": _move("discard"),
+    "POST /api/knowledge/items/{qa_id}/restore": _move("restore"),
+    "POST /api/knowledge/items/{qa_id}/call-off": _move("call_off"),
+    "POST /api/knowledge/items/{qa_id}/confirm-sources": _move("confirm_sources"),
+    "POST /api/knowledge/items/{qa_id}/pause": _move("pause"),
+    "POST /api/knowledge/items/{qa_id}/ask": _move("resume"),
+    "POST /api/knowledge/items/{qa_id}/confirm": _move("confirm"),
+    "POST /api/knowledge/items/{qa_id}/decline": _move("decline"),
+    "POST /api/knowledge/bulk": Rule(_KNOWLEDGE),
     # Administration.
     "GET /api/admin/people": Rule(_ADMIN),
     "POST /api/admin/people": Rule(_ADMIN),

@@ -341,7 +341,7 @@ class Assistant:
         if memory.last_qa is None or not isinstance(memory.expects, Nothing | Options) or not acts.register(work.text):
             return None
         with database.read() as session:
-            qa = session.get(QA, memory.last_qa)
+            qa = knowledge.get(session, memory.last_qa, _day(work))
         if qa is None or not qa.report:
             return None
         asked = memory.last_question or qa.question
@@ -495,7 +495,7 @@ class Assistant:
 
     def _calculate(self, work: _Work) -> Outcome | None:
         """A question that tells a figure of the citizen's own, and that a calculator works out."""
-        today = work.now.astimezone(SHANGHAI).date()
+        today = _day(work)
         request = calculators.recognise(work.text, today)
         if request is None:
             return None
@@ -505,7 +505,7 @@ class Assistant:
 
     def _go_on_calculating(self, work: _Work) -> Outcome | None:
         """The reply to what a calculator asked; None if the message is something else, and then nothing is asked any more."""
-        memory, today = work.memory, work.now.astimezone(SHANGHAI).date()
+        memory, today = work.memory, _day(work)
         if not isinstance(memory.expects, Calculation):
             return None
         opened = calculation.Open.from_json(memory.expects.state)
@@ -517,7 +517,7 @@ class Assistant:
 
     def _for_me(self, work: _Work) -> Outcome | None:
         """替我算 below an answer whose matter has a calculator; what the question told is taken along."""
-        memory, today = work.memory, work.now.astimezone(SHANGHAI).date()
+        memory, today = work.memory, _day(work)
         calculator = calculators.of_matter(memory.last_matter) if guards.plain(work.text) == FOR_ME else None
         if calculator is None:
             return None
@@ -537,7 +537,7 @@ class Assistant:
 
     def _calculation(self, work: _Work, step: calculation.Step) -> Outcome:
         memory, calculator = work.memory, step.calculator
-        today = work.now.astimezone(SHANGHAI).date()
+        today = _day(work)
         memory.last_matter = calculator.matter
         memory.expects = Calculation(state=step.open.to_json()) if step.open else NOTHING
         known = calculation.told(calculator, step.open, today) if step.open else []
@@ -616,7 +616,7 @@ class Assistant:
         """The offered item whose question is said (a button of the page says it)."""
         said = canonical(normalise(work.text).text)
         with database.read() as session:
-            found = knowledge.get_many(session, list(expects.offered))
+            found = knowledge.get_many(session, list(expects.offered), _day(work))
         return next((id_ for id_, qa in found.items() if canonical(normalise(qa.question).text) == said), None)
 
     def _numbered(self, work: _Work, expects: Options, number: int) -> Outcome:
@@ -658,7 +658,7 @@ class Assistant:
         """都不对，我是问…; 不是补办，是到期换: the rest is asked, what was refused is left out."""
         if not refusal.all_ and (refusal.not_ or len(refusal.rest) <= _FEW_WORDS // 2):
             # It says which of the offered is meant, or what about the same thing.
-            left = self._without(expects.items if refusal.not_ else expects.offered, refusal.not_)
+            left = self._without(work, expects.items if refusal.not_ else expects.offered, refusal.not_)
             if left and (outcome := self._chosen(work, expects, refusal.rest, left)):
                 return outcome
         work.refused = frozenset(expects.items)
@@ -667,12 +667,12 @@ class Assistant:
         rest = refusal.rest if len(refusal.rest) > _TERSE else f"{expects.question}，{refusal.rest}"
         return self._question(work, normalise(rest))
 
-    def _without(self, ids: Sequence[str], not_: str) -> list[str]:
+    def _without(self, work: _Work, ids: Sequence[str], not_: str) -> list[str]:
         """Those of the items whose questions don't speak of what it isn't."""
         if len(not_) < 2:  # one character tells nothing
             return list(ids)
         with database.read() as session:
-            found = knowledge.get_many(session, list(ids))
+            found = knowledge.get_many(session, list(ids), _day(work))
         return [id_ for id_ in ids if id_ in found and not_ not in found[id_].question]
 
     def _by_words(self, work: _Work, expects: Options) -> Outcome | None:
@@ -680,7 +680,7 @@ class Assistant:
         if len(work.text) > _FEW_WORDS or acts.literal_act(work.text) or work.turn.act in _CHAT or not expects.question:
             return None
         said, not_ = acts.told_apart(work.text)
-        left = self._without(expects.items, not_) or expects.items
+        left = self._without(work, expects.items, not_) or expects.items
         return self._chosen(work, expects, said or work.text, left, own=True)
 
     def _chosen(
@@ -847,7 +847,7 @@ class Assistant:
     def _simpler(self, work: _Work) -> Outcome:
         """看不懂, 读给我听: the last answer's beginning, and who else can help."""
         with database.read() as session:
-            qa = session.get(QA, work.memory.last_qa) if work.memory.last_qa else None
+            qa = knowledge.get(session, work.memory.last_qa, _day(work))
             doubted = qa is not None and bool(doubts.doubted(session, [qa.id]))
         if qa is None:
             return _say(work, TextReply(text=phrases.NOTHING_TO_SIMPLIFY))
@@ -1021,11 +1021,11 @@ class Assistant:
 
     def _options(self, ids: Sequence[str], most: int, work: _Work) -> list[Option]:
         """Those of the items that may answer today, each question once, numbered."""
-        today = work.now.astimezone(SHANGHAI).date()
+        today = _day(work)
         production = self._settings.env == "production"
         kept: dict[str, str] = {}
         with database.read() as session:
-            for qa in knowledge.get_many(session, ids).values():
+            for qa in knowledge.get_many(session, ids, today).values():
                 if knowledge.answerable(qa, today=today, production=production).answers:
                     kept.setdefault(qa.question, qa.id)
         return [Option(number=n, qa_id=id_, question=q) for n, (q, id_) in enumerate(list(kept.items())[:most], 1)]
@@ -1033,11 +1033,11 @@ class Assistant:
     def _in_force(self, session: Session, work: _Work, qa_id: str, today: date) -> tuple[QA | None, str | None]:
         """The item, or what took its place, if it may answer today, and a note on it; else None, and why in a citizen's words."""
         production = self._settings.env == "production"
-        qa = session.get(QA, qa_id)
+        qa = knowledge.get(session, qa_id, today)
         standing = knowledge.answerable(qa, today=today, production=production) if qa else Standing.NOT_APPROVED
         if qa and standing in (Standing.EXPIRED, Standing.RETIRED, Standing.BASIS_GONE):
             since = _no_longer(qa, today)
-            replacement = session.get(QA, qa.replaced_by) if qa.replaced_by else None
+            replacement = knowledge.get(session, qa.replaced_by, today)
             if replacement and knowledge.answerable(replacement, today=today, production=production).answers:
                 return replacement, phrases.REPLACED.format(when=since)
             work.explain["reason"] = f"{standing}"
@@ -1059,7 +1059,7 @@ class Assistant:
         reported as wrong is never sure.
         """
         memory = work.memory
-        today = work.now.astimezone(SHANGHAI).date()
+        today = _day(work)
         production = self._settings.env == "production"
         with database.read() as session:
             qa, note = self._in_force(session, work, qa_id, today)
@@ -1157,7 +1157,7 @@ class Assistant:
             return None
         place = frozenset(regions.ancestors(memory.region or place_in(query.raw) or self._settings.region))
         found = loaded.policy_texts.search(query.text, loaded.retriever.encoder, place)
-        today = work.now.astimezone(SHANGHAI).date()
+        today = _day(work)
         with database.read() as session:
             documents = knowledge.find(session, Document, [one.passage.document_id for one in found])
         shown = [
@@ -1390,6 +1390,11 @@ def _add_note(reply: Reply, note: str) -> None:
         reply.note = f"{reply.note} {note}" if reply.note else note
     else:
         reply.text += f"\n{note}"
+
+
+def _day(work: _Work) -> date:
+    """The day in China on which the message was said."""
+    return work.now.astimezone(SHANGHAI).date()
 
 
 def _open_with(reply: Reply, words: str) -> None:

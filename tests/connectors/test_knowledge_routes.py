@@ -1,261 +1,193 @@
-"""Documents, drafts, reviews and the health of the knowledge, over HTTP, and the jobs behind them."""
+"""The knowledge on the console: edited by one person, approved by another, over HTTP; and what a page is told meanwhile."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
-import openpyxl
 import pytest
 from fastapi.testclient import TestClient
-from language_model import FakeModel, fake_model
 from processes import signed_in
 
-from bot import database, health, jobs, knowledge
+from bot import database, events, knowledge
 from bot.clock import SHANGHAI, utcnow
-from bot.models.jobs import Job
-from bot.models.knowledge import QA, Document
-from bot.models.reviews import Review
-from bot.settings import Settings, get_settings
-from connectors.jobs.steps import STEPS
-from index.knowledge_files import documents
+from bot.settings import Settings
+from tests.bot.test_knowledge import a_guide, a_qa
 from tests.connectors.desk_gateway import code_of, serving
-from tests.index.test_assistant import qa
+from tests.connectors.test_citizens_api import ASKED, Citizen
 
-__all__ = ["fake_model"]
-
-POLICY = Path(__file__).parent.parent / "data" / "policies" / "01-高龄津贴发放办法.txt"
-OURS = {"Sec-Fetch-Site": "same-origin"}
-TODAY = utcnow().astimezone(SHANGHAI).date()
+ITEM = "/api/knowledge/items/plain"
 
 
 @pytest.fixture
 def http(sqlite_db: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     with serving(monkeypatch) as client:
-        client.headers.update(OURS)
         yield client
 
 
 @pytest.fixture
-def policy(http: TestClient) -> str:
-    (text,) = documents.read(POLICY)
-    with database.write() as session:
-        documents.import_texts(session, "a.txt", [text], region="100000", actor="bj01")
-        knowledge.upsert(
-            session, [Document(id="nb", title="内部办法", region="100000", status="有效", internal_confirmed_by="张三")]
-        )
-        knowledge.set_passages(session, "nb", [("第一条", "内部的话。")])
-    return text.id
+def editor(http: TestClient) -> dict[str, str]:
+    return signed_in("e1", "张编辑", "editor")
 
 
 @pytest.fixture
-def editor(http: TestClient) -> dict[str, str]:
-    return signed_in("bj01", "李编", "editor")
+def approver(http: TestClient) -> dict[str, str]:
+    return signed_in("a1", "王审核", "approver")
 
 
-class Rehearsal:
-    """A job under way, without a worker."""
-
-    def __init__(self, kind: str) -> None:
-        with database.write() as session:
-            id_ = jobs.request(session, kind, "bj01")
-        with database.read() as session:
-            self.job = session.get_one(Job, id_)
-        self.settings = get_settings()
-        self.results: dict[str, Any] = {}
-        self.said = ""
-
-    def progress(self, doing: str, done: int | None = None, total: int | None = None) -> None:
-        self.said = doing
-
-    def log(self, line: str) -> None: ...
-
-    def run(self) -> str:
-        for step in STEPS[self.job.kind]:
-            self.results[step.name] = step.call(self)
-        with database.write() as session:
-            session.get_one(Job, self.job.id).state = jobs.DONE
-        return self.said
+def ask(http: TestClient) -> Any:
+    """What a citizen is answered with."""
+    return Citizen(http).say(ASKED).json()["replies"][0]
 
 
-def test_documents_are_listed_read_and_distilled(http: TestClient, policy: str, editor: dict[str, str]) -> None:
-    found = http.get("/api/console/documents", params={"q": "高龄", "with_text": True}, headers=editor).json()
-    assert [(one["id"], one["status"]) for one in found["items"]] == [(policy, "有效")] and found["total"] == 1
-    whole = http.get(f"/api/console/documents/{policy}", headers=editor).json()
-    assert whole["text"][1]["label"] == "第一条" and whole["changes"] == [] and whole["resting"] == []
-    made = http.post(f"/api/console/documents/{policy}/distil", json={}, headers=editor).json()
-    assert made["matter"] == "高龄津贴" and len(made["drafts"]) >= 8 and not any(one["there"] for one in made["drafts"])
-    with database.read() as session:
-        assert not any(row.id.startswith("distilled-") for row in knowledge.all_qas(session)), "a look keeps nothing"
-    first, second = made["drafts"][:2]
-    chosen = [{name: one[name] for name in ("question", "answer", "clauses")} for one in (first, second)]
-    chosen[0]["question"] = "高龄津贴归谁管？"
-    kept = http.post(
-        f"/api/console/documents/{policy}/drafts", json={"matter": "高龄津贴", "drafts": chosen}, headers=editor
-    )
-    assert kept.status_code == 201 and len(kept.json()["added"]) == 2
-    again = http.post(f"/api/console/documents/{policy}/distil", json={}, headers=editor).json()
-    assert [one["there"] for one in again["drafts"]][:3] == [True, True, False]
-    chosen[0]["answer"] = chosen[0]["answer"].replace("民政", "财政")
-    changed = {"matter": "高龄津贴", "drafts": chosen}
-    assert code_of(http.post(f"/api/console/documents/{policy}/drafts", json=changed, headers=editor), 422)
-
-
-def test_an_internal_document_is_not_shown(http: TestClient, policy: str, editor: dict[str, str]) -> None:
-    found = http.get("/api/console/documents", headers=editor).json()
-    assert "nb" not in {one["id"] for one in found["items"]}
-    for method, path in (("GET", ""), ("POST", "/distil"), ("POST", "/drafts")):
-        body = {"matter": "x", "drafts": [{"question": "？", "answer": "。", "clauses": ["第一条"]}]}
-        body = body if path == "/drafts" else {}
-        answer = http.request(method, f"/api/console/documents/nb{path}", json=body or None, headers=editor)
-        if path == "/distil":
-            answer = http.post("/api/console/documents/nb/distil", json={}, headers=editor)
-        assert code_of(answer, 404) == "not_found"
-
-
-def test_a_model_that_fails_is_said_and_the_rules_do_alone(
-    http: TestClient, policy: str, editor: dict[str, str], fake_model: FakeModel, monkeypatch: pytest.MonkeyPatch
+def test_an_edit_is_approved_by_somebody_else_and_then_answers(
+    http: TestClient, editor: dict[str, str], approver: dict[str, str]
 ) -> None:
-    path = f"/api/console/documents/{policy}/distil"
-    alone = http.post(path, json={"with_model": True}, headers=editor).json()
-    assert alone["model"] is False and not fake_model.heard
-    monkeypatch.setenv("YIHAODA_LLM_URL", fake_model.url)
-    monkeypatch.setenv("YIHAODA_LLM_MODEL", "fake")
-    get_settings.cache_clear()
-    fake_model.fails("500")
-    failed = http.post(path, json={"with_model": True}, headers=editor).json()
-    assert failed["drafts"] == alone["drafts"] and "语言模型" in failed["note"]
-    assert not fake_model.heard[1:], "asked once"
-    http.post(path, json={}, headers=editor)
-    assert len(fake_model.heard) == 1, "and only where a person wants it"
+    before = ask(http)
+    item = http.get(ITEM, headers=editor).json()
+    assert "edit" in item["can"] and "approve" not in item["can"]
+    seen = {"If-Match": str(item["revision"])}
+    edited = http.put(ITEM, headers=editor | seen, json={"content": {"answer": "新的答案。"}, "why": "标准变了"})
+    assert edited.status_code == 200, edited.text
+    working = edited.json()["working"]
+    assert (working["state"], working["content"]["answer"], working["base"]) == ("editing", "新的答案。", 1)
+    assert working["authors"] == [{"number": "e1", "name": "张编辑"}]
+    assert edited.json()["content"] == item["content"]
+    assert ask(http)["text"] == before["text"]
+    assert code_of(http.post(f"{ITEM}/approve", headers=approver), 409) == "illegal_move"
+    assert http.post(f"{ITEM}/submit", headers=editor, json={}).json()["working"]["state"] == "submitted"
+    queue = http.get("/api/knowledge/items?list=submitted", headers=approver).json()
+    assert (queue["total"], queue["items"][0]["id"], queue["items"][0]["working_state"]) == (1, "plain", "submitted")
+    assert http.get("/api/knowledge/counts", headers=approver).json()["submitted"] == 1
+    assert http.post(f"{ITEM}/approve", headers=approver).json()["version"] == 2
+    assert ask(http)["text"] == "新的答案。"
+    first, second = http.get(f"{ITEM}/versions", headers=editor).json()
+    assert (first["number"], first["state"], first["approved_by"]["name"], first["why"]) == (
+        2,
+        "in_force",
+        "王审核",
+        "标准变了",
+    )
+    assert (second["number"], second["state"], second["content"]["answer"]) == (1, "earlier", item["content"]["answer"])
+    restored = http.post(f"{ITEM}/restore", headers=editor, json={"number": 1}).json()
+    assert restored["working"]["content"]["answer"] == item["content"]["answer"]
+    with database.read() as session:
+        told = [one for one in events.since(session, 0) if one.kind == "knowledge"]
+    assert {one.subject for one in told} >= {"plain"} and not any(one.about for one in told)
 
 
-def test_a_repealed_document_is_listed_and_settled(http: TestClient, policy: str, editor: dict[str, str]) -> None:
+def test_whoever_has_both_roles_does_not_approve_what_they_wrote(http: TestClient, approver: dict[str, str]) -> None:
+    both = signed_in("b1", "赵两样", "editor", "approver")
+    http.put(ITEM, headers=both, json={"content": {"answer": "新的答案。"}})
+    item = http.post(f"{ITEM}/submit", headers=both, json={}).json()
+    assert "approve" not in item["can"]
+    assert code_of(http.post(f"{ITEM}/approve", headers=both), 403) == "forbidden"
+    results = http.post(
+        "/api/knowledge/bulk", headers=both, json={"move": "approve", "items": [{"id": "plain"}]}
+    ).json()
+    assert (results[0]["done"], results[0]["code"]) == (False, "forbidden")
+    assert "approve" in http.get(ITEM, headers=approver).json()["can"]
+
+
+def test_who_comes_second_sees_what_is_there_now(http: TestClient, editor: dict[str, str]) -> None:
+    other = signed_in("e2", "李编辑", "editor")
+    seen = {"If-Match": str(http.get(ITEM, headers=editor).json()["revision"])}
+    assert http.put(ITEM, headers=editor | seen, json={"content": {"answer": "甲的。"}}).status_code == 200
+    late = http.put(ITEM, headers=other | seen, json={"content": {"answer": "乙的。"}})
+    assert code_of(late, 409) == "outdated"
+    present = late.json()["present"]
+    assert (present["working"]["content"]["answer"], present["working"]["changed_by"]["name"]) == ("甲的。", "张编辑")
+    now = {"If-Match": str(present["revision"])}
+    assert http.put(ITEM, headers=other | now, json={"content": {"answer": "乙的。"}}).status_code == 200
+    for move, body in (("submit", {}), ("pause", {}), ("return", {"reason": "不行"}), ("discard", None)):
+        headers = signed_in("x1", "孙全能", "editor", "approver", "supervisor") | now
+        assert code_of(http.post(f"{ITEM}/{move}", headers=headers, json=body), 409) == "outdated"
+
+
+def test_two_people_have_a_paused_item_answer_again(
+    http: TestClient, editor: dict[str, str], approver: dict[str, str]
+) -> None:
+    supervisor = signed_in("s1", "钱班长", "supervisor")
+    paused = http.post(f"{ITEM}/pause", headers=supervisor, json={"why": "数字不对"}).json()
+    assert (paused["status"], paused["standing"]) == ("paused", "paused")
+    asked = http.post(f"{ITEM}/ask", headers=approver, json={"move": "resume"}).json()
+    assert asked["request"]["asked_by"]["name"] == "王审核" and "confirm" not in asked["can"]
+    assert code_of(http.post(f"{ITEM}/confirm", headers=approver), 403) == "forbidden"
+    assert http.get("/api/knowledge/items?list=asked", headers=editor).json()["items"][0]["asked"] == "resume"
+    second = signed_in("a2", "周审核", "approver")
+    assert http.post(f"{ITEM}/confirm", headers=second).json()["standing"] == "current"
+    http.post(f"{ITEM}/ask", headers=editor, json={"move": "retire", "replaced_by": "gl-cs"})
+    assert http.post(f"{ITEM}/decline", headers=editor).json()["request"] is None
+    assert code_of(http.post(f"{ITEM}/decline", headers=editor), 409) == "illegal_move"
+
+
+def test_what_comes_later_is_shown_and_called_off(
+    http: TestClient, editor: dict[str, str], approver: dict[str, str]
+) -> None:
+    day = utcnow().astimezone(SHANGHAI).date() + timedelta(days=30)
+    http.put(ITEM, headers=editor, json={"content": {"answer": "以后的。", "valid_from": day.isoformat()}})
+    http.post(f"{ITEM}/submit", headers=editor, json={})
+    item = http.post(f"{ITEM}/approve", headers=approver).json()
+    (coming,) = item["coming"]
+    assert (item["version"], coming["number"], coming["starts"]) == (1, 2, day.isoformat())
+    assert http.get("/api/knowledge/items?list=coming", headers=editor).json()["items"][0]["coming"] == day.isoformat()
+    item = http.post(f"{ITEM}/call-off", headers=approver, json={"number": 2}).json()
+    assert item["coming"] == []
+    assert http.get(f"{ITEM}/versions", headers=editor).json()[0]["state"] == "called_off"
+
+
+def test_a_new_item_and_what_is_refused(http: TestClient, editor: dict[str, str], approver: dict[str, str]) -> None:
+    made = http.post("/api/knowledge/items", headers=editor, json={"question": "问？", "answer": "答。"})
+    assert made.status_code == 201
+    item = made.json()
+    assert (item["status"], item["version"], item["content"]["matter"]) == ("draft", None, "其他")
+    path = f"/api/knowledge/items/{item['id']}"
+    for content in ({"answer": ""}, {"region": "999999"}, {"sources": [{"document": "lost"}]}, {"status": "approved"}):
+        assert code_of(http.put(path, headers=editor, json={"content": content}), 422) == "invalid_input"
+    assert code_of(http.get("/api/knowledge/items/nothing", headers=editor), 404) == "not_found"
+    assert code_of(http.get("/api/knowledge/items/nothing/versions", headers=editor), 404) == "not_found"
+    assert code_of(http.put(ITEM, headers=approver, json={"content": {}}), 403) == "forbidden"
+    http.post(f"{path}/submit", headers=editor, json={})
+    returned = http.post(f"{path}/return", headers=approver, json={"reason": "缺依据"}).json()
+    assert (returned["working"]["state"], returned["working"]["reason"]) == ("returned", "缺依据")
+
+
+def test_an_editor_finds_what_an_answer_may_rest_on(http: TestClient, editor: dict[str, str]) -> None:
     with database.write() as session:
-        knowledge.upsert(session, [qa("gl", "高龄津贴几岁领", sources=[{"document": policy}], department="民政局")])
-    body = {"what": "repealed", "effective": TODAY.isoformat(), "note": "市政府第5号公告"}
-    assert http.post(f"/api/console/documents/{policy}/changes", json=body, headers=editor).status_code == 201
-    assert code_of(http.post(f"/api/console/documents/{policy}/changes", json=body, headers=editor), 409)
-    found = http.get("/api/console/reviews", headers=editor).json()
-    (one,) = found["items"]
-    assert (one["item"], one["why_name"], one["kind_name"]) == ("gl", "依据已废止", "问答")
-    assert "《" in one["about"] and "照常作答" in one["meanwhile"] and found["counts"] == {"repealed": 1}
-    officer = signed_in("cb01", "承办", "officer", department="民政局")
-    other = signed_in("cb02", "承办", "officer", department="人社局")
-    assert http.get("/api/console/reviews", headers=officer).json()["total"] == 1
-    assert http.get("/api/console/reviews", params={"department": "民政局"}, headers=other).json()["total"] == 0
-    settle = {"ids": [one["id"], 99], "reason": "内容仍然对，新办法同样规定"}
-    assert code_of(http.post("/api/console/reviews/settle", json=settle, headers=officer), 403)
-    done = http.post("/api/console/reviews/settle", json=settle, headers=editor).json()
-    assert [entry["problem"] for entry in done] == [None, "没有这一条待复核。"]
-    assert http.get("/api/console/reviews", headers=editor).json()["items"] == []
-    (past,) = http.get("/api/console/reviews", params={"settled": True}, headers=editor).json()["items"]
-    assert (past["settled_by"], past["settled"]) == ("李编", settle["reason"])
+        knowledge.upsert_guide(session, a_guide())
+    (document,) = http.get("/api/knowledge/documents?text=图书馆", headers=editor).json()
+    assert (document["id"], document["status"], document["internal"]) == ("doc", "有效", False)
+    assert http.get("/api/knowledge/documents?text=没有的", headers=editor).json() == []
+    assert [one["id"] for one in http.get("/api/knowledge/guides", headers=editor).json()] == ["buling"]
+    assert http.get("/api/knowledge/guides?text=没有的", headers=editor).json() == []
+    kinds = http.get("/api/knowledge/matters", headers=editor).json()
+    assert (kinds["matters"]["高龄津贴"], kinds["departments"]) == (4, {})
+
+
+def test_many_at_once_have_a_result_each(http: TestClient, approver: dict[str, str]) -> None:
+    body = {"move": "approve", "items": [{"id": "draft"}, {"id": "nothing"}, {"id": "gl-cs", "revision": 99}]}
+    results = http.post("/api/knowledge/bulk", headers=approver, json=body).json()
+    assert [(one["id"], one["done"], one["code"]) for one in results] == [
+        ("draft", True, None),
+        ("nothing", False, "not_found"),
+        ("gl-cs", False, "outdated"),
+    ]
     assert (
-        http.post(f"/api/console/documents/{policy}/restore", json={"note": "看错了公告"}, headers=editor).status_code
-        == 204
+        code_of(http.post("/api/knowledge/bulk", headers=approver, json=body | {"move": "submit"}), 403) == "forbidden"
     )
-    assert http.get(f"/api/console/documents/{policy}", headers=editor).json()["status"] == "有效"
 
 
-def test_the_daily_job_lists_what_is_due(http: TestClient, policy: str, editor: dict[str, str]) -> None:
-    with database.write() as session:
-        knowledge.upsert(session, [qa("due", "过期的问题", review_by=TODAY - timedelta(days=1))])
-    assert "新列入待复核" in Rehearsal("reviews").run()
-    with database.read() as session:
-        assert session.query(Review).filter_by(item="due", why="overdue").count() == 1
-    assert "新列入待复核 0 条" in Rehearsal("reviews").run()
-
-
-def test_conflicts_are_found_and_shown_side_by_side(http: TestClient, policy: str, editor: dict[str, str]) -> None:
-    assert http.get("/api/console/health/conflicts", headers=editor).json()["at"] is None
-    with database.write() as session:
-        knowledge.upsert(
-            session,
-            [
-                qa("jt-1", "高龄津贴每个月发多少钱", "每人每月60元。", sources=[{"document": policy}]),
-                qa("jt-2", "高龄津贴每月发多少钱", "每人每月80元。", sources=[{"document": policy}]),
-                qa("jt-3", "图书馆几点开门", "上午9点，满16周岁。", sources=[{"document": policy}]),
-            ],
-        )
-    Rehearsal("health").run()
-    found = http.get("/api/console/health/conflicts", params={"only_figures": True}, headers=editor).json()
-    pairs = {(one["one"]["id"], one["other"]["id"]): one for one in found["items"]}
-    pair = pairs["jt-1", "jt-2"]
-    assert (pair["one"]["figures"], pair["other"]["figures"]) == (["60元"], ["80元"]) and not pair["sources"]
-    assert not any("jt-3" in key for key in pairs) and found["outdated"] is False
-    with database.write() as session:
-        knowledge.set_status(session, "jt-2", "paused", "bj01")
-    found = http.get("/api/console/health/conflicts", params={"only_figures": True}, headers=editor).json()
-    assert not any("jt-2" in (one["one"]["id"], one["other"]["id"]) for one in found["items"])
-    assert found["outdated"] is True
-
-
-def test_coverage_counts_what_was_asked(http: TestClient, policy: str, editor: dict[str, str]) -> None:
-    for number, question in enumerate(
-        ("图书馆借书证丢失如何补领", "图书馆借书证丢失如何补领", "银河系有几颗行星要交什么税")
-    ):
-        made = http.post("/api/conversations", json={}).json()
-        http.post(
-            f"/api/conversations/{made['id']}/messages",
-            json={"text": question, "message_id": f"c-{number}-{made['id'][:6]}"},
-            headers={"Authorization": f"Bearer {made['token']}"},
-        )
-    seen = http.get("/api/console/health/coverage", params={"days": 1}, headers=editor).json()
-    assert seen["answered"] >= 2 and seen["asked"] == seen["answered"] + seen["nothing"]
-    top = seen["matters"][0]
-    assert top["matter"] == "测试事项" and top["asked"] >= 2
-    assert sum(seen["ages"].values()) == seen_items()
-
-
-def seen_items() -> int:
-    with database.read() as session:
-        return sum(row.status in ("draft", "approved") for row in knowledge.all_qas(session))
-
-
-def test_everything_is_exported_but_what_is_internal(http: TestClient, policy: str, editor: dict[str, str]) -> None:
-    with database.write() as session:
-        knowledge.upsert(session, [qa("nbqa", "内部依据的问题", sources=[{"document": "nb"}, {"document": policy}])])
-    assert http.post("/api/console/exports", headers=editor).json()["doing"]
-    assert http.post("/api/console/exports", headers=editor).status_code == 202
-    with database.write() as session:
-        (job,) = jobs.jobs(session, kind="export")
-        job.state = jobs.DONE
-    Rehearsal("export").run()
-    (file,) = http.get("/api/console/exports", headers=editor).json()["files"]
-    answer = http.get(f"/api/console/exports/{file['name']}", headers=editor)
-    assert answer.status_code == 200
-    target = get_settings().exports / "taken.xlsx"
-    target.write_bytes(answer.content)
-    text = "".join(
-        str(cell)
-        for sheet in openpyxl.load_workbook(target)
-        for row in sheet.iter_rows(values_only=True)
-        for cell in row
-    )
-    assert "高龄津贴" in text and "第五条" in text and "内部办法" not in text and "内部的话" not in text
-    for name in ("..%2fyihaoda.db", "taken.xlsx", "zhishi-x.xlsx"):
-        assert http.get(f"/api/console/exports/{name}", headers=editor).status_code == 404
-
-
-def test_health_counts_ages(db: Settings) -> None:
-    with database.write() as session:
-        knowledge.upsert(
-            session,
-            [
-                qa("new", "一", as_of=TODAY),
-                qa("old", "二", as_of=TODAY - timedelta(days=800)),
-                qa("none", "三"),
-                qa("gone", "四", status="retired", as_of=date(2000, 1, 1)),
-            ],
-        )
-        assert health.ages(session, TODAY) == {
-            "半年内": 1,
-            "半年到一年": 0,
-            "一年到两年": 0,
-            "两年以上": 1,
-            "没有注明": 1,
-        }
-        assert isinstance(session.get_one(QA, "new").as_of, date)
+def test_a_list_of_five_thousand_and_an_item_are_quick(sqlite_db: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(monkeypatch) as http:
+        headers = signed_in("e1", "张编辑", "editor")
+        with database.write() as session:
+            knowledge.upsert(session, [a_qa(f"q-{n:05}", review_by=date(2027, 1, 1)) for n in range(5000)])
+        for path in ("items?list=review&limit=50&offset=4000", "items?text=q-04999", "items/q-04999"):
+            took = []
+            for _ in range(5):
+                begun = time.perf_counter()
+                assert http.get(f"/api/knowledge/{path}", headers=headers).status_code == 200
+                took.append(time.perf_counter() - begun)
+            assert min(took) < 0.3, (path, took)

@@ -40,6 +40,7 @@ const TOUCHES: Record<string, (subject: string) => (readonly unknown[])[]> = {
   person: () => [['sign-ins']],
   job: (id) => [['jobs'], ['job', id], ['health']],
   local: () => [['local'], ['local-one']],
+  knowledge: (id) => [['knowledge'], ['qa', id]],
 }
 
 export const useLive = defineStore('live', () => {
