@@ -106,9 +106,8 @@ def _fields(
     best = seen[-1].best if seen else None
     reason = None
     if best is not None:
-        reason = f"{best.reason.entry}（{round(best.probability * 100)}%）"
-        if best.reason.words:
-            reason += f"，因为说到{'、'.join(best.reason.words)}"
+        said = f"因为说到{'、'.join(best.reason.words)}；" if best.reason.words else ""
+        reason = f"{round(best.probability * 100)}%，{said}{best.reason.entry}"
     offered = [one.department for one in seen[-1].candidates] if seen else []
     return (
         {
