@@ -111,6 +111,18 @@ KINDS: dict[str, Kind] = {
         {},
         lambda settings: Daily(time(3, 30)),
     ),
+    "import_check": Kind(
+        "读取导入的文件",
+        "读一个要导入的文件，和系统里的知识比较。在“导入”页拖进文件就会发起，不用在这里发起。",
+        {"import": Argument("导入的编号", str, "")},
+        lambda settings: None,
+    ),
+    "import": Kind(
+        "导入知识",
+        "把看过的文件导入知识。在“导入”页决定以后就会发起，不用在这里发起。",
+        {"import": Argument("导入的编号", str, "")},
+        lambda settings: None,
+    ),
     "backup": Kind(
         "备份",
         "把数据库、索引和本机密钥备份成一个文件，读回来检查一遍，并删除多出来的旧备份。",

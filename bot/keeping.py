@@ -26,6 +26,8 @@ class Kept:
 _RETENTION = "retention_days after the last word"
 _FOR_GOOD = "for good"
 _DESK = "citizen, agent, supervisor"
+_IMPORTED = "import_days after the last change"
+_EDITORS = "editor, approver"
 _AT_DESK = "whoever takes the call, supervisor"
 
 KEPT: Mapping[str, Kept] = {
@@ -53,6 +55,13 @@ KEPT: Mapping[str, Kept] = {
     "documents": Kept(_FOR_GOOD, "knowledge", "none", "everyone; internal ones: whoever may use this machine's shell"),
     "guides": Kept(_FOR_GOOD, "knowledge", "none", "everyone"),
     "passages": Kept(_FOR_GOOD, "knowledge", "none", "everyone"),
+    "imports": Kept(_IMPORTED, "to decide what of a file is brought in", "none", _EDITORS),
+    "import_pieces": Kept(
+        "until it is decided, at most import_days", "to read the file again with other columns", "none", "nobody"
+    ),
+    "import_items": Kept(_IMPORTED, "to decide what of a file is brought in", "none", _EDITORS),
+    "import_layouts": Kept(_FOR_GOOD, "what the columns of a department's table mean", "none", _EDITORS),
+    "imported": Kept(_FOR_GOOD, "to see that an item was changed since its file", "none", "nobody"),
     "people": Kept(_FOR_GOOD, "who did what", "none", "admin"),
     "sign_ins": Kept("180 days", "who was signed in, and where", "none", "admin; everyone their own"),
     "known_devices": Kept(

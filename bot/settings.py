@@ -169,6 +169,10 @@ class Settings(BaseSettings):
         default="您好，这里是12345热线。为了更快查到答案，通话内容会转写成文字，不留录音；您不愿意可以随时说。",
         description="告诉来电市民通话会转写成文字的一句话，由电话系统播放或者坐席说。",
     )
+    import_mb: int = Field(default=20, ge=1, le=200, description="工作台里导入的一个文件最大多少 MB。")
+    import_days: int = Field(
+        default=14, ge=1, description="工作台里导入的文件，没有决定的和决定了以后的记录各保留多少天。"
+    )
     job_days: int = Field(default=90, ge=1, description="后台任务结束以后，记录保留多少天。")
     backup_time: str = Field(
         default="", pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$", description="每天几点自动备份，如 03:00。留空不自动备份。"

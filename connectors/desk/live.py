@@ -54,6 +54,7 @@ _AUDIENCE: dict[str, frozenset[str] | None] = {
     "unanswered": _DESK | {EDITOR, APPROVER},
     "person": None,
     "job": frozenset({"admin", SUPERVISOR}),
+    "import": frozenset({EDITOR, APPROVER}),
 }
 """Kind of event → the roles that may hear of it; None: only the person that it is about"""
 

@@ -12,11 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from bot import backup, database, housekeeping, jobs, retention, security_log
+from bot import backup, database, housekeeping, imports, jobs, retention, security_log
 from bot.clock import SHANGHAI, utcnow
 from bot.models.jobs import Job
 from bot.settings import Settings
 from bot.tickets import board
+from connectors.jobs import importing
 
 
 class Work(Protocol):
@@ -71,6 +72,11 @@ def _old_jobs(work: Work) -> int:
 
 def _tidy(work: Work) -> int:
     removed = housekeeping.tidy(work.settings.call_days)
+    with database.write() as session:
+        forgotten = imports.forget_old(session, utcnow(), work.settings.import_days)
+    if forgotten:
+        database.forget_erased()
+    removed += forgotten
     done = work.results
     work.progress(f"清除了 {done['conversations']} 个到期的会话，{done['jobs']} 条旧的任务记录，{removed} 条别的旧记录")
     return removed
@@ -122,6 +128,8 @@ STEPS: dict[str, tuple[Step, ...]] = {
         Step("tidy", "清除旧的通知、草稿和登录记录", _tidy),
     ),
     "recalculate": (Step("deadlines", "重新计算办理期限", _deadlines),),
+    "import_check": (Step("check", "读文件，和系统里的知识比较", importing.check),),
+    "import": (Step("write", "导入", importing.write),),
     "backup": (
         Step("archive", "备份，并读回来检查", _archive),
         Step("old", "删除多出来的旧备份", _old_archives),

@@ -33,6 +33,7 @@ const TOUCHES: Record<string, (subject: string) => (readonly unknown[])[]> = {
   ticket: (number) => [['tickets'], ['ticket', number], ['work']],
   unanswered: () => [['unanswered']],
   person: () => [['sign-ins']],
+  import: (id) => [['imports'], ['import', id]],
   job: (id) => [['jobs'], ['job', id]],
 }
 

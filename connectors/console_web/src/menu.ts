@@ -21,6 +21,7 @@ export const MENU: Entry[] = [
   { path: '/conversations', name: '会话', key: 'c', roles: DESK, page: () => import('./pages/ConversationsPage.vue'), count: 'waiting' },
   { path: '/tickets', name: '工单', key: 't', roles: [...DESK, 'officer'], page: () => import('./pages/TicketsPage.vue'), count: 'tickets' },
   { path: '/unanswered', name: '没答上的', key: 'u', roles: [...DESK, 'editor', 'approver'], page: () => import('./pages/UnansweredPage.vue') },
+  { path: '/import', name: '导入', key: 'i', roles: ['editor', 'approver'], page: () => import('./pages/ImportPage.vue') },
   { path: '/floor', name: '现场', key: 'f', roles: ['supervisor'], page: () => import('./pages/FloorPage.vue') },
   { path: '/people', name: '账号', key: 'p', roles: ['admin'], page: () => import('./pages/PeoplePage.vue') },
   { path: '/programs', name: '程序密钥', key: 'k', roles: ['admin'], page: () => import('./pages/ProgramsPage.vue') },
