@@ -15,15 +15,16 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from shutil import rmtree
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from bot import audit, database, imports
+from bot import audit, database, imports, knowledge
 from bot.clock import utcnow
 from bot.errors import InvalidInput
 from bot.models.imports import Import, Imported, ImportItem
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from connectors.jobs.steps import Work
     from index.knowledge_files.comparing import Compared, Difference
     from index.knowledge_files.importing import ImportReport, Item
-    from index.knowledge_files.rows import Problem
+    from index.knowledge_files.rows import Bundle, Kind, Problem
 
 _CHUNK = 200
 """Items that are stored, or brought in, in one transaction"""
@@ -226,67 +227,99 @@ def _item(one: Compared, stored: dict[str, Any]) -> ImportItem:
 # --- bringing in -----------------------------------------------------------------------------------------------------
 
 
+@dataclass
+class _Lot:
+    """Items that are brought in together, made ready before the transaction: a database with one writer is not held up by it."""
+
+    taken: dict[Item, ImportItem]
+    left: list[ImportItem]
+    """Those that somebody decided to leave as the system has them, or that are in conflict and undecided"""
+    doubled: list[ImportItem]
+    """Those that are to go onto an item to which another one goes already"""
+    bundle: Bundle
+    digests: dict[Item, str]
+    last: bool
+
+
 def write(work: Work) -> int:
     """Bring in what was decided: all in one transaction, or what is good, some hundred items a transaction."""
     row = _import(work)
-    limit = None if row.whole else _CHUNK
     while row.state == imports.WRITING:
         work.progress(f"已导入 {row.done} 条", row.done)
+        with database.read() as session:
+            lot = _lot(session, row, None if row.whole else _CHUNK)
         with database.write() as session:
             row = imports.get(session, row.id)
-            items = _waiting(session, row.id, limit)
-            failed = _bring_in(session, work.job.asked_by, row, items)
+            failed = _bring_in(session, work.job.asked_by, row, lot)
             if failed and row.whole:
                 said = f"一条也没有导入：{'；'.join(failed[:_SAID])}。已经和系统里的重新比较，请再看一遍。"
                 imports.back(session, row, said, work.job.asked_by)
-            elif limit is None or len(items) < limit:
+            elif lot.last:
                 imports.settle(session, row, imports.DONE, _outcome(session, row))
     database.forget_erased()
     work.progress(f"已导入 {row.done} 条" if row.state == imports.DONE else "一条也没有导入，等着再看一遍")
     return row.done
 
 
-def _waiting(session: Session, import_id: str, limit: int | None) -> Sequence[ImportItem]:
+def _lot(session: Session, row: Import, limit: int | None) -> _Lot:
     """The next items that are not brought in yet."""
-    query = select(ImportItem).where(
-        ImportItem.import_id == import_id, ImportItem.outcome.is_(None), ImportItem.what != "refused"
-    )
-    return session.scalars(query.order_by(ImportItem.position).limit(limit)).all()
-
-
-def _bring_in(session: Session, actor: str, row: Import, items: Sequence[ImportItem]) -> list[str]:
-    """Bring these in and mark what came of each.  Why some could not be; of an import that is all or nothing, none is then."""
     from index.knowledge_files import comparing, importing
     from index.knowledge_files.importing import Item
 
-    taken = {Item(item.kind, _id(item)): item for item in items if _is_taken(item)}  # type: ignore[arg-type]
-    moved = _moved(session, taken)
-    for one in moved:
-        del taken[one]
-    said = [f"{one.id}：预演以后，系统里的这一条又变了" for one in moved]
-    if said and row.whole:
-        return said
+    query = select(ImportItem).where(
+        ImportItem.import_id == row.id, ImportItem.outcome.is_(None), ImportItem.what != "refused"
+    )
+    items = session.scalars(query.order_by(ImportItem.position).limit(limit)).all()
+    taken: dict[Item, ImportItem] = {}
+    left, doubled = [], []
+    for item in items:
+        one = Item(cast("Kind", item.kind), _id(item))
+        if not _is_taken(item):
+            left.append(item)
+        elif one in taken:
+            doubled.append(item)
+        else:
+            taken[one] = item
     contents = ((one.kind, one.id, _confirmed(item.content, row)) for one, item in taken.items())
     bundle = comparing.bundle_of(contents, row.name)
     objects, _ = importing.resolve(session, bundle)
     digests = {Item(kind, one.id): comparing.digest(one) for kind, several in objects.items() for one in several}
+    return _Lot(taken, left, doubled, bundle, digests, limit is None or len(items) < limit)
+
+
+def _bring_in(session: Session, actor: str, row: Import, lot: _Lot) -> list[str]:
+    """Bring these in and mark what came of each.  Why some could not be; of an import that is all or nothing, none is then."""
+    from index.knowledge_files import comparing, importing
+
+    knowledge.lock(session)
+    moved = _moved(session, lot.taken)
+    failed = {item.position: "同一条已经由文件里的另一行改过了，没有导入。" for item in lot.doubled}
+    failed |= {lot.taken[one].position: "比较以后，系统里的这一条又变了，没有导入。" for one in moved}
+    said = [f"{one.id}：比较以后，系统里的这一条又变了" for one in moved]
+    said += [f"{_id(item)}：文件里有两行改到这一条上" for item in lot.doubled]
+    if said and row.whole:
+        return said
+    taken = {one: item for one, item in lot.taken.items() if one not in moved}
+    bundle = lot.bundle
+    if moved:
+        bundle = comparing.bundle_of(
+            ((one.kind, one.id, _confirmed(item.content, row)) for one, item in taken.items()), row.name
+        )
     report = importing.import_bundle(session, bundle, actor=actor, all_or_nothing=bool(row.whole))
     if not report.written:
         return [problem.reason for problem in report.problems]
-    outcomes = dict.fromkeys(report.added, "added") | dict.fromkeys(report.changed, "changed")
-    outcomes = dict.fromkeys(report.unchanged, "same") | outcomes
-    for item in items:
-        one = Item(item.kind, _id(item))  # type: ignore[arg-type]
-        if taken.get(one) is item:
-            item.outcome = outcomes.get(one, "failed")
-            why = _why(report, one) if item.outcome == "failed" else ""
-        else:
-            item.outcome = "failed" if one in moved else "kept"
-            why = "预演以后，系统里的这一条又变了，没有导入。" if one in moved else ""
-        if why:
-            item.content = {**item.content, "said": why}
-            said.append(why)
-    _remember(session, actor, {one: digests[one] for one in outcomes if one in digests})
+    outcomes = dict.fromkeys(report.unchanged, "same") | dict.fromkeys(report.added, "added")
+    outcomes |= dict.fromkeys(report.changed, "changed")
+    failed |= {item.position: _why(report, one) for one, item in taken.items() if one not in outcomes}
+    marks = [(item, "kept") for item in lot.left]
+    marks += [(item, outcomes[one]) for one, item in taken.items() if one in outcomes]
+    if marks:
+        said_of = [{"import_id": row.id, "position": item.position, "outcome": outcome} for item, outcome in marks]
+        session.execute(update(ImportItem), said_of)
+    for position, why in failed.items():
+        item = session.get_one(ImportItem, (row.id, position))
+        item.outcome, item.content = "failed", {**item.content, "said": why}
+    _remember(session, actor, {one: lot.digests[one] for one in outcomes if one in lot.digests})
     row.done += len(outcomes)
     row.changed_at = utcnow()
     session.flush()
@@ -304,7 +337,6 @@ def _is_taken(item: ImportItem) -> bool:
 
 def _moved(session: Session, taken: Mapping[Item, ImportItem]) -> list[Item]:
     """Those that somebody has changed in the system since they were compared."""
-    from bot import knowledge
     from index.knowledge_files import comparing
     from index.knowledge_files.rows import MODELS
 

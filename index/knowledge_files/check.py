@@ -265,7 +265,8 @@ def near(qas: Sequence[Any], start: int = 0) -> Iterator[Near]:
     """Q&As (rows, or items of the database) in regions and for audiences that meet, with nearly the same character pairs.
 
     Args:
-        start: those before it are not compared with one another.
+        start: where it is not 0, the questions from here on (not their other wordings) are compared with those before it, and
+            neither with one another.
     """
     texts: list[str] = []
     owners: list[Any] = []
@@ -273,7 +274,8 @@ def near(qas: Sequence[Any], start: int = 0) -> Iterator[Near]:
     for place, qa in enumerate(qas):
         if place == start:
             first = len(texts)
-        for text in {_letters(text): text for text in reversed([qa.question, *qa.similar])}.values():
+        asked = [qa.question] if start and place >= start else [qa.question, *qa.similar]
+        for text in {_letters(text): text for text in reversed(asked)}.values():
             if _letters(text):
                 texts.append(text)
                 owners.append(qa)
@@ -312,7 +314,7 @@ def _same_people(one: Any, other: Any) -> bool:
 
 
 def _joined(sets: list[frozenset[str]], start: int = 0) -> Iterator[tuple[int, int, float]]:
-    """All pairs of sets with a Jaccard index of at least ``ALIKE``, but for those before ``start`` with one another.
+    """All pairs of sets with a Jaccard index of at least ``ALIKE``; with ``start``, of one before it and one from it on.
 
     Prefix filtering (Chaudhuri et al. 2006): with elements ordered by rarity, two such sets share one of their first
     ``n - ceil(ALIKE · n) + 1`` elements, so only those are indexed.
@@ -326,7 +328,7 @@ def _joined(sets: list[frozenset[str]], start: int = 0) -> Iterator[tuple[int, i
             share = len(one & sets[other]) / len(one | sets[other])
             if share >= ALIKE:
                 yield other, number, share
-        for element in prefix:
+        for element in prefix if number < start or not start else ():
             index[element].append(number)
 
 

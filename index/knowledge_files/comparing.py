@@ -106,7 +106,7 @@ def compare(
         one = Compared("changed" if changes else "same", "document", id_, known.title, "、".join(bundle.files), None)
         one.fields, one.seen = changes, digest(known)
         found.append(one)
-    _near(session, {item.id: item for item in objects["qa"]}, found, titles)
+    _near(session, bundle, {item.id: item for item in objects["qa"]}, found, titles)
     for one in found:
         if one.conflicts:
             one.what = "conflict"
@@ -186,13 +186,19 @@ def _title(item: Document | ServiceGuide | QA) -> str:
     return item.question if isinstance(item, QA) else item.title
 
 
-def _differences(kind: Kind, row: Any, item: Any, titles: Mapping[tuple[str, str], str]) -> Iterator[Difference]:
-    """What ``item`` says other than ``row``; all that it says where there is none."""
+def _differences(
+    kind: Kind, row: Any, item: Any, titles: Mapping[tuple[str, str], str], columns: set[str] | None = None
+) -> Iterator[Difference]:
+    """What ``item`` says other than ``row``; all that it says where there is none.
+
+    Args:
+        columns: what the table has a column for, if it is one: the rest stays as it is.
+    """
     names = {name: header.partition("（")[0] for header, name in COLUMNS[kind].items()}
     said = knowledge.content(item)
     for name in sorted(said, key=lambda one: list(names).index(one) if one in names else len(names)):
         value = said[name]
-        if name in _UNSAID:
+        if name in _UNSAID or (columns is not None and name not in columns):
             continue
         before = getattr(row, name) if row is not None else None
         if value != before and (row is not None or value not in (None, "", [])):
@@ -249,7 +255,11 @@ def _conflicts(row: Any, imported: str | None, reviewed_at: datetime | None) -> 
 
 
 def _near(
-    session: Session, items: Mapping[str, QA], found: list[Compared], titles: Mapping[tuple[str, str], str]
+    session: Session,
+    bundle: Bundle,
+    items: Mapping[str, QA],
+    found: list[Compared],
+    titles: Mapping[tuple[str, str], str],
 ) -> None:
     """New questions that the system knows nearly so under another id."""
     new = [items[one.id] for one in found if one.kind == "qa" and one.what == "new"]
@@ -267,4 +277,5 @@ def _near(
             known_as = f"系统里有几乎一样的问题「{near.other.question}」（编号 {near.other.id}）。"
             compared.conflicts.append(known_as)
             compared.other, compared.other_seen = near.other.id, digest(near.other)
-            compared.other_fields = list(_differences("qa", near.other, items[compared.id], titles))
+            said = bundle.given.get(("qa", compared.id))
+            compared.other_fields = list(_differences("qa", near.other, items[compared.id], titles, said))

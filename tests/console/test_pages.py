@@ -57,6 +57,7 @@ PAGES: dict[str, tuple[tuple[str, Callable[[Page], None] | None], ...]] = {
         ("/tickets", the_sheet),
         ("/unanswered", None),
     ),
+    "2001": (("/import", None),),
     "9001": (
         ("/people", a_person),
         ("/people", opened),
