@@ -16,9 +16,10 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot import audit, events, regions, retention
+from bot import asked, audit, events, regions, retention
 from bot.clock import utcnow
 from bot.crypto import CannotDecrypt, digest, get_cipher, same
+from bot.desk import callbacks
 from bot.errors import Forbidden, IllegalMove, InvalidInput, NotFound, Unauthorised
 from bot.expects import NOTHING, SHOWN, Expects, ServiceRating, from_earlier
 from bot.models.conversations import Conversation, HumanService, InboxMessage, OutboxMessage, Rating, State
@@ -120,9 +121,9 @@ def create(session: Session, channel: str, now: datetime | None = None) -> tuple
     return conversation, token
 
 
-def is_trial(session: Session, conversation_id: str) -> bool:
-    """Whether somebody only tries the assistant in it."""
-    return session.scalar(select(Conversation.channel).where(Conversation.id == conversation_id)) == TRIAL
+def channel_of(session: Session, conversation_id: str) -> str | None:
+    """Where it came in; None: there is no such conversation."""
+    return session.scalar(select(Conversation.channel).where(Conversation.id == conversation_id))
 
 
 def authenticate(session: Session, conversation_id: str, token: str, *, locked: bool = False) -> Conversation:
@@ -206,6 +207,7 @@ def agree_to_privacy(session: Session, conversation: Conversation, version: str,
 def erase(session: Session, conversation: Conversation) -> None:
     """Remove the conversation at the citizen's wish, whatever its state.  The caller holds its lock."""
     retention.erase(session, [conversation.id])
+    asked.erase(session, [conversation.id])
     events.publish(session, "conversation", conversation.id, state="erased")
     audit.record(session, "市民", "conversation.erase", conversation.id, state=conversation.state)
 
@@ -252,12 +254,14 @@ def move(
 
 
 def _attend(session: Session, conversation: Conversation, before: State, verb: str, now: datetime) -> None:
-    """Keep count of waits and of who serves; a wait that somebody takes goes on as their service."""
+    """Keep count of waits, of who serves and whom a call is owed; a wait that somebody takes goes on as their service."""
     state = conversation.state
     service = open_service(session, conversation.id)
     taken = before == "waiting" and state == "human"
     if service is not None and not taken:
         service.ended_at, service.end = now, verb
+        if before == "waiting":
+            callbacks.wait_is_over(session, conversation, verb, service.asked_at, now)
     if state in ("waiting", "human"):
         conversation.waiting_since = conversation.waiting_since or now
         if before == "bot":
@@ -272,6 +276,7 @@ def _attend(session: Session, conversation: Conversation, before: State, verb: s
             session.add(service)
         if state == "human":
             service.agent, service.taken_at = conversation.agent, now
+            callbacks.served(session, conversation.id, conversation.agent or "", now)
             conversation.skill = None  # whoever passes it on says to whom
     else:
         conversation.waiting_since = conversation.skill = None

@@ -11,6 +11,7 @@ Those that several packages raise are defined here, the rest where they arise.  
             Unfinished          a password is to be changed or a second factor set up first
         GatewayDown             the terminal's commands don't reach the gateway
         IllegalMove             a ticket or conversation can't get there from where it is
+            Outdated            somebody else changed the item of the knowledge since it was looked at
         IndexDamaged            an index version is not what its manifest says
         IndexFileError          a file of an index can't be read
         IndexUnavailable        there is no index version to answer from
@@ -18,6 +19,7 @@ Those that several packages raise are defined here, the rest where they arise.  
             BenchError          a folder is no sound set of queries, documents and judgements
             Classified          a file bears a state-secret mark
             NeedsConfirmation   a file is marked as internal, and nobody has confirmed it
+        LanguageModelFailed     the language model gave nothing that can be used
         NotFound                it does not exist, or the asker may not know that it does
         PhoneTailNeeded         a ticket opens only with the last digits of the phone
         PurgeRefused            retention does not trust the clock, or what it would do

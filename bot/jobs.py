@@ -123,11 +123,47 @@ KINDS: dict[str, Kind] = {
         {"import": Argument("导入的编号", str, "")},
         lambda settings: None,
     ),
+    "replay": Kind(
+        "昨日重放",
+        "为一条问答的改动建一个试用的索引，把最近 7 天的提问全部重放一遍，看答案变了哪些。不影响正在用的索引。由问答的页面发起。",
+        {"replay": Argument("哪一次重放（编号）", str, "")},
+        lambda settings: None,
+    ),
+    "knowledge": Kind(
+        "换上到期的新版本",
+        "把到了生效日期的问答版本记到问答上。没有它，到了那天也照新版作答。",
+        {},
+        lambda settings: Daily(time(0, 5)),
+    ),
     "backup": Kind(
         "备份",
         "把数据库、索引和本机密钥备份成一个文件，读回来检查一遍，并删除多出来的旧备份。",
         {},
         lambda settings: Daily(time.fromisoformat(settings.backup_time)) if settings.backup_time else None,
+    ),
+    "reviews": Kind(
+        "复核清单",
+        "登记今天起生效的文件变化，列出要复核的知识：依据已变的、快到期和已过期的、复核日期已过的。",
+        {},
+        lambda settings: Daily(time(2, 30)),
+    ),
+    "links": Kind(
+        "检查网址",
+        "逐个打开知识里的网址，打不开的列入待复核。同一个网站一秒最多访问一次。",
+        {},
+        lambda settings: Daily(time.fromisoformat(settings.link_check_time)) if settings.link_check_time else None,
+    ),
+    "health": Kind(
+        "知识体检",
+        "找出问法很近而数字或依据不同的问答，供人比对。",
+        {},
+        lambda settings: Daily(time(4, 30)),
+    ),
+    "export": Kind(
+        "导出全部知识",
+        "把问答、政策文件连同原文、办事指南导出成一个 Excel 文件，从“知识体检”下载。",
+        {},
+        lambda settings: None,
     ),
 }
 """By name.  What each one does step by step is in ``connectors.jobs.steps``."""

@@ -39,6 +39,24 @@ KEPT: Mapping[str, Kept] = {
     "alarms": Kept(_RETENTION, "to help who is in danger", "conversation", "agent, supervisor"),
     "human_services": Kept(_RETENTION, "who waited how long, and who served", "conversation", "agent, supervisor"),
     "desk_notes": Kept(_RETENTION, "for whoever takes over", "conversation", "agent, supervisor"),
+    "choices": Kept(_RETENTION, "to learn what helps", "conversation", "supervisor, editor"),
+    "shields": Kept(_RETENTION, "to stand by the staff", "conversation", "agent, supervisor"),
+    "callbacks": Kept(_RETENTION, "to call back who waited in vain", "conversation", "agent, supervisor"),
+    "sms_outbox": Kept(
+        "retention_days after the conversation's last word, or after it was written",
+        "to deliver short messages",
+        "conversation",
+        "agent, supervisor",
+    ),
+    "doubts": Kept(_FOR_GOOD, "to keep the knowledge right", "none", "supervisor, editor, approver"),
+    "agent_states": Kept("366 days", "figures", "none", "supervisor; everyone their own"),
+    "asked": Kept(
+        "asked_days, masked; to its conversation tied by a blind index alone",
+        "to improve the knowledge",
+        "conversation",
+        "supervisor, editor, approver",
+    ),
+    "replays": Kept("asked_days", "what a change of the knowledge does", "none", "supervisor, editor, approver"),
     "channel_users": Kept(_RETENTION, "to deliver replies", "conversation", "nobody"),
     "tickets": Kept(_FOR_GOOD, "a public body's records", "unlinked", "citizen, agent, supervisor, officer"),
     "ticket_events": Kept(_FOR_GOOD, "a public body's records", "unlinked", "citizen, agent, supervisor, officer"),
@@ -50,8 +68,12 @@ KEPT: Mapping[str, Kept] = {
     ),
     "call_shown": Kept("call_days after the call began", "to learn what helped", "none", _AT_DESK),
     "favourites": Kept("until they are taken off", "to have them at hand", "none", "whoever keeps them"),
+    "category_schemes": Kept(_FOR_GOOD, "to read the categories of tickets", "none", "everyone"),
     "calendar_days": Kept(_FOR_GOOD, "to work out deadlines", "none", "everyone"),
     "qas": Kept(_FOR_GOOD, "knowledge", "none", "everyone"),
+    "qa_versions": Kept(_FOR_GOOD, "what was answered when", "none", "supervisor, editor, approver"),
+    "qa_working": Kept("until it is approved or discarded", "knowledge", "none", "supervisor, editor, approver"),
+    "qa_requests": Kept("until somebody decides", "knowledge", "none", "supervisor, editor, approver"),
     "documents": Kept(_FOR_GOOD, "knowledge", "none", "everyone; internal ones: whoever may use this machine's shell"),
     "guides": Kept(_FOR_GOOD, "knowledge", "none", "everyone"),
     "passages": Kept(_FOR_GOOD, "knowledge", "none", "everyone"),
@@ -62,6 +84,15 @@ KEPT: Mapping[str, Kept] = {
     "import_items": Kept(_IMPORTED, "to decide what of a file is brought in", "none", _EDITORS),
     "import_layouts": Kept(_FOR_GOOD, "what the columns of a department's table mean", "none", _EDITORS),
     "imported": Kept(_FOR_GOOD, "to see that an item was changed since its file", "none", "nobody"),
+    "document_changes": Kept(_FOR_GOOD, "knowledge", "none", "supervisor, editor, approver"),
+    "reviews": Kept(
+        _FOR_GOOD, "what was looked at again, and what came of it", "none", "supervisor, editor, approver, officer"
+    ),
+    "link_checks": Kept(
+        "until the address is named no more", "to find dead links", "none", "supervisor, editor, approver"
+    ),
+    "health_reports": Kept("the last one", "to find what contradicts", "none", "supervisor, editor, approver"),
+    "local_figures": Kept(_FOR_GOOD, "knowledge, and who vouched for it", "none", "everyone; drafts: editor, approver"),
     "people": Kept(_FOR_GOOD, "who did what", "none", "admin"),
     "sign_ins": Kept("180 days", "who was signed in, and where", "none", "admin; everyone their own"),
     "known_devices": Kept(

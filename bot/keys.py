@@ -15,7 +15,7 @@ from typing import Any
 from cryptography.fernet import Fernet
 from sqlalchemy import Table, and_, select, text, tuple_, update
 
-from bot import audit, crypto, database
+from bot import asked, audit, crypto, database
 from bot.crypto import Cipher
 from bot.errors import InvalidInput, StoreBusy
 from bot.models.base import Base, as_it_rests, secret_columns
@@ -87,6 +87,7 @@ def rotate(settings: Settings, actor: str, say: Callable[[int], None] = lambda r
             renewed += changed
             if not changed:
                 break
+        asked.renew_links()
         if not given:
             crypto.write_keys(path, crypto.split_keys(path.read_text(encoding="ascii"))[:1])
         database.forget_erased()  # of the old cipher texts
@@ -199,6 +200,8 @@ def _write(raw: Table, changes: list[tuple[Any, str, str]]) -> int:
             renewed = {name: token}
             if (raw.name, name) == ("tickets", "phone"):  # blind indexes have keys of their own that go with it
                 renewed["phone_index"] = phone_index(json.loads(crypto.get_cipher().decrypt(token)))
+            if (raw.name, name) == ("tickets", "callback_phone"):
+                renewed["callback_index"] = phone_index(json.loads(crypto.get_cipher().decrypt(token)))
             if (raw.name, name) == ("tickets", "subject"):
                 renewed["words"] = words_index(json.loads(crypto.get_cipher().decrypt(token)))
             standing = update(raw).where(and_(*same), raw.c[name] == row[name])

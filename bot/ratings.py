@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from bot import asked
 from bot.clock import utcnow
 from bot.errors import NotFound
 from bot.models.conversations import Rating, TurnEffect
@@ -14,6 +15,7 @@ def rate(session: Session, turn_id: str, helpful: bool, reason: str | None, qa_i
     effect = session.get(TurnEffect, turn_id)
     if effect is None:
         raise NotFound("没有可以评价的回复。")
+    asked.rated(session, turn_id, helpful)
     rating = session.get(Rating, turn_id)
     if rating is None:
         session.add(

@@ -157,6 +157,12 @@ def _children() -> dict[str, list[Region]]:
     return dict(children)
 
 
+def named(name: str) -> tuple[Region, ...]:
+    """The regions that have this name in full, by code; none where it only is a part of one, or an everyday word."""
+    found = _names()[0].get(name)
+    return found.regions if found is not None and found.full else ()
+
+
 def find(text: str, within: str | None = None) -> list[Region]:
     """The regions that a sentence names, in their order; of a chain (湖南长沙岳麓区) only the last.
 

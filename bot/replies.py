@@ -29,6 +29,27 @@ class Source(_Model):
     )
 
 
+class Local(_Model):
+    """A figure of the citizen's own region (本地标准), which the national answer leaves open."""
+
+    key: str
+    label: str
+    kind: Literal["amount", "days", "phone", "link", "text"]
+    value: str = Field(description="With its unit.")
+    region: str = Field(description="The name of the region that it holds for.")
+    source: str = Field(description="A document's name and number, or an https address.")
+    valid_from: date | None
+    valid_to: date | None
+    as_of: date | None = Field(description="When it was approved.")
+
+    @property
+    def said(self) -> str:
+        """In one sentence, for a channel that shows nothing else: 长沙市月最低工资标准：2100元/月，依据 …，截至 2026年11月30日。"""
+        since = f"，自 {self.valid_from:%Y年%-m月%-d日} 起" if self.valid_from else ""
+        as_of = f"，截至 {self.as_of:%Y年%-m月%-d日}" if self.as_of else ""
+        return f"{self.region}{self.label}：{self.value}{since}，依据 {self.source}{as_of}。"
+
+
 class Guide(_Model):
     """A service guide: how to get the thing done."""
 
@@ -44,6 +65,7 @@ class Guide(_Model):
     fallback: str | None = None
     phone: str | None = None
     address: str | None = None
+    local: list[Local] = []
 
 
 class Option(_Model):
@@ -88,6 +110,7 @@ class AnswerReply(_Model):
     valid_to: date | None
     as_of: date | None
     region: str
+    local: list[Local] = Field(default=[], description="What the answer leaves to the place, for where the citizen is.")
     related: list[Related]
     calculator: str | None = Field(
         default=None, description="What works it out for one person: offer 替我算 below the answer."
@@ -150,6 +173,7 @@ class CalculationReply(_Model):
     figures: dict[str, Any] = Field(default={}, description="The calculator's own figures, see GET /api/calculators.")
     as_of: date | None = Field(None, description="The day on which its rules were checked.")
     guides: list[Guide] = []
+    local: list[Local] = Field(default=[], description="The region's own figures that it was worked out with, untold.")
     related: list[Related] = []
 
 
@@ -232,6 +256,8 @@ class TicketStatusReply(_Model):
     kind: str = ""
     subject: str = Field("", description="The citizen's own words, personal data masked.")
     region: RegionView | None = None
+    address: str | None = Field(None, description="Where it is, below the region.")
+    category: str | None = Field(None, description="What it is about, in the city's tree of categories.")
     phone_tail: str | None = Field(None, description="The phone's last four digits.")
     created_at: datetime | None = None
     can: list[TicketAction] = Field([], description="What the citizen may do now: in a stored message, then.")

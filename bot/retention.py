@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from bot import audit, database, notices
 from bot.clock import SHANGHAI, utcnow
 from bot.errors import YihaodaError
+from bot.models.callbacks import Callback
 from bot.models.conversations import (
     Alarm,
     ChannelUser,
@@ -31,8 +32,10 @@ from bot.models.conversations import (
     Rating,
     TurnEffect,
 )
+from bot.models.desk import Choice, Shield
 from bot.models.housekeeping import AuditEntry, LastPurge
 from bot.models.people import Draft
+from bot.models.sms import ShortMessage
 from bot.models.tickets import Ticket
 
 AHEAD = timedelta(days=2)
@@ -188,3 +191,11 @@ def erase(session: Session, conversation_ids: Sequence[str]) -> None:
         delete(Conversation).where(Conversation.id.in_(gone)),
     ):
         session.execute(statement.execution_options(synchronize_session=False))
+    forget_subjects(session, gone)
+
+
+def forget_subjects(session: Session, ids: Sequence[str]) -> None:
+    """Remove what the desk keeps about conversations or calls of these ids, beside what was said in them."""
+    for model in (Choice, Shield, Callback, ShortMessage):
+        gone = delete(model).where(model.subject.in_(ids))
+        session.execute(gone.execution_options(synchronize_session=False))

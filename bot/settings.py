@@ -95,8 +95,18 @@ class Settings(BaseSettings):
     seal_file: str = Field(
         default="", description="城市标志的图片文件（PNG、JPEG 或 SVG，不超过 100 KB），放在第一屏。留空不放。"
     )
+    departments_file: str = Field(
+        default="", description="承办单位名单的文件，每行一个名称：派单时从里面选。留空就只有派过单、有账号的单位。"
+    )
     matters_file: str = Field(
         default="", description="第一屏列哪些事的文件（YAML，格式见 index/matters.yaml）。留空用随项目附带的。"
+    )
+    local_file: str = Field(
+        default="",
+        description="本市另加的本地标准清单（YAML，格式见 bot/data/local_slots.yaml）。留空只用随项目附带的。",
+    )
+    phone: str = Field(
+        default="12345", pattern=r"^[0-9-]{3,20}$", description="市民要找人时拨的热线电话，显示在页面上。"
     )
     region: str = Field(
         default="100000", pattern=r"^\d{6}$", description="服务区域的行政区划代码（GB/T 2260）。市民没说地区时用它。"
@@ -143,6 +153,22 @@ class Settings(BaseSettings):
         description="值班群机器人的地址（企业微信或钉钉）：听到险情时通知，只说种类、会话和时间，不带市民的话。留空不通知。",
     )
 
+    stop_repealed: bool = Field(
+        default=False,
+        description="依据的文件废止或被替代以后，问答从那一天起是否停止作答，直到有人复核。关闭时照常作答，注明依据已变、正在核对。",
+    )
+    link_check_time: str = Field(
+        default="",
+        pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$",
+        description="每天几点检查知识里的网址还能不能打开，如 04:00。留空不检查。",
+    )
+    llm_url: str = Field(
+        default="",
+        description="语言模型的地址（与 OpenAI 兼容，如 http://127.0.0.1:8080/v1）。只用来写草稿，给人看过才用。留空不用语言模型。",
+    )
+    llm_key: SecretStr = Field(default=SecretStr(""), description="语言模型的密钥，没有可以留空。")
+    llm_model: str = Field(default="", description="语言模型的名称，设了地址就要写。")
+
     desk_capacity: int = Field(default=5, ge=1, le=50, description="一名坐席同时最多接几个会话；账号里可以另定。")
     desk_answer_minutes: float = Field(
         default=3.0, gt=0, le=60, description="接了会话几分钟不回复市民，就回到队列里原来的位置。"
@@ -150,6 +176,13 @@ class Settings(BaseSettings):
     desk_silence_minutes: float = Field(
         default=10.0, gt=0, le=240, description="坐席说完以后市民几分钟不说话，就结束这次人工服务。"
     )
+    desk_wrapup_minutes: float = Field(default=3.0, gt=0, le=60, description="“整理”状态几分钟后自动回到“空闲”。")
+    desk_doubts: int = Field(
+        default=5, ge=0, description="一个人一个班次（12 小时）最多把几条知识标成“存疑”；再报的只进班长的列表。"
+    )
+    sms_url: str = Field(default="", description="短信平台的接口地址，格式见 docs/sms.md。留空没有开通短信。")
+    sms_key: SecretStr = Field(default=SecretStr(""), description="调用短信平台用的密钥。")
+    sms_per_day: int = Field(default=5, ge=1, description="同一个号码一天最多发几条短信。")
     idle_lock_minutes: int = Field(
         default=15, ge=1, le=720, description="坐席和管理页面多少分钟没有操作就锁上，要重新输入密码。"
     )
@@ -172,6 +205,13 @@ class Settings(BaseSettings):
     import_mb: int = Field(default=20, ge=1, le=200, description="工作台里导入的一个文件最大多少 MB。")
     import_days: int = Field(
         default=14, ge=1, description="工作台里导入的文件，没有决定的和决定了以后的记录各保留多少天。"
+    )
+    asked_days: int = Field(
+        default=365, ge=1, description="提问记录（遮盖了个人信息，不含会话编号）保留天数，过期后清除。"
+    )
+    replay_questions: str = Field(
+        default="training/questions/*.jsonl,tests/data/lived/*.jsonl",
+        description="昨日重放：本市最近的提问不够时，补上的问题集（JSONL），相对于项目文件夹，多个用逗号分隔。留空不补。",
     )
     job_days: int = Field(default=90, ge=1, description="后台任务结束以后，记录保留多少天。")
     backup_time: str = Field(
@@ -200,12 +240,16 @@ class Settings(BaseSettings):
                 given = getattr(self, name)
                 if not (given.get_secret_value() if isinstance(given, SecretStr) else given):
                     raise ValueError(f"接统一身份认证必须设置 YIHAODA_{name.upper()}。")
+        if self.sms_url and not self.sms_key.get_secret_value():
+            raise ValueError("接短信平台必须设置 YIHAODA_SMS_KEY。")
         if self.wechat_app_id:
             for name in ("wechat_app_secret", "wechat_token"):
                 if not getattr(self, name).get_secret_value():
                     raise ValueError(f"接公众号必须设置 YIHAODA_{name.upper()}。")
         if self.miniprogram_app_id and not self.miniprogram_app_secret.get_secret_value():
             raise ValueError("接小程序必须设置 YIHAODA_MINIPROGRAM_APP_SECRET。")
+        if self.llm_url and not self.llm_model:
+            raise ValueError("用语言模型必须设置 YIHAODA_LLM_MODEL。")
         limits = [(name, at) for name in ("clarify_at", "likely_at", "answer_at") if (at := float(getattr(self, name)))]
         for (lower, low), (higher, high) in pairwise(limits):
             if low > high:
@@ -231,6 +275,11 @@ class Settings(BaseSettings):
     def backups(self) -> Path:
         """Folder that the backup job writes to."""
         return Path(self.backup_dir) if self.backup_dir else self.data_dir / "backups"
+
+    @property
+    def exports(self) -> Path:
+        """Folder of the files that the export job writes."""
+        return self.data_dir / "exports"
 
     @property
     def rasa_url(self) -> str:

@@ -38,6 +38,8 @@ class Draft:
     needs: tuple[str, ...] = ()
     """What the content still has to say; asked for once, all together"""
     region: str | None = None
+    address: str | None = None
+    """Where it is, in words that name no region; never asked for"""
     phone: str | None = None
     phone_settled: bool = False
     """Whether a phone was given or declined"""
@@ -248,8 +250,7 @@ def _region(draft: Draft, message: str, said: str, find_region: FindRegion) -> F
     if not draft.tries:
         return FormStep(replace(draft, tries=1), REGION_AGAIN)
     # Words that are no region may still say where it is.
-    content = guards.beginning(f"{draft.content}\n地点：{guards.beginning(message, 100)}", CONTENT_CHARS)
-    return _next(replace(draft, content=content), after="region")
+    return _next(replace(draft, address=guards.beginning(message, 100)), after="region")
 
 
 def _phone(draft: Draft, message: str, said: str, find_region: FindRegion) -> FormStep:
@@ -297,7 +298,7 @@ def _next(draft: Draft, after: Step | None = None) -> FormStep:
 def summary(draft: Draft) -> str:
     """What will be submitted, the phone masked, and the question whether it is right."""
     content = draft.content if len(draft.content) <= 200 else f"{draft.content[:200]}……"
-    place = regions.full_name(draft.region) if draft.region else "未填写"
+    place = (regions.full_name(draft.region) if draft.region else "") + (draft.address or "") or "未填写"
     phone = mask_phone(draft.phone) if draft.phone else "未留"
     return f"请核对：\n类型：{draft.kind}\n内容：{content}\n地区：{place}\n电话：{phone}\n{CONFIRM}"
 

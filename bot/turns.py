@@ -16,7 +16,7 @@ from typing import Any, Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot import alarms, conversations, database
+from bot import alarms, asked, conversations, database
 from bot.clock import utcnow
 from bot.conversations import Context
 from bot.errors import NotFound
@@ -46,6 +46,8 @@ class Turn:
     engine: Engine = "rasa"
     source: str = ""
     """Whom it came from, as a pseudonym: never the conversation, of which one may open as many as one likes"""
+    trial: bool = False
+    """Somebody only tries the assistant: it makes no ticket, asks for no person, looks up no ticket"""
 
 
 @dataclass
@@ -60,6 +62,8 @@ class Outcome:
     qa_id: str | None = None
     confidence: float | None = None
     explain: dict[str, Any] = field(default_factory=dict)
+    look: asked.Look | None = None
+    """How it looked for an answer, if it did: kept to learn from"""
     effect: Callable[[Session], None] | None = None
     """Further writes (a ticket, a rating) that belong to the same transaction"""
 
@@ -140,7 +144,10 @@ def receive(
         if human and outcome.decision != "more":  # the rest of a long message is what was said already
             outcome = _forwarded(context, outcome.effect)
     else:
-        turn = Turn(message.turn_id, conversation.id, text, conversation.state, context, at, source=source or "")
+        trial = conversation.channel == conversations.TRIAL
+        turn = Turn(
+            message.turn_id, conversation.id, text, conversation.state, context, at, source=source or "", trial=trial
+        )
         heard = hears(turn) if hears else None
         if heard is None and not human:
             return Receipt(message.turn_id, True, conversation.state, None)
@@ -188,6 +195,7 @@ def load(session: Session, turn_id: str, *, act: str = "ask_policy", engine: Eng
         act=act,
         engine=engine,
         source=message.source or "",
+        trial=conversation.channel == conversations.TRIAL,
     )
 
 
@@ -262,6 +270,7 @@ def _write(
     )
     message.settled, message.source = True, None
     conversations.remember(conversation, outcome.context)
+    asked.note(session, conversation, message, act, outcome, now)
     if outcome.effect is not None:
         outcome.effect(session)
     for reply in outcome.replies:

@@ -101,7 +101,7 @@ def _current(_database: str, _revision: int, today: date, served: str, productio
     with database.read() as session:
         qas = [
             qa
-            for qa in knowledge.all_qas(session)
+            for qa in knowledge.all_qas(session, today)
             if knowledge.answerable(qa, today=today, production=production).answers
             and regions.overlap(qa.region, served)
         ]

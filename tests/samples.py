@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot import audit, conversations, database, turns
+from bot.asked import Look
 from bot.clock import utcnow
 from bot.replies import TextReply
 from bot.settings import Settings
@@ -18,7 +19,8 @@ def fill(settings: Settings) -> str:
         receipt = turns.receive(session, conversations.lock(session, made.id), "m1", "我的电话是13800138000", settings)
     with database.read() as session:
         turn = turns.load(session, receipt.turn_id)
-    turns.settle(turn, Outcome(replies=[TextReply(text="好的")], context=turn.context))
+    look = Look("我的电话是13800138000", None, vector=bytes(range(8)), encoder="e")
+    turns.settle(turn, Outcome(replies=[TextReply(text="好的")], context=turn.context, look=look))
     now = utcnow()
     with database.write() as session:
         audit.record(session, "系统", "test", "x")

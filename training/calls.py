@@ -221,7 +221,8 @@ def decided(loaded: Loaded) -> tuple[int, int, int, int]:
         call = _recorded(raw)
         topics = Listener(loaded, get_settings().region).topics(call.lines)
         first = topics[0] if topics else None
-        question = deciding(first, loaded.retriever) if first else None
+        said = "".join(line.text for line in call.lines if line.speaker == "caller")
+        question = deciding(first, loaded.retriever, said) if first else None
         asked += question is not None
         before += first is not None and first.suggestions[0].qa_id == raw["truth"]
         if first is not None and question is not None and raw["truth"] in question.items:

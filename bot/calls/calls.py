@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from bot import audit, database, events
 from bot.crypto import get_cipher
+from bot.desk import callbacks, states
 from bot.errors import IllegalMove, InvalidInput, NotFound
 from bot.models.calls import Call, CallLine, CallShown
 from bot.models.tickets import digits_of
@@ -49,7 +50,7 @@ def begin(
         same = select(Call).where(Call.external_id == external_id).with_for_update()
         if (call := session.scalar(same)) is not None:
             if agent is not None and call.agent is None and call.state == "live":
-                _given(session, call, agent)
+                _given(session, call, agent, now)
             return call
     elif agent is not None and (held := live_of(session, agent)) is not None and not held.practice:
         raise IllegalMove("您还有一通电话没有结束，请先结束那一通。")
@@ -70,12 +71,14 @@ def begin(
             session.add(call)
     except IntegrityError:  # the same call is being told of twice in this moment
         return session.scalars(select(Call).where(Call.external_id == external_id)).one()
+    _does(session, call, "call", now)
     told_of(session, call)
     return call
 
 
-def _given(session: Session, call: Call, agent: str) -> None:
+def _given(session: Session, call: Call, agent: str, now: datetime) -> None:
     call.agent = agent
+    _does(session, call, "call", now)
     told_of(session, call)
 
 
@@ -118,13 +121,13 @@ def under_way(session: Session) -> Sequence[Call]:
     return session.scalars(query.order_by(Call.started_at, Call.id)).all()
 
 
-def take(session: Session, call: Call, agent: str) -> None:
+def take(session: Session, call: Call, agent: str, now: datetime) -> None:
     """Answer a call that nobody has.  Raises: IllegalMove: somebody has it, or it is over."""
     if call.agent == agent:
         return
     if call.agent is not None or call.state != "live":
         raise IllegalMove("这通电话已经有人接了，或者已经挂断。")
-    _given(session, call, agent)
+    _given(session, call, agent, now)
 
 
 def told_caller(session: Session, call: Call, now: datetime) -> None:
@@ -140,6 +143,10 @@ def hang_up(session: Session, call: Call, now: datetime) -> None:
         return
     call.ended_at = now
     call.state = "wrap_up" if call.agent else "given_up"
+    if call.agent:
+        _does(session, call, "wrap_up", now)
+    elif call.caller and not call.practice:
+        callbacks.owe(session, "call", call.id, call.caller, "hung_up", call.started_at, now)
     told_of(session, call)
 
 
@@ -155,7 +162,14 @@ def finish(session: Session, call: Call, now: datetime, summary: dict[str, Any] 
         call.summary = summary
     call.ended_at = call.ended_at or now
     call.state, call.done_at = "done", now
+    _does(session, call, "idle", now)
     told_of(session, call)
+
+
+def _does(session: Session, call: Call, state: states.State, now: datetime) -> None:
+    """What the agent does because of the call, where they are on duty; practice is no work."""
+    if call.agent and not call.practice and states.current(session, call.agent) is not None:
+        states.enter(session, call.agent, state, now)
 
 
 def keep_nothing(session: Session, call: Call, by: str) -> None:

@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 from bot import audit, events, regions
 from bot.accounts import people
 from bot.accounts.roles import AGENT, SUPERVISOR
+from bot.clock import utcnow
+from bot.desk import states
 from bot.errors import IllegalMove
 from bot.models.conversations import Conversation
 from bot.models.people import Person
@@ -30,6 +32,10 @@ def set_duty(session: Session, agent: str, until: datetime | None) -> None:
     person = people.get(session, agent, locked=True)
     if until is None and (held := in_hand(session, agent)):
         raise IllegalMove(f"您手上还有 {held} 个会话。请先转给同事、交还助手或结束，再下岗。")
+    if until is None:
+        states.end(session, agent, utcnow())
+    else:
+        states.begin(session, person, utcnow())
     person.on_duty_until = until
     audit.record(session, agent, "duty", agent, until=until.isoformat() if until else None)
     events.publish(session, "duty", agent)

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, func, select
 from sqlalchemy.orm import Session
 
+from bot.desk import shield
 from bot.models.conversations import Alarm, Conversation, HumanService, TurnEffect
 
 LISTS = ("waiting", "mine", "others", "bot", "closed")
@@ -180,6 +181,7 @@ class Day:
     """Of those taken"""
     satisfied: int
     rated: int
+    """Without those in which the agent had to ask for civil words"""
 
 
 def since(session: Session, begin: datetime) -> Day:
@@ -187,7 +189,8 @@ def since(session: Session, begin: datetime) -> Day:
     rows = session.scalars(select(HumanService).where(HumanService.entered_at >= begin)).all()
     waits = [(one.taken_at - one.entered_at).total_seconds() for one in rows if one.taken_at]
     ends = [one.end for one in rows]
-    rated = [one.rating for one in rows if one.rating is not None]
+    uncivil = shield.excluded(session, [one.id for one in rows if one.rating is not None])
+    rated = [one.rating for one in rows if one.rating is not None and one.id not in uncivil]
     return Day(
         asked=len(rows),
         taken=len(waits),

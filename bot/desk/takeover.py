@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot import audit, conversations, turns
+from bot import asked, audit, conversations, turns
 from bot.accounts import people
 from bot.accounts.roles import SUPERVISOR
 from bot.clock import utcnow
@@ -273,6 +273,8 @@ def speak(
     conversation = held_by(session, conversation_id, agent)
     message = conversations.say(session, conversation, replies, sender="agent", agent=agent, now=now)
     message.client_id, message.qa_id, message.edited = client_id, qa_id, edited
+    if qa_id is not None:
+        asked.answered_by_agent(session, conversation, qa_id, edited, now)
     conversation.owed_since, conversation.quiet_since = None, now
     service = conversations.open_service(session, conversation.id)
     if service is not None and service.first_word_at is None:

@@ -1,5 +1,7 @@
-"""The tables, by subject; here so that whoever needs one has the whole schema."""
+"""The tables, by subject; all of them are read here, so that whoever needs one has the whole schema."""
 
-from bot.models import base, calls, conversations, housekeeping, imports, jobs, knowledge, people, tickets
+from importlib import import_module
+from pkgutil import iter_modules
 
-__all__ = ["base", "calls", "conversations", "housekeeping", "imports", "jobs", "knowledge", "people", "tickets"]
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")

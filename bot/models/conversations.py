@@ -90,8 +90,11 @@ class DeskNote(Base):
     conversation_id: Mapped[str] = mapped_column(String(32), index=True)
     author: Mapped[str] = mapped_column(Text)
     kind: Mapped[str] = mapped_column(String(16))
-    """note, or whisper: a supervisor's word to whoever has the conversation"""
+    """note; whisper: a supervisor's word to whoever has the conversation; three-way: a call that a third one was put through to"""
+    party: Mapped[Any] = mapped_column(Secret, nullable=True)
+    """Of a three-way call: with whom"""
     text: Mapped[Any] = mapped_column(Secret)
+    """Of a three-way call: what came of it"""
     at: Mapped[datetime]
 
 

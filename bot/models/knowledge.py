@@ -105,5 +105,11 @@ class QA(Base):
     replaced_by: Mapped[str | None] = mapped_column(String(64))
     reviewed_by: Mapped[str | None] = mapped_column(Text)
     reviewed_at: Mapped[datetime | None]
+    stops_on: Mapped[date | None]
+    """From this day on it does not answer: what it rests on holds no more; see ``bot.policy_changes``"""
     revision: Mapped[int] = mapped_column(Integer)
     """The knowledge revision at which this row changed last."""
+    version: Mapped[int | None]
+    """The published version that this row holds; None: it was never published"""
+    edits: Mapped[int] = mapped_column(Integer, default=0)
+    """How often the item, its working copy or what is asked for it was changed: it only counts up"""

@@ -71,6 +71,24 @@ class Ticket(Base):
     phone: Mapped[Any] = mapped_column(Secret, nullable=True)
     phone_index: Mapped[str | None] = mapped_column(String(64), index=True)
     """Finds the tickets of one phone without reading any (``Cipher.blind`` of its digits)"""
+    callback_phone: Mapped[Any] = mapped_column(Secret, nullable=True)
+    """Another number, where the caller wants to be called back on it"""
+    callback_index: Mapped[str | None] = mapped_column(String(64), index=True)
+    """As ``phone_index``, of the other number"""
+    caller_name: Mapped[Any] = mapped_column(Secret, nullable=True)
+    address: Mapped[Any] = mapped_column(Secret, nullable=True)
+    """Where it is, below the region, as it was told"""
+    told_time: Mapped[Any] = mapped_column(Secret, nullable=True)
+    """When it happened, as it was told"""
+    happened_on: Mapped[date | None]
+    """The day that ``told_time`` means, where that is sure"""
+    category: Mapped[str | None] = mapped_column(String(16), index=True)
+    """A code of the second level; None: 待分类"""
+    category_scheme: Mapped[str | None] = mapped_column(String(64))
+    """Scheme and version that the code is from (``bot.tickets.categories``)"""
+    channel: Mapped[str | None] = mapped_column(String(16))
+    """Where it came in: a key of ``bot.tickets.particulars.CHANNELS``; None: before this was kept"""
+    urgency: Mapped[str] = mapped_column(String(8), default="一般")
     words: Mapped[str] = mapped_column(Text, default="")
     """Finds tickets by words of the subject without reading any (``words_index``)"""
     department: Mapped[str | None] = mapped_column(Text)
@@ -85,10 +103,12 @@ class Ticket(Base):
     revision: Mapped[int] = mapped_column(default=0)
     """Counts up with each change: whoever changes it says which one they saw"""
 
-    @validates("phone", "subject")
+    @validates("phone", "callback_phone", "subject")
     def _derive(self, key: str, value: str | None) -> str | None:
         if key == "subject":
             self.words = words_index(value or "")
+        elif key == "callback_phone":
+            self.callback_index = phone_index(value) if value else None
         else:
             self.phone_index = phone_index(value) if value else None
         return value

@@ -13,10 +13,13 @@ from sqlalchemy.orm import Session
 from bot import guards, working_days
 from bot.clock import SHANGHAI
 from bot.crypto import get_cipher
+from bot.departments import listed
 from bot.errors import InvalidInput, NotFound
 from bot.masking import mask
 from bot.models.people import Person
 from bot.models.tickets import Ticket, blind_pair, digits_of, pairs_of, runs_of
+from bot.settings import get_settings
+from bot.tickets import categories
 from bot.tickets.moves import MOVES, OPEN, SYSTEM, note_event
 
 _WORDS = 8
@@ -37,6 +40,10 @@ class Wanted:
     """By the end of today, or past the deadline; answered ones are due no more"""
     kind: str | None = None
     department: str | None = None
+    category: str | None = None
+    """A code of the second level; ``none``: 待分类; or the beginning of one, for the first level"""
+    channel: str | None = None
+    urgency: str | None = None
     claimed_by: str | None = None
     unclaimed: bool = False
     number: str = ""
@@ -93,6 +100,14 @@ def _conditions(wanted: Wanted, now: datetime, overrides: Mapping[date, bool]) -
         found.append(Ticket.kind == wanted.kind)
     if wanted.department:
         found.append(Ticket.department == wanted.department)
+    if wanted.category == "none":
+        found.append(Ticket.category.is_(None))
+    elif wanted.category:
+        found.append(Ticket.category.startswith(wanted.category, autoescape=True))
+    if wanted.channel:
+        found.append(Ticket.channel == wanted.channel)
+    if wanted.urgency:
+        found.append(Ticket.urgency == wanted.urgency)
     if wanted.claimed_by:
         found.append(Ticket.claimed_by == wanted.claimed_by)
     if wanted.unclaimed:
@@ -100,10 +115,16 @@ def _conditions(wanted: Wanted, now: datetime, overrides: Mapping[date, bool]) -
     if wanted.number:
         found.append(Ticket.number.startswith(wanted.number, autoescape=True))
     if wanted.phone:
-        found.append(Ticket.phone_index.in_(get_cipher().blind(digits_of(wanted.phone))))
+        found.append(has_phone(wanted.phone))
     if wanted.text.strip():
         found.append(_worded(wanted.text))
     return found
+
+
+def has_phone(phone: str) -> ColumnElement[bool]:
+    """Either number of a ticket is this one."""
+    blind = get_cipher().blind(digits_of(phone))
+    return or_(Ticket.phone_index.in_(blind), Ticket.callback_index.in_(blind))
 
 
 def _worded(text: str) -> ColumnElement[bool]:
@@ -119,30 +140,26 @@ def same_caller(session: Session, ticket: Ticket) -> int:
     """How many other tickets have the same phone."""
     if not ticket.phone:
         return 0
-    others = select(func.count()).where(
-        Ticket.phone_index.in_(get_cipher().blind(digits_of(ticket.phone))), Ticket.number != ticket.number
-    )
+    others = select(func.count()).where(has_phone(ticket.phone), Ticket.number != ticket.number)
     return session.scalar(others) or 0
 
 
 def forget_phone(session: Session, phone: str, actor: str) -> list[str]:
     """Take a phone out of every ticket that has it, at its owner's wish; the numbers of those tickets.
 
-    What is personal in its subject, its answer and what was added goes with it; the case itself is a record and stays.
+    The caller's name goes with it, and what is personal in its subject, its answer and what was added; the case itself, and where
+    it is, is a record and stays.
 
     Raises:
         InvalidInput: no phone number.
     """
     if guards.phone_in(phone) is None:
         raise InvalidInput("联系电话不对，请填写11位手机号，或者带区号的固定电话。")
-    found = session.scalars(
-        select(Ticket)
-        .where(Ticket.phone_index.in_(get_cipher().blind(digits_of(phone))))
-        .order_by(Ticket.number)
-        .with_for_update()
-    ).all()
+    found = session.scalars(select(Ticket).where(has_phone(phone)).order_by(Ticket.number).with_for_update()).all()
     for ticket in found:
-        ticket.phone, ticket.subject = None, mask(ticket.subject)
+        ticket.phone = ticket.callback_phone = ticket.caller_name = None
+        ticket.subject = mask(ticket.subject)
+        ticket.address = mask(ticket.address) if ticket.address else None
         ticket.answer = mask(ticket.answer) if ticket.answer else None
         for event in ticket.events:
             event.note = mask(event.note)
@@ -185,9 +202,11 @@ def to_start_with(session: Session, now: datetime, *, within: str | None = None,
 
 
 def departments(session: Session) -> list[str]:
-    """Those that tickets were dispatched to, or that people belong to, by name."""
+    """Those of the city's own list, of the catalogue, each in its order, then others that tickets were dispatched to, or that people belong to, by name."""
     known = union(select(Ticket.department), select(Person.department)).subquery()
-    return sorted(name for name in session.scalars(select(known.c[0])) if name)
+    catalogue = [one.name for one in categories.current(session).departments]
+    others = sorted(name for name in session.scalars(select(known.c[0])) if name)
+    return list(dict.fromkeys((*listed(get_settings()), *catalogue, *others)))
 
 
 def card(ticket: Ticket, now: datetime, overrides: Mapping[date, bool]) -> Literal["黄牌", "红牌"] | None:

@@ -14,6 +14,7 @@ from bot.errors import IllegalMove, InvalidInput, NotFound
 from bot.masking import mask
 from bot.models.tickets import Ticket
 from bot.replies import RegionView, TicketAction, TicketEventView, TicketStatusReply
+from bot.tickets import categories, particulars
 from bot.tickets.board import day_shown
 from bot.tickets.moves import CITIZEN, MOVES, OPEN, SYSTEM, locked, move, note_event, start_again, still_open
 from bot.tickets.register import letters_of
@@ -58,7 +59,8 @@ def correct(
     """Change what the ticket says of the citizen; nothing is written where nothing differs.
 
     Args:
-        changes: ``phone`` as people write it, ``region`` as a code (GB/T 2260); None removes it.
+        changes: ``phone`` as people write it, ``region`` as a code (GB/T 2260), ``address``, ``category`` as a code of the tree in
+            force; None removes it.
         consent: the citizen agreed to our keeping the phone; without, none is kept.
 
     Raises:
@@ -66,7 +68,7 @@ def correct(
         InvalidInput: nothing to change, a phone or region that is none, or a phone without consent.
     """
     if not changes:
-        raise InvalidInput("请写明要更正的内容：联系电话或所在地区。")
+        raise InvalidInput("请写明要更正的内容：联系电话、所在地区或地址。")
     checked = dict(changes)
     if (phone := changes.get("phone")) is not None:
         checked["phone"] = _phone(phone)
@@ -77,7 +79,8 @@ def correct(
             regions.get(region)
         except NotFound as error:
             raise InvalidInput(f"所在地区不对：{error}") from error
-    return _correct(session, number, checked, actor)
+    own = {name: changes[name] for name in ("address", "category") if name in changes}
+    return _correct(session, number, checked | particulars.checked(session, own), actor)
 
 
 def _phone(text: str) -> str:
@@ -90,12 +93,12 @@ def _phone(text: str) -> str:
 
 def _correct(session: Session, number: str, changes: Mapping[str, str | None], actor: str) -> Ticket:
     ticket = still_open(session, number, "修改联系方式")
-    names = {"phone": "联系电话", "region": "所在地区"}
+    names = {"phone": "联系电话", "region": "所在地区", "address": "地址", "category": "分类"}
     changed = {column: value for column, value in changes.items() if getattr(ticket, column) != value}
     for column, value in changed.items():
         setattr(ticket, column, value)
-    updated = [names[column] for column, value in changed.items() if value is not None]
-    removed = [names[column] for column, value in changed.items() if value is None]
+    updated = [names[column] for column, value in changed.items() if value is not None and column in names]
+    removed = [names[column] for column, value in changed.items() if value is None and column in names]
     said = [f"已{verb}{'和'.join(what)}" for verb, what in (("更新", updated), ("删除", removed)) if what]
     if said:
         note_event(session, ticket, actor, "更新", f"{'，'.join(said)}。")
@@ -165,6 +168,8 @@ def status_reply(ticket: Ticket) -> TicketStatusReply:
         kind=ticket.kind,
         subject=mask(str(ticket.subject)),
         region=RegionView.of(ticket.region),
+        address=ticket.address,
+        category=categories.of_ticket(ticket),
         phone_tail=str(ticket.phone)[-4:] if ticket.phone else None,
         created_at=ticket.created_at,
         can=_allowed(ticket),

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from bot import audit, events, working_days
+from bot import asked, audit, events, working_days
 from bot.clock import utcnow
 from bot.errors import Forbidden, IllegalMove, InvalidInput, NotFound
 from bot.models.tickets import Ticket, TicketEvent
@@ -188,5 +188,6 @@ def note_event(
     )
     ticket.revision += 1
     session.flush()
+    asked.ticket_moved(session, ticket)
     audit.record(session, actor, f"ticket.{action}", ticket.number, state=ticket.state, **detail)
     events.publish(session, "ticket", ticket.number, state=ticket.state, department=ticket.department)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, time
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bot import working_days
+from bot import asked, working_days
 from bot.clock import SHANGHAI
 from bot.errors import InvalidInput
 from bot.masking import mask
 from bot.models.tickets import Ticket
 from bot.tickets.moves import CITIZEN, KINDS, OPEN, note_event
 from bot.tickets.numbers import valid_number
+from bot.tickets.particulars import Particulars, checked
 
 
 def create(
@@ -33,6 +35,8 @@ def create(
     department: str | None,
     days: int,
     now: datetime,
+    more: Particulars = Particulars(),
+    actor: str = CITIZEN,
 ) -> Ticket:
     """Register a ticket, state 待受理.
 
@@ -43,9 +47,11 @@ def create(
         transcript: lines {"sender", "text"} that led here; masked here.
         department: who it probably concerns; ``assign`` decides.
         days: working days until it is due.
+        more: what else it says; a category without a scheme is one of the tree in force.
+        actor: who registers it: the citizen, or an agent by number.
 
     Raises:
-        InvalidInput: malformed number, unknown kind, or empty subject.
+        InvalidInput: malformed number, unknown kind, empty subject, or something in ``more`` that can't be.
         sqlalchemy.exc.IntegrityError: the number or the turn already has a ticket.
     """
     if not valid_number(number):
@@ -73,10 +79,13 @@ def create(
         due_at=due.at,
         due_estimated=due.estimated,
         created_at=now,
+        **checked(session, asdict(more)),
     )
     session.add(ticket)
     session.flush()
-    note_event(session, ticket, CITIZEN, "登记", "工单已登记，等待受理。", now=now)
+    note_event(session, ticket, actor, "登记", "工单已登记，等待受理。", now=now)
+    if conversation_id is not None:
+        asked.ticket_made(session, conversation_id, ticket, now)
     return ticket
 
 

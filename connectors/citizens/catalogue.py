@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path as File
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
-from bot import regions
-from bot.clock import utcnow
+from bot import database, regions
+from bot.clock import SHANGHAI, utcnow
 from bot.errors import NotFound, TooMany
 from bot.replies import CalculationReply, RegionView
+from bot.seal import TYPES, seal
 from connectors.web.context import Body, Gateway, TheGateway, client_address
 from connectors.web.errors import answers
 from index import matters, themes
 from index.assistant.respond import calculation_reply
-from index.calculators import CALCULATORS
+from index.calculators import CALCULATORS, local_figures
 from index.matters import FirstScreen
 from index.themes import Audience
 
 router = APIRouter()
-
-
-HOTLINE = "12345"
-"""政务服务便民热线, the same number in the whole country (国办发〔2020〕53号)"""
-
-_SEALS = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".svg": "image/svg+xml"}
-_SEAL_BYTES = 100_000
 
 
 class Site(BaseModel):
@@ -106,6 +99,9 @@ class Calculation(Body):
     """The inputs, by field name."""
 
     inputs: dict[str, Annotated[str, Field(max_length=200)]] = Field(max_length=20)
+    region: str | None = Field(
+        None, pattern=r"^\d{6}$", description="Where the citizen is: its own figures stand for what is not told."
+    )
 
 
 @router.get("/site")
@@ -116,8 +112,8 @@ def read_site(request: Request, here: TheGateway) -> Site:
         city=settings.city,
         region=RegionView(code=settings.region, name=regions.full_name(settings.region)),
         retention_days=settings.retention_days,
-        hotline=HOTLINE,
-        seal="/api/seal" if _seal(settings.seal_file) else None,
+        hotline=settings.phone,
+        seal="/api/seal" if seal(settings.seal_file) else None,
         wechat_templates=[settings.miniprogram_template] if settings.miniprogram_template else [],
         version=request.app.version,
     )
@@ -126,7 +122,7 @@ def read_site(request: Request, here: TheGateway) -> Site:
 @router.get("/seal", responses=answers(404), response_class=FileResponse)
 def read_seal(here: TheGateway) -> FileResponse:
     """The city's seal, a picture."""
-    file = _seal(here.settings.seal_file)
+    file = seal(here.settings.seal_file)
     if file is None:
         raise NotFound("没有设置城市标志。")
     # An SVG that is opened by itself could run scripts: not here.
@@ -134,14 +130,7 @@ def read_seal(here: TheGateway) -> FileResponse:
         "Cache-Control": "public, max-age=3600",
         "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
     }
-    return FileResponse(file, media_type=_SEALS[file.suffix.lower()], headers=headers)
-
-
-def _seal(setting: str) -> File | None:
-    """The picture that the setting names; none where there is no such file or it is no small picture."""
-    file = File(setting)
-    fits = setting and file.suffix.lower() in _SEALS and file.is_file() and file.stat().st_size <= _SEAL_BYTES
-    return file if fits else None
+    return FileResponse(file, media_type=TYPES[file.suffix.lower()], headers=headers)
 
 
 @router.get("/regions", responses=answers(404))
@@ -228,5 +217,10 @@ def calculate(
         raise NotFound(f"没有「{calculator}」这种计算。")
     if not here.lookups.allow(client_address(request)):
         raise TooMany("算得太频繁了，请稍后再试。")
-    one = CALCULATORS[calculator]
-    return calculation_reply(one, one.compute(body.inputs))
+    one, region = CALCULATORS[calculator], body.region or here.settings.region
+    with database.read() as session:
+        found = local_figures(session, here.settings, calculator, region, utcnow().astimezone(SHANGHAI).date())
+    used = {name: figure for name, figure in found.items() if name not in body.inputs}
+    reply = calculation_reply(one, one.compute({name: each.text for name, each in used.items()} | body.inputs))
+    reply.local = [each.figure for each in used.values()]
+    return reply

@@ -55,6 +55,10 @@ class Correction(Opener):
 
     phone: str | None = Field(None, max_length=32)
     region: str | None = Field(None, max_length=6)
+    address: str | None = Field(None, max_length=200)
+    category: str | None = Field(
+        None, max_length=16, description="A code of the city's tree of categories; it is found by itself."
+    )
     consent: bool = Field(False, description="The citizen agrees that the phone is kept to handle this ticket.")
 
 
@@ -101,8 +105,8 @@ def withdraw_ticket(asker: Asker, number: Number, body: Withdrawal) -> TicketSta
 
 @router.put("/tickets/{number}/contact", responses=_CHANGES)
 def correct_ticket(asker: Asker, number: Number, body: Correction) -> TicketStatusReply:
-    """Correct the phone or the region, as long as the ticket has not been answered."""
-    changes = body.model_dump(include={"phone", "region"}, exclude_unset=True)
+    """Correct the phone, the region, the address or the category, as long as the ticket has not been answered."""
+    changes = body.model_dump(include={"phone", "region", "address", "category"}, exclude_unset=True)
     return _change(
         asker, number, body, lambda session, own: citizen.correct(session, own, changes, consent=body.consent)
     )

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
-from bot import database, jobs
+from bot import database, jobs, notices
 from bot.accounts import people
 from bot.clock import utcnow
 from bot.models.jobs import Job
@@ -66,6 +66,8 @@ class Jobs(BaseModel):
     kinds: list[KindView]
     worker_alive: bool
     worker_seen_at: datetime | None
+    notices: list[str]
+    """What processes have found that people must see to"""
 
 
 def _view(job: Job, names: dict[str, str], *, whole: bool = False) -> JobView:
@@ -114,6 +116,7 @@ def list_jobs(
             ],
             worker_alive=worker.alive,
             worker_seen_at=worker.seen_at,
+            notices=notices.texts(session),
         )
 
 

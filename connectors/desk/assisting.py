@@ -206,10 +206,11 @@ class Assisting:
         one.touched = now
         topics = one.listener.hear(list(one.lines.values()), region=region, without=one.without)
         before = {topic.lines[0] if topic.lines else 0: panel for topic, panel, _ in one.panels}
+        said = "".join(line.text for line in one.lines.values() if line.speaker == "caller")
         panels = []
         for topic in topics:
             last = before.get(topic.lines[0] if topic.lines else 0, Panel())
-            question = deciding(topic, loaded.retriever)
+            question = deciding(topic, loaded.retriever, said)
             if question is not None and question.key in one.decided:
                 topic = settled_by(topic, question, one.decided[question.key])
                 question = None

@@ -376,7 +376,7 @@ def hang_up(call_id: str, me: TheCaller) -> None:
 def take_call(call_id: str, me: TheCaller) -> None:
     """Answer a call that nobody has."""
     with database.write() as session:
-        calls.take(session, calls.locked(session, call_id), me.number)
+        calls.take(session, calls.locked(session, call_id), me.number, utcnow())
 
 
 @router.post("/calls/{call_id}/told", status_code=204, responses=_CHANGES)

@@ -10,17 +10,19 @@ from pydantic import BaseModel, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot import conversations, database, knowledge, regions, turns
+from bot import conversations, database, doubts, knowledge, regions, turns
 from bot.accounts import people
 from bot.clock import SHANGHAI, utcnow
-from bot.desk import lists, notes, takeover
+from bot.desk import choices, lists, notes, shield, takeover
 from bot.errors import InvalidInput, NotFound
 from bot.expects import SHOWN, question_of
 from bot.masking import mask, mask_record
 from bot.models.conversations import ChannelUser, Conversation, TurnEffect
 from bot.replies import RegionView, TextReply
 from bot.tickets import register
-from connectors.web.access import TheCaller, signed
+from connectors.desk.choices import ShownItem
+from connectors.desk.states import ShieldView
+from connectors.web.access import Signed, TheCaller, signed
 from connectors.web.context import MAX_INT, Body, TheGateway
 from connectors.web.errors import answers
 
@@ -83,6 +85,10 @@ class Candidate(BaseModel):
     answer: str | None
     """None: it may not be answered with today"""
     score: float
+    band: Literal["sure", "likely", "reference"]
+    """How sure the assistant was of it: 可直接答, 请核对, 仅供参考"""
+    doubted: bool
+    """存疑: somebody reported it as wrong, and nobody has decided yet"""
 
 
 class NoteView(BaseModel):
@@ -92,6 +98,8 @@ class NoteView(BaseModel):
     author: str
     author_name: str
     kind: str
+    party: str | None
+    """Of a three-way call: with whom"""
     text: str
     at: datetime
 
@@ -137,6 +145,8 @@ class ConversationRead(BaseModel):
     notes: list[NoteView]
     tickets: list[TicketOf]
     reach: Reach
+    shield: ShieldView | None
+    """Civil words were asked for"""
     mine: bool
 
 
@@ -190,7 +200,6 @@ def read_conversation(
             raise NotFound("没有这个会话。")
         context = conversations.context_of(one)
         effect = lists.last_effect(session, one.id)
-        explain = (effect.explain or {}) if effect else {}
         question = question_of(context.expects) or context.last_question
         said = conversations.history(session, one.id, max(after, one.seq - conversations.PAGE))
         written = notes.of(session, one.id)
@@ -217,13 +226,14 @@ def read_conversation(
             decision=effect.decision if effect else None,
             confidence=effect.confidence if effect else None,
             certainty=_certainty(effect),
-            candidates=_candidates(session, explain, production=here.settings.env == "production"),
+            candidates=_candidates(session, effect, production=here.settings.env == "production"),
             notes=[
                 NoteView(
                     id=note.id,
                     author=note.author,
                     author_name=names[note.author],
                     kind=note.kind,
+                    party=mask(note.party) if note.party else None,
                     text=mask(note.text),
                     at=note.at,
                 )
@@ -240,6 +250,7 @@ def read_conversation(
                 for ticket in register.of_conversation(session, one.id)
             ],
             reach=_reach(session, one),
+            shield=_shield(session, one, me),
             mine=one.agent == me.number,
         )
 
@@ -267,23 +278,46 @@ def _certainty(effect: TurnEffect | None) -> str | None:
     return next((reply.get("certainty", "sure") for reply in answered), None)
 
 
-def _candidates(session: Session, explain: dict[str, Any], *, production: bool) -> list[Candidate]:
+def _shield(session: Session, conversation: Conversation, me: Signed) -> ShieldView | None:
+    service = conversations.open_service(session, conversation.id)
+    if service is None or conversation.agent is None:
+        return None
+    found = shield.of(session, conversation.id, conversation.agent, service.id)
+    if found is None:
+        return None
+    return ShieldView.of(found, me.number)
+
+
+def _candidates(session: Session, effect: TurnEffect | None, *, production: bool) -> list[Candidate]:
+    explain = (effect.explain or {}) if effect else {}
     found = explain.get("candidates", [])
-    items = knowledge.get_many(session, [one["qa_id"] for one in found])
+    ids = [one["qa_id"] for one in found]
     today = utcnow().astimezone(SHANGHAI).date()
+    items, reported = knowledge.get_many(session, ids, today), doubts.doubted(session, ids)
     return [
         Candidate(
             qa_id=one["qa_id"],
             matter=one["matter"],
             question=one["question"],
             score=one.get("score", 0.0),
+            band=_band(explain, effect.confidence if effect else None) if place == 0 else "reference",
+            doubted=one["qa_id"] in reported,
             answer=item.answer
             if (item := items.get(one["qa_id"]))
             and knowledge.answerable(item, today=today, production=production).answers
             else None,
         )
-        for one in found
+        for place, one in enumerate(found)
     ]
+
+
+def _band(explain: dict[str, Any], confidence: float | None) -> Literal["sure", "likely", "reference"]:
+    """Of the first one found, by the limits that held then."""
+    if confidence is None or "answer_at" not in explain:
+        return "reference"
+    if confidence >= explain["answer_at"]:
+        return "sure"
+    return "likely" if confidence >= explain["likely_at"] else "reference"
 
 
 def _reach(session: Session, conversation: Conversation) -> Reach:
@@ -312,6 +346,8 @@ class Words(Body):
     """The item whose answer it is"""
     edited: bool | None = None
     """Whether that answer was changed"""
+    shown: list[ShownItem] = Field(default=[], max_length=choices.MOST)
+    """What stood on the screen when it was chosen"""
 
 
 class Said(BaseModel):
@@ -336,6 +372,18 @@ def speak(conversation_id: str, body: Words, me: TheCaller, here: TheGateway) ->
             qa_id=body.qa_id,
             edited=body.edited,
         )
+        if body.qa_id and said.agent == me.number:
+            choices.record(
+                session,
+                kind="conversation",
+                subject=conversation_id,
+                person=me.number,
+                what="edited" if body.edited else "used",
+                qa_id=body.qa_id,
+                shown=[one.kept() for one in body.shown],
+                id=said.id,
+                now=said.created_at,
+            )
         stored = Said(seq=said.seq, at=said.created_at)
     here.typing.stop(conversation_id)
     here.notifier.wake(conversation_id)
@@ -360,11 +408,25 @@ def whisper(conversation_id: str, body: NewNote, me: TheCaller) -> None:
     _note(conversation_id, me.number, "whisper", body.text)
 
 
-def _note(conversation_id: str, author: str, kind: Literal["note", "whisper"], text: str) -> None:
+class ThreeWay(Body):
+    """A call that a third one was put through to."""
+
+    party: str = Field(min_length=1, max_length=100)
+    """With whom"""
+    result: str = Field(min_length=1, max_length=2000)
+
+
+@router.post("/conversations/{conversation_id}/three-way", status_code=204, responses=answers(404))
+def add_three_way(conversation_id: str, body: ThreeWay, me: TheCaller) -> None:
+    """Write down a three-way call: with whom, and what came of it.  The citizen never sees it."""
+    _note(conversation_id, me.number, "three-way", body.result, party=body.party.strip())
+
+
+def _note(conversation_id: str, author: str, kind: notes.Kind, text: str, *, party: str | None = None) -> None:
     if not text.strip():
         raise InvalidInput("请写点什么。")
     with database.write() as session:
-        notes.add(session, conversation_id, author, kind, text.strip(), utcnow())
+        notes.add(session, conversation_id, author, kind, text.strip(), utcnow(), party=party)
 
 
 @router.get("/turns/{turn_id}", responses=answers(404))

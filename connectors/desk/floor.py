@@ -8,10 +8,12 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from bot import alarms, database
+from bot import alarms, database, doubts
+from bot.accounts import people
 from bot.clock import utcnow
-from bot.desk import duty, lists
+from bot.desk import callbacks, duty, lists, shield, states
 from bot.settings import Settings, get_settings
+from connectors.desk.states import StateView
 from connectors.web.access import signed
 from connectors.web.errors import answers
 
@@ -31,6 +33,23 @@ class OnDuty(BaseModel):
     owed: int
     """In how many the citizen waits for a word"""
     owed_since: datetime | None
+    state: StateView | None
+    break_s: float
+    """Seconds of 小休 in the last 12 hours"""
+
+
+class Uncivil(BaseModel):
+    """Where an agent asked for civil words."""
+
+    id: str
+    kind: str
+    """What ``subject`` is: conversation or call"""
+    subject: str
+    person: str
+    name: str
+    at: datetime
+    seen_name: str | None
+    """Which supervisor has looked in"""
 
 
 class Floor(BaseModel):
@@ -43,6 +62,12 @@ class Floor(BaseModel):
     longest_wait_since: datetime | None
     expected_minutes: int | None
     dangers: int
+    callbacks: int
+    """Calls that we owe"""
+    doubts: int
+    """Items that are reported as wrong"""
+    uncivil: list[Uncivil]
+    """In the last 24 hours; those first that nobody has looked into"""
     day: lists.Day
     """Of those who asked in the last 24 hours"""
 
@@ -65,6 +90,7 @@ def list_colleagues() -> Colleagues:
 
 def _on_duty(session: Session, now: datetime, settings: Settings) -> list[OnDuty]:
     held, nothing = lists.held(session), lists.Held(0, 0, None)
+    doing, spent = states.all_current(session), states.spent(session, now - timedelta(hours=12), now)
     return [
         OnDuty(
             number=one.number,
@@ -76,6 +102,8 @@ def _on_duty(session: Session, now: datetime, settings: Settings) -> list[OnDuty
             capacity=duty.capacity(one, settings),
             owed=mine.owed,
             owed_since=mine.owed_since,
+            state=StateView.of(doing[one.number], settings) if one.number in doing else None,
+            break_s=spent.get((one.number, "break"), 0.0),
         )
         for one in duty.on_duty(session, now)
     ]
@@ -93,5 +121,25 @@ def read_floor() -> Floor:
             longest_wait_since=lists.longest_wait(session),
             expected_minutes=lists.expected_minutes(session),
             dangers=alarms.count_unseen(session),
+            callbacks=callbacks.count(session),
+            doubts=doubts.standing(session, now).items,
+            uncivil=_uncivil(session, now),
             day=lists.since(session, now - timedelta(hours=24)),
         )
+
+
+def _uncivil(session: Session, now: datetime) -> list[Uncivil]:
+    found = shield.recent(session, now)
+    names = people.names(session, [number for one in found for number in (one.person, one.seen_by)])
+    return [
+        Uncivil(
+            id=one.id,
+            kind=one.kind,
+            subject=one.subject,
+            person=one.person,
+            name=names[one.person],
+            at=one.at,
+            seen_name=names.get(one.seen_by or ""),
+        )
+        for one in found
+    ]

@@ -10,7 +10,8 @@ from bot.clock import utcnow
 from bot.desk import takeover
 from bot.errors import InvalidInput
 from bot.replies import TicketReply
-from bot.tickets import numbers, register
+from bot.tickets import categories, numbers, register
+from bot.tickets.particulars import Particulars
 from connectors.web.access import TheCaller, signed
 from connectors.web.context import Body, Gateway, TheGateway
 from connectors.web.errors import answers
@@ -91,12 +92,23 @@ class NewTicket(Body):
     kind: str = Field(max_length=8)
     subject: str = Field(min_length=1, max_length=2000)
     phone: str | None = Field(default=None, max_length=32)
+    caller_name: str | None = Field(default=None, max_length=40)
+    callback_phone: str | None = Field(default=None, max_length=32)
+    address: str | None = Field(default=None, max_length=200)
+    told_time: str | None = Field(default=None, max_length=60)
+    category: str | None = Field(default=None, max_length=16)
+    """Left out, the machine's is taken where it is sure"""
+    urgency: str = Field(default="一般", max_length=8)
 
 
 @router.post("/ticket", status_code=201)
 def make_ticket(conversation_id: str, body: NewTicket, me: TheCaller, here: TheGateway) -> TicketReply:
     """Register what the citizen wants, and tell them its number."""
     now, days = utcnow(), here.settings.ticket_days
+    with database.read() as session:
+        tree = categories.current(session)
+    given = body.model_dump(include=set(Particulars.__dataclass_fields__))
+    category = body.category or here.assistant.category_of(body.subject, tree).code
     with database.write() as session:
         conversation = takeover.held_by(session, conversation_id, me.number)
         number, code = numbers.free_number(session, now), numbers.new_query_code()
@@ -114,6 +126,10 @@ def make_ticket(conversation_id: str, body: NewTicket, me: TheCaller, here: TheG
             department=None,
             days=days,
             now=now,
+            more=Particulars(
+                **given | {"category": category, "category_scheme": tree.id, "channel": conversation.channel}
+            ),
+            actor=me.number,
         )
         reply = ticket_reply(phrases.TICKET_BY_AGENT, number, code, ticket.due_at, ticket.due_estimated)
         takeover.speak(session, conversation_id, me.number, [reply])

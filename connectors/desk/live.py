@@ -50,11 +50,18 @@ _AUDIENCE: dict[str, frozenset[str] | None] = {
     "danger": _DESK,
     "duty": _DESK,
     "call": _DESK,
+    "doubt": _DESK | {EDITOR, APPROVER},
+    "callback": _DESK,
+    "shield": frozenset({SUPERVISOR}),
+    "sms": _DESK,
     "ticket": _DESK | {OFFICER},
     "unanswered": _DESK | {EDITOR, APPROVER},
     "person": None,
+    "review": frozenset({SUPERVISOR, EDITOR, APPROVER, OFFICER}),
+    "local": frozenset({EDITOR, APPROVER, SUPERVISOR}),
     "job": frozenset({"admin", SUPERVISOR}),
     "import": frozenset({EDITOR, APPROVER}),
+    "knowledge": frozenset({SUPERVISOR, EDITOR, APPROVER}),
 }
 """Kind of event → the roles that may hear of it; None: only the person that it is about"""
 
@@ -68,7 +75,7 @@ def may_hear(who: Signed, event: Event) -> bool:
         return event.subject == who.number
     if event.kind == "call" and SUPERVISOR not in who.roles:
         return event.about.get("agent") in (None, who.number)
-    if event.kind == "ticket" and who.only_department is not None:
+    if event.kind in ("ticket", "review") and who.only_department is not None:
         return event.about.get("department") == who.only_department
     return bool(roles & who.roles)
 

@@ -1,4 +1,4 @@
-"""Looks after conversations that nobody looks after: unanswered ones go back to the queue, those who wait for nobody get a ticket."""
+"""Looks after what nobody looks after: unanswered conversations go back to the queue, those who wait for nobody get a ticket; and what is over by itself ends."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import structlog
 
-from bot import conversations, database, turns
+from bot import conversations, database, doubts, turns
 from bot.clock import utcnow
-from bot.desk import duty, minding, takeover
+from bot.desk import duty, minding, shield, states, takeover
 from bot.errors import NotFound, StoreBusy
 from bot.models.conversations import Conversation
 from bot.settings import Settings
@@ -42,12 +42,26 @@ def mind(settings: Settings, assistant: Assistant) -> Iterator[str]:
     with database.read() as session:
         unanswered = list(minding.unanswered(session, now, settings))
         silent = list(minding.silent(session, now, settings))
+        uncivil = [one.id for one in shield.due(session, now)]
+        over = states.over(session, now, settings)
+        late = list(doubts.unreminded(session, now))
     for one in unanswered:
         with database.write() as session:
             given_back = takeover.give_back(session, one, now, minding.answer_within(settings))
         if given_back:
             log.info("desk.returned", conversation=one)
             yield one
+    for one in uncivil:
+        with database.write() as session:
+            told = shield.tell(session, one, utcnow())
+        if told is not None:
+            yield told
+    for one in over:
+        with database.write() as session:
+            states.settle(session, one, now, settings)
+    for one in late:
+        with database.write() as session:
+            doubts.remind(session, one, now)
     for one in silent:
         with database.write() as session:
             ended = takeover.end_silent(session, one, now, minding.silence(settings))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Header, Query
@@ -18,7 +18,7 @@ from bot.errors import IllegalMove
 from bot.masking import mask, mask_phone
 from bot.models.conversations import Conversation
 from bot.models.tickets import Ticket
-from bot.tickets import board, citizen, moves
+from bot.tickets import board, categories, citizen, moves, particulars
 from connectors.web.access import Signed, TheCaller, signed
 from connectors.web.context import Body, Gateway, TheGateway
 from connectors.web.errors import answers
@@ -59,18 +59,33 @@ class TicketRow(BaseModel):
     created_at: datetime
     conversation_id: str | None
     revision: int
+    category: str | None
+    """A code of the second level, in ``category_scheme``"""
+    category_scheme: str | None
+    category_name: str
+    """First and second level; 待分类 where there is none"""
+    channel: str | None
+    """Where it came in: a key of ``CHANNELS``; null: before this was kept"""
+    urgency: str
 
 
 class TicketView(TicketRow):
     """A ticket with all that belongs to it."""
 
+    caller_name: str | None
+    callback_phone: str | None
+    address: str | None
+    told_time: str | None
+    """When it happened, as it was told"""
+    happened_on: date | None
+    """The day that this means, where that is sure"""
     transcript: list[dict[str, str]]
     answer: str | None
     events: list[EventView]
     same_caller: int
     """How many other tickets have the same phone"""
     can: list[str]
-    """The moves that whoever asks may make now: claim, assign, return, reply, close, reopen, reveal"""
+    """The moves that whoever asks may make now: claim, assign, return, reply, close, reopen, reveal, correct"""
 
 
 class TicketPage(BaseModel):
@@ -80,7 +95,11 @@ class TicketPage(BaseModel):
     total: int
 
 
-_ROW = [name for name in TicketRow.model_fields if name not in ("claimed_by_name", "card", "subject", "phone")]
+_ROW = [
+    name
+    for name in TicketRow.model_fields
+    if name not in ("claimed_by_name", "card", "subject", "phone", "category_name")
+]
 
 
 def rows_of(session: Session, tickets: Iterable[Ticket]) -> list[TicketRow]:
@@ -95,6 +114,7 @@ def rows_of(session: Session, tickets: Iterable[Ticket]) -> list[TicketRow]:
             phone=mask_phone(one.phone) if one.phone else None,
             claimed_by_name=names.get(one.claimed_by or ""),
             card=board.card(one, now, overrides),
+            category_name=categories.shown(session, one.category, one.category_scheme),
         )
         for one in found
     ]
@@ -104,8 +124,14 @@ def _view(session: Session, ticket: Ticket, me: Signed, *, revealed: bool = Fals
     """Masked unless ``revealed``; a transcript is masked already where it rests."""
     names = people.names(session, [event.actor for event in ticket.events])
     (row,) = rows_of(session, [ticket])
+    hidden = particulars.masked(ticket)
     view = TicketView(
         **row.model_dump(),
+        caller_name=hidden["caller_name"],
+        callback_phone=hidden["callback_phone"],
+        address=hidden["address"],
+        told_time=ticket.told_time,
+        happened_on=ticket.happened_on,
         transcript=ticket.transcript,
         answer=ticket.answer if revealed or not ticket.answer else mask(ticket.answer),
         events=[
@@ -123,7 +149,8 @@ def _view(session: Session, ticket: Ticket, me: Signed, *, revealed: bool = Fals
         can=_can(ticket, me),
     )
     if revealed:
-        view.subject, view.phone = ticket.subject, ticket.phone
+        for name in ("subject", "phone", *particulars.PERSONAL):
+            setattr(view, name, getattr(ticket, name))
     return view
 
 
@@ -138,6 +165,7 @@ def _can(ticket: Ticket, me: Signed) -> list[str]:
         "close": ticket.state == "已答复" and desk,
         "reopen": "重办" in goes_to and desk,
         "reveal": mine,
+        "correct": ticket.state in moves.OPEN and (mine or desk),
     }
     return [name for name, so in possible.items() if so]
 
@@ -150,6 +178,9 @@ def list_tickets(
     due: Literal["today", "overdue"] | None = None,
     kind: Annotated[str | None, Query(max_length=16)] = None,
     department: Annotated[str | None, Query(max_length=100)] = None,
+    category: Annotated[str | None, Query(max_length=16)] = None,
+    channel: Annotated[str | None, Query(max_length=16)] = None,
+    urgency: Annotated[str | None, Query(max_length=8)] = None,
     mine: bool = False,
     unclaimed: bool = False,
     number: Annotated[str, Query(max_length=16)] = "",
@@ -158,7 +189,8 @@ def list_tickets(
 ) -> TicketPage:
     """Tickets; open ones (``state=open``) the most urgent first, all others the newest first.
 
-    ``state``: open, done, all, or one state by its name.  An officer sees those of their department.
+    ``state``: open, done, all, or one state by its name.  ``category``: a code, the beginning of one for the first level, or none for 待分类.
+    An officer sees those of their department.
     """
     wanted = board.Wanted(
         state=state,
@@ -166,6 +198,9 @@ def list_tickets(
         due=due,
         kind=kind,
         department=department,
+        category=category,
+        channel=channel,
+        urgency=urgency,
         claimed_by=me.number if mine else None,
         unclaimed=unclaimed,
         number=number,
@@ -210,7 +245,7 @@ IfMatch = Annotated[int | None, Header(alias="If-Match", ge=0, le=2**31 - 1)]
 """The revision that was seen: a change is refused where somebody else made one since"""
 
 
-def _change(
+def change(
     number: str, me: Signed, seen: int | None, step: Callable[[Session], Ticket], here: Gateway | None = None
 ) -> TicketView:
     """Take a step with a ticket that may be seen and is as it was seen; with ``here`` the citizen is told of it.
@@ -268,13 +303,13 @@ class Assignment(Body):
 def assign_ticket(number: str, body: Assignment, me: TheCaller, if_match: IfMatch = None) -> TicketView:
     """Dispatch to a department."""
     department, note = body.department.strip(), body.note
-    return _change(number, me, if_match, lambda session: moves.assign(session, number, department, me.number, note))
+    return change(number, me, if_match, lambda session: moves.assign(session, number, department, me.number, note))
 
 
 @router.post("/{number}/return", responses=_CHANGES)
 def return_ticket(number: str, body: Reason, me: TheCaller, if_match: IfMatch = None) -> TicketView:
     """Give it back to the hotline: not this department's matter."""
-    return _change(number, me, if_match, lambda session: moves.send_back(session, number, me.number, body.reason))
+    return change(number, me, if_match, lambda session: moves.send_back(session, number, me.number, body.reason))
 
 
 class Words(Body):
@@ -286,19 +321,19 @@ class Words(Body):
 @router.post("/{number}/reply", responses=_CHANGES)
 def reply_ticket(number: str, body: Words, me: TheCaller, here: TheGateway, if_match: IfMatch = None) -> TicketView:
     """Answer the citizen; the answer also reaches the conversation the ticket came from."""
-    return _change(number, me, if_match, lambda session: moves.reply(session, number, me.number, body.text), here)
+    return change(number, me, if_match, lambda session: moves.reply(session, number, me.number, body.text), here)
 
 
 @router.post("/{number}/close", responses=_CHANGES)
 def close_ticket(number: str, me: TheCaller, here: TheGateway, if_match: IfMatch = None) -> TicketView:
     """Finish an answered ticket."""
-    return _change(number, me, if_match, lambda session: moves.close(session, number, me.number), here)
+    return change(number, me, if_match, lambda session: moves.close(session, number, me.number), here)
 
 
 @router.post("/{number}/reopen", responses=_CHANGES)
 def reopen_ticket(number: str, body: Reason, me: TheCaller, if_match: IfMatch = None) -> TicketView:
     """Have it handled again, with a new deadline."""
-    return _change(number, me, if_match, lambda session: moves.reopen(session, number, me.number, body.reason))
+    return change(number, me, if_match, lambda session: moves.reopen(session, number, me.number, body.reason))
 
 
 def _conversation(session: Session, number: str) -> Conversation | None:

@@ -10,13 +10,16 @@ from pydantic import BaseModel, Field
 
 from bot import alarms, conversations, database
 from bot.accounts import people
+from bot.accounts.roles import SUPERVISOR
 from bot.clock import utcnow
 from bot.danger import NAMES
-from bot.desk import drafts, duty, lists
+from bot.desk import callbacks, drafts, duty, lists, shield, states
 from bot.masking import mask, mask_record
 from bot.models.conversations import Conversation
+from bot.settings import get_settings
 from bot.tickets import board
 from bot.unanswered import unanswered
+from connectors.desk.states import StateView
 from connectors.desk.tickets import TicketRow, rows_of
 from connectors.web.access import TheCaller, signed
 from connectors.web.context import Body
@@ -41,6 +44,11 @@ class Work(BaseModel):
     """The names of those on duty"""
     on_duty_until: datetime | None
     """One's own"""
+    state: StateView | None
+    callbacks: int
+    """Calls that we owe"""
+    shields: int
+    """Of a supervisor: where an agent asked for civil words, and nobody has looked in yet"""
 
 
 @router.get("/work")
@@ -52,6 +60,8 @@ def my_work(me: TheCaller) -> Work:
         counts = lists.counts(session, me.number) if sees_all else {"waiting": 0, "mine": 0}
         first = board.to_start_with(session, now, within=me.only_department)
         person = people.get(session, me.number)
+        state = states.current(session, me.number)
+        on_duty = duty.is_on(person, now)
         return Work(
             dangers=alarms.count_unseen(session) if sees_all else 0,
             waiting=counts["waiting"],
@@ -59,7 +69,10 @@ def my_work(me: TheCaller) -> Work:
             tickets=board.counts(session, now, me.number, within=me.only_department),
             first=rows_of(session, first),
             on_duty=[one.name for one in duty.on_duty(session, now)],
-            on_duty_until=person.on_duty_until if person.on_duty_until and person.on_duty_until > now else None,
+            on_duty_until=person.on_duty_until if on_duty else None,
+            state=StateView.of(state, get_settings()) if state and on_duty else None,
+            callbacks=callbacks.count(session) if sees_all else 0,
+            shields=shield.count_unseen(session, now) if SUPERVISOR in me.roles else 0,
         )
 
 
@@ -142,7 +155,7 @@ def saw_danger(turn_id: str, me: TheCaller) -> None:
 
 @router.get("/departments")
 def list_departments() -> list[str]:
-    """Departments that tickets were dispatched to, or that people belong to."""
+    """Departments of the city's list, and those that tickets were dispatched to or that people belong to."""
     with database.read() as session:
         return board.departments(session)
 

@@ -21,12 +21,29 @@ from bot.private import keep_private
 from bot.settings import get_settings
 from connectors.citizens import conversations
 from connectors.console import account as own_account
-from connectors.console import administration, single_sign_on
+from connectors.console import administration, documents, going_live, local_figures, reviews, single_sign_on
+from connectors.console import asked as asked_routes
 from connectors.console import imports as import_routes
 from connectors.console import jobs as job_routes
+from connectors.console import knowledge as knowledge_routes
+from connectors.console import replay as replay_routes
+from connectors.desk import (
+    callbacks,
+    choices,
+    doubts,
+    duty_phone,
+    floor,
+    handover,
+    live,
+    minding,
+    particulars,
+    short_messages,
+    sms,
+    states,
+    work,
+)
 from connectors.desk import calls as desk_calls
 from connectors.desk import conversations as desk_conversations
-from connectors.desk import duty_phone, floor, handover, live, minding, work
 from connectors.desk import search as desk_search
 from connectors.desk import tickets as desk_tickets
 from connectors.desk.assisting import Assisting
@@ -89,6 +106,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     tasks.append(asyncio.create_task(minding.mind_forever(app.state.gateway)))
     if settings.danger_webhook:
         tasks.append(asyncio.create_task(duty_phone.tell_forever(settings.danger_webhook)))
+    if settings.sms_url:
+        tasks.append(asyncio.create_task(sms.send_forever(settings)))
     try:
         yield
     finally:
@@ -231,10 +250,16 @@ def create_app() -> FastAPI:
     app.include_router(conversations.router)
     for router in (
         desk_tickets,
+        particulars,
         desk_conversations,
         handover,
         desk_calls,
         desk_search,
+        states,
+        choices,
+        doubts,
+        callbacks,
+        short_messages,
         floor,
         work,
         live,
@@ -242,6 +267,13 @@ def create_app() -> FastAPI:
         administration,
         job_routes,
         import_routes,
+        documents,
+        reviews,
+        local_figures,
+        going_live,
+        asked_routes,
+        replay_routes,
+        knowledge_routes,
     ):
         app.include_router(router.router)
     app.include_router(desk_calls.stream_router)

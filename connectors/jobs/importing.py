@@ -338,16 +338,16 @@ def _is_taken(item: ImportItem) -> bool:
 def _moved(session: Session, taken: Mapping[Item, ImportItem]) -> list[Item]:
     """Those that somebody has changed in the system since they were compared."""
     from index.knowledge_files import comparing
-    from index.knowledge_files.rows import MODELS
+    from index.knowledge_files.rows import KIND_NAMES
 
     found = []
-    for kind, model in MODELS.items():
-        present = knowledge.find(session, model, [one.id for one in taken if one.kind == kind])
+    for kind in KIND_NAMES:
+        present = comparing.present(session, kind, [one.id for one in taken if one.kind == kind])
         for one, item in taken.items():
             if one.kind == kind:
                 seen = item.content["other_seen" if item.choice == "onto" else "seen"]
-                row = present.get(one.id)
-                if (comparing.digest(row) if row is not None else "") != seen:
+                there = present.get(one.id)
+                if (comparing.digest(there.said) if there else "") != seen:
                     found.append(one)
     return found
 

@@ -8,16 +8,38 @@ from __future__ import annotations
 
 import re
 import shutil
+import sqlite3
+import threading
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from bot import backup, database, housekeeping, imports, jobs, retention, security_log
+from bot import (
+    asked,
+    backup,
+    database,
+    health,
+    housekeeping,
+    imports,
+    jobs,
+    knowledge,
+    links,
+    replays,
+    retention,
+    reviews,
+    security_log,
+)
 from bot.clock import SHANGHAI, utcnow
 from bot.models.jobs import Job
 from bot.settings import Settings
 from bot.tickets import board
 from connectors.jobs import importing
+from index.calculators import reviewing
+from index.encoder import load_encoder
+from index.knowledge_files import conflicts, exporting
+from index.versions.store import VECTORS
+from index.versions.vector_cache import CachedEncoder
 
 
 class Work(Protocol):
@@ -65,6 +87,37 @@ def _conversations(work: Work) -> int:
     return removed
 
 
+def _old_questions(work: Work) -> int:
+    removed = 0
+    while True:
+        with database.write() as session:
+            batch = asked.purge(session, utcnow(), work.settings.asked_days)
+            batch += replays.purge(session, utcnow(), work.settings.asked_days)
+        if not batch:
+            return removed
+        removed += batch
+        work.progress(f"已清除 {removed} 条到期的提问记录", removed)
+
+
+def _replay(work: Work) -> str:
+    # Loaded here: only this kind of job needs an index in memory.
+    from index import replay
+    from index.assistant.respond import Assistant
+    from index.versions.store import IndexReader
+
+    id_: str = work.job.arguments["replay"]
+    with database.read() as session:
+        change = replays.get(session, id_).change
+    work.progress("载入索引")
+    assistant = Assistant(work.settings, IndexReader(work.settings))
+    found = replay.whole(work.settings, assistant, replay.Change(**change), work.job.asked_at, work.progress).stored()
+    with database.write() as session:
+        replays.done(session, id_, found)
+    changed = sum(sum(by.values()) for by in found["counts"].values())
+    work.progress(f"重放了 {found['asked']} 条提问，{changed} 条有变化，其中 {found['taken']} 条可能答错")
+    return id_
+
+
 def _old_jobs(work: Work) -> int:
     with database.write() as session:
         return jobs.purge(session, utcnow(), work.settings.job_days)
@@ -87,6 +140,15 @@ def _deadlines(work: Work) -> int:
         changed = board.recalculate(session)
     work.progress(f"更新了 {changed} 张工单的办理期限")
     return changed
+
+
+def _versions(work: Work) -> int:
+    with database.write() as session:
+        brought = knowledge.bring_in(session, utcnow().astimezone(SHANGHAI).date())
+    if brought:
+        work.log(f"换上了新版本：{'、'.join(brought)}")
+    work.progress(f"换上了 {len(brought)} 条问答的新版本")
+    return len(brought)
 
 
 _OURS = re.compile(r"yihaoda-\d{8}-\d{6}-[0-9a-f]{8}\.tar\.gz")
@@ -121,18 +183,110 @@ def _old_archives(work: Work) -> int:
     return len(too_many)
 
 
+def _look_again(work: Work) -> int:
+    with database.write() as session:
+        day = reviews.daily(session, utcnow().astimezone(SHANGHAI).date())
+        calculators = reviewing.put_under_review(session)
+    if day.applied:
+        work.log(f"{day.applied} 份政策文件的变化从今天起生效。")
+    work.progress(f"新列入待复核 {day.listed + calculators} 条，不用再看的 {day.settled} 条")
+    return day.listed + calculators
+
+
+def _check_links(work: Work) -> int:
+    with database.read() as session:
+        wanted = links.due(session, [url for _, _, url, _ in reviews.addresses(session)], utcnow())
+    found: list[links.Checked] = []
+    checking = links.check(wanted, threading.Event())
+    try:
+        for number, one in enumerate(checking, 1):
+            found.append(one)
+            if number % _TOGETHER == 0:
+                _keep_links(found)
+            work.progress(f"检查了 {number} 个网址", number, len(wanted))
+    finally:
+        checking.close()
+        _keep_links(found)
+    return len(wanted)
+
+
+_TOGETHER = 20
+"""Results that are written down at a time"""
+
+
+def _keep_links(found: list[links.Checked]) -> None:
+    if found:
+        with database.write() as session:
+            links.keep(session, found, utcnow())
+        found.clear()
+
+
+def _dead_links(work: Work) -> int:
+    with database.write() as session:
+        links.forget(session, [url for _, _, url, _ in reviews.addresses(session)])
+        dead, alive = links.standing(session)
+        listed = reviews.list_dead(session, dead, alive)
+    work.progress(f"打不开的网址 {len(dead)} 个，新列入待复核 {listed} 条")
+    return listed
+
+
+def _conflicts(work: Work) -> int:
+    with database.read() as session:
+        revision, qas = knowledge.revision(session), knowledge.all_qas(session)
+    own, built = work.settings.index_dir / "health.db", work.settings.index_dir / VECTORS
+    if built.exists() and not own.exists():  # what the index has encoded need not be encoded again
+        with closing(sqlite3.connect(built)) as source, closing(sqlite3.connect(own)) as copy:
+            source.backup(copy)
+    encoder = CachedEncoder(load_encoder(work.settings.encoder or None), own)
+    try:
+        found = conflicts.conflicts(qas, encoder, lambda done, total: work.progress("正在比对各种问法", done, total))
+    finally:
+        encoder.close()
+    with database.write() as session:
+        health.keep(session, [one.as_json() for one in found], revision, utcnow())
+    work.progress(f"数字或依据不同的近似问答 {len(found)} 对")
+    return len(found)
+
+
+def _export(work: Work) -> str:
+    work.settings.exports.mkdir(mode=0o700, parents=True, exist_ok=True)
+    asked = work.job.asked_at.astimezone(SHANGHAI)
+    target = work.settings.exports / f"zhishi-{asked:%Y%m%d-%H%M%S}-{work.job.id[:8]}.xlsx"
+    with database.read() as session:
+        exporting.export(session, target, internal=False)
+    for old in sorted(work.settings.exports.glob("zhishi-*.xlsx"))[:-_EXPORTS]:
+        if old != target:
+            old.unlink(missing_ok=True)
+    work.progress(f"已导出：{target.name}")
+    return target.name
+
+
+_EXPORTS = 3
+"""Files that are kept"""
+
+
 STEPS: dict[str, tuple[Step, ...]] = {
     "retention": (
         Step("conversations", "清除到期的会话", _conversations),
+        Step("asked", "清除到期的提问记录", _old_questions),
         Step("jobs", "清除旧的任务记录", _old_jobs),
         Step("tidy", "清除旧的通知、草稿和登录记录", _tidy),
     ),
     "recalculate": (Step("deadlines", "重新计算办理期限", _deadlines),),
     "import_check": (Step("check", "读文件，和系统里的知识比较", importing.check),),
     "import": (Step("write", "导入", importing.write),),
+    "replay": (Step("all", "逐条重放", _replay),),
+    "knowledge": (Step("versions", "换上到期的新版本", _versions),),
     "backup": (
         Step("archive", "备份，并读回来检查", _archive),
         Step("old", "删除多出来的旧备份", _old_archives),
     ),
+    "reviews": (Step("look", "更新复核清单", _look_again),),
+    "links": (
+        Step("check", "打开每个网址", _check_links),
+        Step("list", "列出打不开的", _dead_links),
+    ),
+    "health": (Step("conflicts", "比对近似的问答", _conflicts),),
+    "export": (Step("write", "写成 Excel 文件", _export),),
 }
 """By kind, see ``bot.jobs.KINDS``."""

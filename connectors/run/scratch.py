@@ -14,13 +14,14 @@ from sqlalchemy import insert, select
 from bot import crypto, database
 from bot.models.housekeeping import Counter
 from bot.models.knowledge import QA, Document, Passage, ServiceGuide
+from bot.models.versions import QAVersion, WorkingCopy
 from bot.settings import Settings, get_settings
 from connectors.run.background import free_ports
 from connectors.run.services import prepare
 
 Say = Callable[[str], None]
 
-_KNOWLEDGE = (Document, Passage, ServiceGuide, QA)
+_KNOWLEDGE = (Document, Passage, ServiceGuide, QA, QAVersion, WorkingCopy)
 _SILENT = ("WECHAT_APP_ID", "MINIPROGRAM_APP_ID", "DANGER_WEBHOOK")
 """It tells nobody outside"""
 _PATIENT = {"YIHAODA_RASA_TIMEOUT_S": "60"}

@@ -7,16 +7,18 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Literal
 
 import structlog
 
-from bot import database
+from bot import database, knowledge
+from bot.clock import SHANGHAI, utcnow
 from bot.errors import YihaodaError
 from bot.settings import ROOT, Settings
 from connectors.run.rasa_model import ensure_model
 from connectors.run.supervisor import Service
 from index.knowledge_files import starter
-from index.versions import store
+from index.versions import startup
 
 log = structlog.get_logger(__name__)
 
@@ -38,21 +40,21 @@ def prepare(settings: Settings, say: Say) -> Path:
     say("检查数据库")
     database.migrate()
     with database.write() as session:
+        knowledge.bring_in(session, utcnow().astimezone(SHANGHAI).date())
         report = starter.load_starter(session)
     for problem in report.problems:
         say(f"示范知识有问题：{problem}")
     if report.added or report.changed:
         say(f"载入示范知识：新增 {len(report.added)}，更新 {len(report.changed)}")
-    if store.stale(settings):
-        say("构建知识索引")
-        _build_index()
+    startup.ready(settings, _build_index, say)
     say("检查 Rasa 模型（有变化时训练约一分钟）")
     return ensure_model(ROOT)
 
 
-def _build_index() -> None:
+def _build_index(of: Literal["all", "approved"]) -> None:
     """In a process of its own: the encoder's libraries would stay in the supervisor's memory for good."""
     command = [sys.executable, "-m", "connectors.terminal.cli", "index", "build", "--publish"]
+    command += ["--approved"] if of == "approved" else []
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode:
         raise YihaodaError(f"索引没有建成：{done.stderr.strip()[-500:]}")

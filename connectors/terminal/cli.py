@@ -16,18 +16,19 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from bot import audit, crypto, database, disk, keys, logs, retention, security_log, working_days
+from bot import audit, crypto, database, disk, keys, logs, retention, security_log, sms, working_days
 from bot import backup as backups
 from bot.accounts import people
 from bot.accounts.roles import ROLES
 from bot.calls import calls
+from bot.desk import callbacks
 from bot.errors import StoreBusy, YihaodaError
 from bot.models.tickets import Ticket
 from bot.private import keep_private
 from bot.settings import Settings, get_settings
 from bot.tickets import board
 from bot.tickets.citizen import status_reply
-from connectors.terminal import desk, jobs, knowledge
+from connectors.terminal import categories, city, desk, jobs, knowledge, local
 from connectors.terminal.client import Client, GatewayDown, replies_of, show, show_explanation
 
 app = typer.Typer(
@@ -51,6 +52,9 @@ retention_app = typer.Typer(help="到期会话的清除。", no_args_is_help=Tru
 app.add_typer(retention_app, name="retention")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(desk.app, name="desk")
+app.add_typer(categories.app, name="categories")
+app.add_typer(local.app, name="local")
+app.add_typer(city.app, name="city")
 
 user_app = typer.Typer(help="坐席和管理页面的账号。", no_args_is_help=True)
 app.add_typer(user_app, name="user")
@@ -332,16 +336,16 @@ def forget_phone(
     phone: Annotated[str, typer.Argument(help="要删除的联系电话")],
     actor: Annotated[str, typer.Option(help="操作人，记入审计日志")] = "运维人员",
 ) -> None:
-    """市民要求删除电话时：从所有工单里去掉它，内容里的个人信息打码，它打来的电话的文字一并删除；工单本身是办件档案，留着。"""
+    """市民要求删除电话时：从所有工单里去掉它，内容里的个人信息打码；它打来的电话、发给它的短信、对它的回拨一并删除；工单本身是办件档案，留着。"""
     database.migrate()
     with database.write() as session:
         numbers = board.forget_phone(session, phone, actor)
-        heard = calls.forget_phone(session, phone, actor)
+        others = calls.forget_phone(session, phone, actor)
+        others += sms.forget_phone(session, phone) + callbacks.forget_phone(session, phone)
     database.forget_erased()
-    out.print(
-        f"从 {len(numbers)} 张工单里去掉了这个电话，删除了它打来的 {heard} 通电话。{'、'.join(numbers)}",
-        highlight=False,
-    )
+    out.print(f"从 {len(numbers)} 张工单里去掉了这个电话。{'、'.join(numbers)}", highlight=False)
+    if others:
+        out.print(f"删除了 {others} 条它打来的电话、给它的短信和回拨。", highlight=False)
 
 
 @app.command()

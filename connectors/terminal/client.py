@@ -132,6 +132,7 @@ def show(console: Console, reply: Reply) -> None:
             console.print(Panel(_answer(reply), title=escape(title), title_align="left", border_style=border))
         case CalculationReply():
             lines = [escape(reply.text), *(f"[dim]· {escape(step)}[/]" for step in reply.steps)]
+            lines += [f"[green]用的本地标准：{escape(one.said)}[/]" for one in reply.local]
             lines += [f"[dim]依据：{escape(_source(source))}[/]" for source in reply.sources]
             if reply.as_of:
                 lines.append(f"[dim]按截至 {reply.as_of} 的规定计算[/]")
@@ -168,6 +169,7 @@ def show(console: Console, reply: Reply) -> None:
 def _answer(reply: AnswerReply) -> str:
     deciding = f"{phrases.CONDITION.format(condition=reply.condition)}\n" if reply.condition else ""
     parts = [escape(f"{reply.opening or ''}{deciding}{reply.text.strip()}")]
+    parts += [f"[green]{escape(one.said)}[/]" for one in reply.local]
     parts += [f"[dim]依据：{escape(_source(source))}[/]" for source in reply.sources]
     for guide in reply.guides:
         parts.append(f"[bold]办事指南：{escape(guide.title)}[/]")
@@ -175,6 +177,7 @@ def _answer(reply: AnswerReply) -> str:
         parts += [f"  {name}：{escape(value)}" for name, value in rows.items() if value]
         if guide.url:
             parts.append(f"  网址：{guide.url}")
+        parts += [f"  [green]{escape(one.said)}[/]" for one in guide.local]
     dates = [f"截至 {reply.as_of}"] if reply.as_of else []
     if reply.valid_from:
         dates.append(f"自 {reply.valid_from} 起施行")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -10,19 +11,24 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 from rich.text import Text
+from sqlalchemy.orm import Session
 
-from bot import audit, database, knowledge
+from bot import audit, database, knowledge, language_model, policy_changes, reviews
+from bot.clock import SHANGHAI, utcnow
 from bot.errors import InvalidInput, NotFound
 from bot.settings import Settings, get_settings
+from index.calculators import reviewing
+from index.distil import drafts
 from index.knowledge_files import check, documents, exporting, importing, reading, rows, secrecy, tables, verify
 from index.knowledge_files.office_files import shown_name
-from index.versions import build, store
+from index.versions import build, startup, store
 
 kb = typer.Typer(help="知识库：导入、导出、检查。", no_args_is_help=True)
 index = typer.Typer(help="索引版本：构建、列出、发布、退回。", no_args_is_help=True)
 
 out, err = Console(), Console(stderr=True)
 
+_BY = "谁操作的，记入审计日志；生产环境要写工号"
 _SHOWN = 200
 """How many items a dry run names of each sort."""
 
@@ -47,9 +53,10 @@ def import_(
     internal_confirmed_by: Annotated[
         str, typer.Option(help="确认标着“内部”“不予公开”等的政策文件可以留给工作人员查阅的人，记入审计日志")
     ] = "",
-    actor: Annotated[str, typer.Option(help="操作人，记入审计日志")] = "运营人员",
+    actor: Annotated[str, typer.Option("--by", "--actor", help=_BY)] = "运营人员",
 ) -> None:
-    """导入知识。好的行导入，坏的行逐条说明文件、行号和原因。导入后请运行 yihaoda index build --publish。"""
+    """导入知识。好的行导入，坏的行逐条说明文件、行号和原因。已发布的问答有变化时，存为待审修改，审核通过之前照旧作答。
+    导入后请运行 yihaoda index build --publish。"""
     mapping = tables.column_mapping(columns or [])
     database.migrate()
     refused = False
@@ -119,6 +126,12 @@ def _import_items(
                 out.print(Text(f"  {sign} {kind_name} {item.id}{f'：{fields}' if fields else ''}"))
             if len(items) > _SHOWN:
                 out.print(f"  …… 共{sign} {len(items)} 条")
+    if report.working:
+        out.print(f"  其中 {len(report.working)} 条已经发布，已存为待审修改，审核通过之前照旧作答：")
+        for item in report.working[:_SHOWN]:
+            out.print(Text(f"    {item.id}：{'、'.join(report.fields.get(item, ()))}"))
+        if len(report.working) > _SHOWN:
+            out.print(f"    …… 共 {len(report.working)} 条")
     for note in report.notes:
         out.print(Text(f"  提示：{note}"))
     for problem in report.problems:
@@ -204,41 +217,233 @@ def internal(
             out.print(Text(f"{passage.label} {passage.text}".strip()), soft_wrap=True)
 
 
+Ids = Annotated[list[str], typer.Argument(help="问答编号，可写多个")]
+By = Annotated[str, typer.Option("--by", "--actor", help=_BY)]
+Why = Annotated[str | None, typer.Option(help="原因")]
+
+
+@kb.command()
+def distil(
+    document: Annotated[str, typer.Argument(help="政策文件的编号，导入时会列出")],
+    keep: Annotated[bool, typer.Option("--keep", help="把草稿留进知识库，等人审核；不写就只看")] = False,
+    matter: Annotated[str, typer.Option(help="草稿归到哪个事项；不写就用文件讲的事")] = "",
+    with_model: Annotated[bool, typer.Option("--model", help="请语言模型拟问法（要先设 YIHAODA_LLM_URL）")] = False,
+    actor: Annotated[str, typer.Option(help="操作人，记入审计日志")] = "运营人员",
+) -> None:
+    """从一份政策文件提炼问答草稿：答复是条款的原句，依据就是那一条。草稿要审核过才会作答。"""
+    database.migrate()
+    model = language_model.configured(get_settings()) if with_model else None
+    if with_model and model is None:
+        raise InvalidInput("没有设置语言模型：请设 YIHAODA_LLM_URL 和 YIHAODA_LLM_MODEL，或者不写 --model。")
+    with database.read() as session:
+        policy, passages = drafts.read(session, document)
+    with err.status("正在提炼"):
+        found = drafts.distil(policy, passages, model)
+    if found.note:
+        err.print(Text(found.note, style="yellow"))
+    if not found.drafts:
+        out.print(found.why_none)
+        return
+    for draft in found.drafts:
+        out.print(Text(f"{draft.question}（{'、'.join(draft.clauses)}）", style="bold"), soft_wrap=True)
+        out.print(Text(draft.answer), soft_wrap=True)
+    if not keep:
+        out.print(f"可以提炼 {len(found.drafts)} 条草稿，没有留下。要留进知识库等审核，请加 --keep。")
+        return
+    with database.write() as session:
+        kept = drafts.keep(session, policy, matter.strip() or found.matter, found.drafts, actor)
+    out.print(f"留下 {len(kept.added)} 条草稿，等审核；以前留过的 {len(kept.there)} 条没有动。")
+
+
+@kb.command("change")
+def change_(
+    document: Annotated[str, typer.Argument(help="政策文件的编号")],
+    what: Annotated[
+        str, typer.Argument(help="amended 修改、repealed 废止、replaced 被替代、restore 登记错了，仍然有效")
+    ],
+    note: Annotated[str, typer.Option(help="根据什么")] = "",
+    on: Annotated[str, typer.Option(help="从哪一天起，如 2027-01-01；不写是今天")] = "",
+    replaced_by: Annotated[str | None, typer.Option(help="由哪份文件替代（编号）")] = None,
+    actor: Annotated[str, typer.Option(help="操作人，记入审计日志")] = "运营人员",
+) -> None:
+    """登记政策文件修改、废止或被替代：以它为依据的问答、指南、计算器马上列入待复核。"""
+    database.migrate()
+    try:
+        effective = rows.parse_date(on) or utcnow().astimezone(SHANGHAI).date()
+    except ValueError as error:
+        raise InvalidInput(str(error)) from error
+    with database.write() as session:
+        if what == "restore":
+            reviews.undo(session, document, actor, note)
+            out.print("已经恢复有效，为它列入待复核的都撤下了。")
+            return
+        reviews.change(session, document, what, effective, actor, note, replaced_by=replaced_by)
+        reviewing.put_under_review(session)
+        resting = policy_changes.resting(session, document)[0]
+    out.print(f"已登记，从 {effective} 起。以它为依据的问答 {len(resting)} 条，已列入待复核：yihaoda kb reviews。")
+
+
+@kb.command("reviews")
+def reviews_(
+    department: Annotated[str | None, typer.Option(help="只看一个单位的")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="最多列出多少条")] = 50,
+) -> None:
+    """列出待复核的：依据变了的、快到期和已过期的、复核日期已过的、网址打不开的，以及现在怎么答。"""
+    database.migrate()
+    with database.read() as session:
+        found = reviews.waiting(session, department=department, limit=limit)
+        table = Table("条目", "原因", "关于", "单位", "现在怎么答", "应当复核")
+        for one in found:
+            due = one.review.due.isoformat() if one.review.due else ""
+            name = f"{reviews.KINDS[one.review.kind]} {one.review.item}"
+            cells = (name, reviews.WHY[one.review.why], one.about, one.review.department or "", one.meanwhile, due)
+            table.add_row(*(Text(cell) for cell in cells))
+        left = reviews.total(session, department=department)
+    out.print(table if found else "没有要复核的。")
+    if left > len(found):
+        out.print(f"一共 {left} 条，这里是前 {len(found)} 条。")
+
+
 @kb.command()
 def approve(
     ids: Annotated[list[str] | None, typer.Argument(help="问答编号，可写多个")] = None,
-    matter: Annotated[str | None, typer.Option(help="审核通过一个事项的全部草稿")] = None,
-    actor: Annotated[str, typer.Option(help="审核人，记入审计日志")] = "",
+    matter: Annotated[str | None, typer.Option(help="审核通过一个事项里等着审核的全部问答")] = None,
+    actor: By = "",
 ) -> None:
-    """审核通过问答：生产环境里，只有审核过的才会作答。立即生效，不用重建索引。"""
-    if not actor.strip():
-        raise InvalidInput("请用 --actor 写明审核人。")
+    """审核通过：提交了的修改和草稿成为新的一版，立即生效，或到生效日期生效。写的人不能审核自己写的。"""
     if bool(ids) == bool(matter):
         raise InvalidInput("请写明问答编号，或者用 --matter 指定一个事项（二选一）。")
     database.migrate()
     with database.write() as session:
-        wanted = ids or [qa.id for qa in knowledge.all_qas(session) if qa.matter == matter and qa.status == "draft"]
-        for qa_id in wanted:
-            knowledge.set_status(session, qa_id, "approved", actor)
-        approved = knowledge.get_many(session, wanted).values()
+        wanted = ids or [row.qa.id for row in _waiting(session, matter)]
+        results = knowledge.each(session, wanted, lambda qa_id: knowledge.approve(session, qa_id, actor))
+        done = [one.qa_id for one in results if one.refused is None]
+        approved = knowledge.get_many(session, done).values()
         unverified = sum(any(source.get("unverified") for source in qa.sources) for qa in approved)
-    out.print(f"已审核通过 {len(wanted)} 条。")
+        coming = knowledge.coming(session, done)
+    out.print(f"已审核通过 {len(done)} 条。")
+    for qa_id, versions in coming.items():
+        out.print(Text(f"  {qa_id} 从 {versions[-1].due} 起生效，在这之前照旧作答。"))
     if unverified:
         out.print(f"其中 {unverified} 条的依据待核，答复里照样写明；和正式文本核对过以后，用 yihaoda kb confirm 去掉。")
+    _refused(results)
+
+
+def _waiting(session: Session, matter: str | None) -> list[knowledge.Row]:
+    """What waits for an approver, of one matter."""
+    rows, _ = knowledge.listed(session, knowledge.Wanted("review", matter=matter), limit=100_000)
+    return [row for row in rows if row.qa.status == "draft" or row.copy is not None]
+
+
+def _refused(results: list[knowledge.Result]) -> None:
+    """Say which were refused and why; then the command has failed."""
+    refused = [one for one in results if one.refused is not None]
+    for one in refused:
+        err.print(Text(f"没有办成：{one.refused}", style="red"))
+    if refused:
+        raise typer.Exit(1)
+
+
+def _each(ids: list[str], step: Callable[[Session, str], object], said: str) -> None:
+    """Take a step with each of the items, and say for how many it is done."""
+    database.migrate()
+    with database.write() as session:
+        results = knowledge.each(session, ids, lambda qa_id: step(session, qa_id))
+    out.print(said.format(sum(one.refused is None for one in results)))
+    _refused(results)
 
 
 @kb.command()
-def confirm(
-    ids: Annotated[list[str], typer.Argument(help="问答编号，可写多个")],
-    actor: Annotated[str, typer.Option(help="核对人，记入审计日志")] = "",
-) -> None:
-    """依据已和正式文本核对过：去掉“依据待核”，立即生效。审核状态不变。"""
-    if not actor.strip():
-        raise InvalidInput("请用 --actor 写明核对人。")
+def submit(ids: Ids, actor: By = "", why: Annotated[str | None, typer.Option(help="为什么改")] = None) -> None:
+    """提交审核：改好了的修改，请另一位来审核。"""
+    _each(ids, lambda session, qa_id: knowledge.submit(session, qa_id, actor, why=why), "已提交 {} 条。")
+
+
+@kb.command("return")
+def return_(ids: Ids, actor: By = "", why: Annotated[str, typer.Option(help="为什么退回，必填")] = "") -> None:
+    """退回修改：请写的人改过再提交。"""
+    _each(ids, lambda session, qa_id: knowledge.return_(session, qa_id, actor, why), "已退回 {} 条。")
+
+
+@kb.command()
+def discard(ids: Ids, actor: By = "") -> None:
+    """放弃待审修改：照已发布的内容继续作答。"""
+    _each(ids, lambda session, qa_id: knowledge.discard(session, qa_id, actor), "已放弃 {} 条修改。")
+
+
+@kb.command("versions")
+def versions_(qa_id: Annotated[str, typer.Argument(help="问答编号", metavar="ID")]) -> None:
+    """列出一条问答发布过的各版：谁写的、谁审的、从哪天起生效，以及还没审完的修改。"""
     database.migrate()
+    table = Table(Column("版", no_wrap=True), "生效", "审核时间", "写的人", "审核人", "为什么", "问题", "")
+    with database.read() as session:
+        one = knowledge.held(session, qa_id)
+        today = utcnow().astimezone(SHANGHAI).date()
+        now = knowledge.get(session, qa_id, today) or one.qa
+        for version in knowledge.versions(session, qa_id):
+            state = knowledge.version_state(version, now, today)
+            table.add_row(
+                *(
+                    Text(cell)
+                    for cell in (
+                        str(version.number),
+                        str(version.starts),
+                        f"{version.published_at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}",
+                        "、".join(version.authors) or "—",
+                        version.approved_by or "—",
+                        version.why or "",
+                        version.content["question"],
+                        knowledge.VERSION_NAMES[state],
+                    )
+                )
+            )
+    out.print(Text(f"{qa_id} 现在是「{knowledge.STATUS_NAMES[one.qa.status]}」。"))
+    out.print(table if table.row_count else "还没有发布过。")
+    if one.copy is not None:
+        who = "、".join(one.copy.authors) or "—"
+        why = f"，退回的原因：{one.copy.reason}" if one.copy.reason else ""
+        out.print(Text(f"有一份修改：{knowledge.COPY_NAMES[one.copy.state]}，写的人 {who}{why}。"))
+    if one.request is not None:
+        out.print(Text(f"{one.request.asked_by}{knowledge.MOVES[one.request.move].title}，等另一位同意。"))
+
+
+@kb.command()
+def restore(
+    qa_id: Annotated[str, typer.Argument(help="问答编号", metavar="ID")],
+    number: Annotated[int, typer.Argument(help="恢复第几版，见 yihaoda kb versions", metavar="N")],
+    actor: By = "",
+) -> None:
+    """恢复旧的一版：存为待审修改，另一位审核通过以后生效。"""
+    _each(
+        [qa_id],
+        lambda session, one: knowledge.restore(session, one, number, actor),
+        f"已把第 {number} 版存为待审修改 {{}} 条，请另一位审核。",
+    )
+
+
+@kb.command()
+def cancel(
+    qa_id: Annotated[str, typer.Argument(help="问答编号", metavar="ID")],
+    number: Annotated[int, typer.Argument(help="取消第几版，见 yihaoda kb versions", metavar="N")],
+    actor: By = "",
+) -> None:
+    """取消已审核通过、还没到生效日期的一版：到了那天不换，照旧作答。"""
+    _each([qa_id], lambda session, one: knowledge.call_off(session, one, number, actor), "已取消 {} 版。")
+
+
+@kb.command()
+def confirm(ids: Ids, actor: By = "") -> None:
+    """依据已和正式文本核对过：去掉“依据待核”，立即生效。审核状态不变。"""
+    database.migrate()
+    done = []
     with database.write() as session:
-        confirmed = [qa_id for qa_id in ids if knowledge.confirm_sources(session, qa_id, actor)]
-    out.print(f"已去掉 {len(confirmed)} 条的“依据待核”。")
+        results = knowledge.each(
+            session,
+            ids,
+            lambda qa_id: done.append(qa_id) if knowledge.confirm_sources(session, qa_id, actor) else None,
+        )
+    out.print(f"已去掉 {len(done)} 条的“依据待核”。")
+    _refused(results)
 
 
 @kb.command()
@@ -263,15 +468,53 @@ def review(
 
 @kb.command()
 def pause(
-    ids: Annotated[list[str], typer.Argument(help="问答编号，可写多个")],
-    actor: Annotated[str, typer.Option(help="操作人，记入审计日志")] = "运营人员",
+    ids: Ids,
+    actor: Annotated[str, typer.Option("--by", "--actor", help=_BY)] = "运营人员",
+    why: Why = None,
 ) -> None:
-    """停用问答：立即不再作答，问到时转人工登记。"""
+    """停用问答：立即不再作答，问到时转人工登记。一个人就可以停用。"""
+    _each(ids, lambda session, qa_id: knowledge.pause(session, qa_id, actor, why=why), "已停用 {} 条。")
+
+
+@kb.command()
+def resume(ids: Ids, actor: By = "", why: Why = None) -> None:
+    """让停用的问答恢复作答，要两个人：一位先申请，另一位再运行一次就是同意。"""
+    _two(ids, knowledge.RESUME, actor, why, None)
+
+
+@kb.command()
+def retire(
+    ids: Ids,
+    actor: By = "",
+    why: Why = None,
+    replaced_by: Annotated[str | None, typer.Option("--replaced-by", help="替代它的问答的编号")] = None,
+) -> None:
+    """让问答退役，要两个人：一位先申请，另一位再运行一次就是同意。"""
+    _two(ids, knowledge.RETIRE, actor, why, replaced_by)
+
+
+def _two(ids: list[str], move: str, actor: str, why: str | None, replaced_by: str | None) -> None:
+    """Ask for a move, or confirm what somebody else asked for."""
     database.migrate()
+    asked, confirmed = [], []
     with database.write() as session:
-        for qa_id in ids:
-            knowledge.set_status(session, qa_id, "paused", actor)
-    out.print(f"已停用 {len(ids)} 条。")
+
+        def step(qa_id: str) -> None:
+            request = knowledge.held(session, qa_id).request
+            if request is not None and request.move == move:
+                knowledge.confirm(session, qa_id, actor)
+                confirmed.append(qa_id)
+            else:
+                knowledge.ask(session, move, qa_id, actor, why=why, replaced_by=replaced_by)
+                asked.append(qa_id)
+
+        results = knowledge.each(session, ids, step)
+    done = {knowledge.RESUME: "恢复作答", knowledge.RETIRE: "退役"}[move]
+    if asked:
+        out.print(f"已申请{done} {len(asked)} 条，请另一位运行同一条命令表示同意。")
+    if confirmed:
+        out.print(f"已{done} {len(confirmed)} 条。")
+    _refused(results)
 
 
 @kb.command("check")
@@ -346,6 +589,7 @@ def template(
 @index.command("build")
 def build_(
     publish: Annotated[bool, typer.Option("--publish", help="构建并检查无误后立即启用")] = False,
+    approved: Annotated[bool, typer.Option("--approved", help="只用发布过的问答，不含草稿")] = False,
 ) -> None:
     """由数据库里的知识构建一个新的索引版本。"""
     from training.fit import calibration_for  # a second of imports that no other command needs
@@ -356,7 +600,10 @@ def build_(
     with Progress(*columns, console=err, transient=True) as bar:
         task = bar.add_task("构建索引", total=1.0)
         version = build.build(
-            settings, calibration_for, lambda what, share: bar.update(task, description=what, completed=share)
+            settings,
+            calibration_for,
+            lambda what, share: bar.update(task, description=what, completed=share),
+            approved_only=approved,
         )
     out.print(f"已构建 {version}")
     if publish:
@@ -387,10 +634,13 @@ def publish_command(version: Annotated[str, typer.Argument(help="版本名，见
 @index.command()
 def rollback() -> None:
     """退回到上一个索引版本。"""
-    out.print(f"已退回到 {store.rollback(get_settings())}")
+    settings = get_settings()
+    out.print(f"已退回到 {store.rollback(settings)}")
+    startup.published(settings)
 
 
 def publish_version(settings: Settings, version: str) -> None:
     """Publish and say so."""
     store.publish(settings, version)
+    startup.published(settings)
     out.print(f"已启用 {version}")

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from starlette.requests import HTTPConnection
 
-from bot import database, security_log
+from bot import database, knowledge, security_log
 from bot.accounts import people, service_accounts, sign_in
 from bot.accounts.roles import ADMIN, AGENT, APPROVER, EDITOR, OFFICER, ROLES, SUPERVISOR
 from bot.clock import utcnow
@@ -44,9 +44,16 @@ _KNOWLEDGE = frozenset({SUPERVISOR, EDITOR, APPROVER})
 _EDITORS = frozenset({EDITOR, APPROVER})
 _ADMIN = frozenset({ADMIN})
 _JOBS = frozenset({ADMIN, SUPERVISOR})
+_WRITES = frozenset({EDITOR, APPROVER})
 _OWN = Rule(_ALL, before=True)
 _READ, _WRITE = Rule(_TICKETS, "tickets.read"), Rule(_TICKETS, "tickets.write")
 _TALK = Rule(_DESK, "conversations")
+
+
+def _move(name: str) -> Rule:
+    """Whoever may make this move with an item of the knowledge."""
+    return Rule(knowledge.MOVES[name].roles)
+
 
 ACCESS: Mapping[str, Rule | None] = {
     # What citizens and the machines around us call.
@@ -102,6 +109,7 @@ ACCESS: Mapping[str, Rule | None] = {
     # The desk.
     "GET /api/desk/work": Rule(_TICKETS),
     "PUT /api/desk/duty": Rule(_DESK),
+    "PUT /api/desk/state": Rule(_DESK),
     "GET /api/desk/dangers": Rule(_DESK, "dangers"),
     "POST /api/desk/dangers/{turn_id}/seen": Rule(_DESK),
     "GET /api/desk/unanswered": Rule(_DESK | _KNOWLEDGE, "unanswered"),
@@ -137,6 +145,23 @@ ACCESS: Mapping[str, Rule | None] = {
     "PUT /api/desk/favourites/{kind}/{item}": Rule(_DESK),
     "DELETE /api/desk/favourites/{kind}/{item}": Rule(_DESK),
     "WS /api/desk/calls/stream": Rule(frozenset(), "calls"),
+    "POST /api/desk/conversations/{conversation_id}/three-way": Rule(_DESK),
+    "POST /api/desk/conversations/{conversation_id}/choices": Rule(_DESK),
+    "DELETE /api/desk/choices/{choice_id}": Rule(_DESK),
+    "POST /api/desk/conversations/{conversation_id}/shield": Rule(_DESK),
+    "DELETE /api/desk/shields/{shield_id}": Rule(_DESK),
+    "POST /api/desk/shields/{shield_id}/seen": Rule(_SUPERVISOR),
+    "POST /api/desk/doubts": Rule(_DESK | _KNOWLEDGE),
+    "GET /api/desk/doubts": Rule(_KNOWLEDGE),
+    "DELETE /api/desk/doubts/{doubt_id}": Rule(_DESK | _KNOWLEDGE),
+    "POST /api/desk/doubts/{qa_id}/decision": Rule(frozenset({SUPERVISOR, EDITOR})),
+    "GET /api/desk/callbacks": Rule(_DESK),
+    "POST /api/desk/callbacks/{callback_id}/claim": Rule(_DESK),
+    "POST /api/desk/callbacks/{callback_id}/result": Rule(_DESK),
+    "POST /api/desk/callbacks/{callback_id}/release": Rule(_DESK),
+    "GET /api/desk/sms": Rule(_DESK),
+    "POST /api/desk/sms": Rule(_DESK),
+    "POST /api/desk/sms/{message_id}/again": Rule(_DESK),
     "GET /api/desk/floor": Rule(_SUPERVISOR),
     "GET /api/desk/colleagues": Rule(_DESK),
     "GET /api/desk/turns/{turn_id}": Rule(_DESK | _KNOWLEDGE, "conversations"),
@@ -150,6 +175,12 @@ ACCESS: Mapping[str, Rule | None] = {
     "POST /api/desk/tickets/{number}/close": Rule(_DESK, "tickets.write"),
     "POST /api/desk/tickets/{number}/reopen": Rule(_DESK, "tickets.write"),
     "POST /api/desk/tickets/{number}/reveal": _WRITE,
+    "PUT /api/desk/tickets/{number}/particulars": _WRITE,
+    "GET /api/desk/tickets/{number}/suggestion": _READ,
+    "POST /api/desk/tickets/{number}/supplements": Rule(_DESK, "tickets.write"),
+    "POST /api/desk/tickets/similar": _READ,
+    "GET /api/desk/categories": Rule(_TICKETS, "tickets.read"),
+    "POST /api/desk/categories/suggestions": Rule(_DESK, "tickets.read"),
     "GET /api/desk/drafts/{kind}/{subject}": Rule(_ALL),
     "PUT /api/desk/drafts/{kind}/{subject}": Rule(_ALL),
     "GET /api/desk/departments": Rule(_TICKETS),
@@ -165,6 +196,50 @@ ACCESS: Mapping[str, Rule | None] = {
     "POST /api/knowledge/imports/{import_id}/drop": Rule(_EDITORS),
     "POST /api/knowledge/imports/{import_id}/stop": Rule(_EDITORS),
     "POST /api/knowledge/imports/{import_id}/resume": Rule(_EDITORS),
+    # Looking after the knowledge.
+    "GET /api/console/documents": Rule(_KNOWLEDGE),
+    "GET /api/console/documents/{document_id}": Rule(_KNOWLEDGE),
+    "POST /api/console/documents/{document_id}/changes": Rule(_KNOWLEDGE),
+    "POST /api/console/documents/{document_id}/restore": Rule(_KNOWLEDGE),
+    "POST /api/console/documents/{document_id}/distil": Rule(_KNOWLEDGE),
+    "POST /api/console/documents/{document_id}/drafts": Rule(_KNOWLEDGE),
+    "GET /api/console/reviews": Rule(_KNOWLEDGE | {OFFICER}),
+    "POST /api/console/reviews/settle": Rule(_KNOWLEDGE),
+    "GET /api/console/health/conflicts": Rule(_KNOWLEDGE),
+    "GET /api/console/health/coverage": Rule(_KNOWLEDGE),
+    "GET /api/console/exports": Rule(_KNOWLEDGE),
+    "POST /api/console/exports": Rule(_KNOWLEDGE),
+    "GET /api/console/exports/{name}": Rule(_KNOWLEDGE),
+    # What was asked, and what changes would do to it.
+    "GET /api/console/asked": Rule(_KNOWLEDGE),
+    "GET /api/console/asked/export": Rule(_KNOWLEDGE),
+    "GET /api/console/asked/{asked_id}": Rule(_KNOWLEDGE),
+    "POST /api/console/try": Rule(_KNOWLEDGE),
+    "POST /api/console/replay": Rule(_KNOWLEDGE),
+    "GET /api/console/replay": Rule(_KNOWLEDGE),
+    "GET /api/console/replay/{replay_id}": Rule(_KNOWLEDGE),
+    # The knowledge.
+    "GET /api/knowledge/items": Rule(_KNOWLEDGE),
+    "POST /api/knowledge/items": _move("edit"),
+    "GET /api/knowledge/counts": Rule(_KNOWLEDGE),
+    "GET /api/knowledge/documents": Rule(_KNOWLEDGE),
+    "GET /api/knowledge/guides": Rule(_KNOWLEDGE),
+    "GET /api/knowledge/matters": Rule(_KNOWLEDGE),
+    "GET /api/knowledge/items/{qa_id}": Rule(_KNOWLEDGE),
+    "PUT /api/knowledge/items/{qa_id}": _move("edit"),
+    "GET /api/knowledge/items/{qa_id}/versions": Rule(_KNOWLEDGE),
+    "POST /api/knowledge/items/{qa_id}/submit": _move("submit"),
+    "POST /api/knowledge/items/{qa_id}/return": _move("return"),
+    "POST /api/knowledge/items/{qa_id}/approve": _move("approve"),
+    "POST /api/knowledge/items/{qa_id}/discard": _move("discard"),
+    "POST /api/knowledge/items/{qa_id}/restore": _move("restore"),
+    "POST /api/knowledge/items/{qa_id}/call-off": _move("call_off"),
+    "POST /api/knowledge/items/{qa_id}/confirm-sources": _move("confirm_sources"),
+    "POST /api/knowledge/items/{qa_id}/pause": _move("pause"),
+    "POST /api/knowledge/items/{qa_id}/ask": _move("resume"),
+    "POST /api/knowledge/items/{qa_id}/confirm": _move("confirm"),
+    "POST /api/knowledge/items/{qa_id}/decline": _move("decline"),
+    "POST /api/knowledge/bulk": Rule(_KNOWLEDGE),
     # Administration.
     "GET /api/admin/people": Rule(_ADMIN),
     "POST /api/admin/people": Rule(_ADMIN),
@@ -181,6 +256,16 @@ ACCESS: Mapping[str, Rule | None] = {
     "GET /api/admin/jobs/{job_id}": Rule(_JOBS),
     "POST /api/admin/jobs/{job_id}/stop": Rule(_JOBS),
     "POST /api/admin/jobs/{job_id}/resume": Rule(_JOBS),
+    "GET /api/admin/local": Rule(_KNOWLEDGE),
+    "GET /api/admin/local/export": Rule(_KNOWLEDGE),
+    "POST /api/admin/local/import": Rule(_WRITES),
+    "GET /api/admin/local/{key}/{region}": Rule(_KNOWLEDGE),
+    "PUT /api/admin/local/{key}/{region}/draft": Rule(_WRITES),
+    "DELETE /api/admin/local/{key}/{region}/draft": Rule(_WRITES),
+    "POST /api/admin/local/{key}/{region}/approval": Rule(frozenset({APPROVER})),
+    "POST /api/admin/local/{key}/{region}/return": Rule(frozenset({APPROVER})),
+    "POST /api/admin/local/{key}/{region}/withdrawal": Rule(_WRITES),
+    "GET /api/admin/readiness": Rule(_JOBS),
     "GET /api/admin/audit": Rule(_ADMIN),
     "GET /api/admin/audit/chain": Rule(_ADMIN),
     "GET /api/admin/audit/export": Rule(_ADMIN),

@@ -16,7 +16,6 @@ from bot.conversations import Context
 from bot.errors import NotFound
 from bot.expects import Options
 from bot.models.conversations import ChannelUser, Conversation, InboxMessage, TurnEffect
-from bot.models.knowledge import QA
 from bot.ratings import rate
 from bot.replies import ClarifyReply, Guide, Option, Reply, TextReply
 from bot.settings import Settings
@@ -218,8 +217,8 @@ def last_guides(channel: str, openid: str, settings: Settings) -> list[Guide]:
         if conversation is None or conversation.state == "human":
             return []
         last = conversations.context_of(conversation).last_qa
-        qa = session.get(QA, last) if last else None
         today, production = utcnow().astimezone(SHANGHAI).date(), settings.env == "production"
+        qa = knowledge.get(session, last, today)
         if qa is None or not knowledge.answerable(qa, today=today, production=production).answers:
             return []
         return knowledge.expand(session, qa)[1]

@@ -163,6 +163,7 @@ def _text(reply: Reply, menu: bool) -> str:
                 parts.insert(0, phrases.LIKELY)
             if reply.opening:
                 parts.insert(0, reply.opening)
+            parts += [one.said for one in reply.local]
             if reply.sources:
                 parts.append(_basis(reply.sources))
             parts += [_guide(guide) for guide in reply.guides[:1]]
@@ -183,8 +184,9 @@ def _text(reply: Reply, menu: bool) -> str:
             return "\n".join([*parts, RATE_TAP if menu else RATE])
         case CalculationReply():
             sources = (f"依据：{_source(one)}" for one in reply.sources[:2])
+            local = (f"用的本地标准：{one.said}" for one in reply.local)
             checked = [f"规定截至 {reply.as_of:%Y年%-m月%-d日}"] if reply.as_of else []
-            return "\n".join([f"【{reply.title}】", reply.text, *sources, *checked, RATE_TAP if menu else RATE])
+            return "\n".join([f"【{reply.title}】", reply.text, *local, *sources, *checked, RATE_TAP if menu else RATE])
         case ClarifyReply():
             options = () if menu else (f"{option.number}. {option.question}" for option in reply.options)
             return "\n".join([reply.text, *options])
@@ -232,6 +234,7 @@ def _guide(guide: Guide) -> str:
         parts.append("在哪办：" + "、".join(guide.channels))
     if guide.fee:
         parts.append(f"费用：{guide.fee}")
+    parts += [one.said for one in guide.local]
     return "\n".join(parts)
 
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot import regions
-from index.assist.listening import Suggestion, Topic
+from index.assist.listening import SHOWN, Suggestion, Topic
 from index.assist.weights import band_of
+from index.search import tokenize
 from index.search.normalise import canonical, clean
 from index.search.retriever import Item, Retriever
 from index.search.terms import terms_in
 
-_CLOSE = 0.35
-"""The second one is close if it has so large a share of the first one's probability"""
-_CLEAR = 0.93
-"""and the first one is not as probable as this"""
 _LIFT = 0.9
 """How probable the first one is at least once the question is answered"""
 _NAME = 16
@@ -35,24 +31,54 @@ class Deciding:
     """The item that each answer speaks for"""
 
 
-def deciding(topic: Topic, retriever: Retriever) -> Deciding | None:
-    """The question that tells the first two apart; None where the first one leads or nothing tells them apart."""
-    if len(topic.suggestions) < 2:
+def deciding(topic: Topic, retriever: Retriever, said: str) -> Deciding | None:
+    """The question that tells the first item from the one that is most like it; None where what was said tells them apart already.
+
+    Two items are close if each has words of its own (职工 and 居民, 首次 and 补领) and the caller has used neither's, or both's.
+
+    Args:
+        said: all that the caller said.
+    """
+    if not topic.suggestions:
         return None
-    first, second = topic.suggestions[:2]
-    if first.probability >= _CLEAR or second.probability < _CLOSE * first.probability:
-        return None
-    one, other = (retriever.items[retriever.place(each.qa_id)] for each in (first, second))
-    names = _audiences(one, other) or _places(one, other) or _terms(one, other) or _questions(one, other)
-    if names is None:
-        return None
+    found = (*topic.suggestions, *topic.near)
+    first, *others = (retriever.items[retriever.place(one.qa_id)] for one in found)
+    words = clean(said)
+    for other in sorted(others, key=lambda item: -_alike(first, item)):
+        if other.matter != first.matter and not _akin(first, other):
+            continue
+        if _says(words, first, other) != _says(words, other, first):
+            continue
+        names = _audiences(first, other) or _places(first, other) or _terms(first, other) or _questions(first, other)
+        if names is not None:
+            return _asked(first, other, names)
+    return None
+
+
+def _asked(one: Item, other: Item, names: tuple[str, str]) -> Deciding:
     how = "您问的是「{}」，还是「{}」？" if max(map(len, names)) > _NAME else "是{}，还是{}？"
-    return Deciding(
-        key="|".join(sorted((one.id, other.id))),
-        question=how.format(*names),
-        answers=names,
-        items=(one.id, other.id),
-    )
+    key = "|".join(sorted((one.id, other.id)))
+    return Deciding(key, how.format(*names), names, (one.id, other.id))
+
+
+def _words(item: Item) -> set[str]:
+    return {word for word in tokenize.words(clean(f"{item.matter} {item.texts[0]}")) if len(word) > 1}
+
+
+def _akin(one: Item, other: Item) -> bool:
+    """Whether two items of different matters ask the same thing of near kinds (职工养老, 居民养老)."""
+    return bool({*terms_in(clean(one.texts[0])), *_words(one)} & {*terms_in(clean(other.texts[0])), *_words(other)})
+
+
+def _alike(one: Item, other: Item) -> float:
+    """How much of their questions two items share, 0…1."""
+    mine, theirs = (set(tokenize.ngrams(clean(item.texts[0]))) for item in (one, other))
+    return len(mine & theirs) / len(mine | theirs)
+
+
+def _says(said: str, item: Item, other: Item) -> bool:
+    """Whether a word that only this item has was said."""
+    return any(word in said for word in _words(item) - _words(other))
 
 
 def settled_by(topic: Topic, question: Deciding, answer: str) -> Topic:
@@ -65,12 +91,14 @@ def settled_by(topic: Topic, question: Deciding, answer: str) -> Topic:
     def place(one: Suggestion) -> int:
         return 0 if one.qa_id == meant else 2 if one.qa_id in against else 1
 
-    ordered = sorted(topic.suggestions, key=place)
-    return replace(topic, suggestions=tuple(_lifted(one, one.qa_id == meant) for one in ordered))
+    ordered = sorted((*topic.suggestions, *topic.near), key=place)[:SHOWN]
+    first = topic.suggestions[0].probability
+    return replace(topic, suggestions=tuple(_lifted(one, first if one.qa_id == meant else None) for one in ordered))
 
 
-def _lifted(one: Suggestion, meant: bool) -> Suggestion:
-    probability = max(one.probability, _LIFT) if meant else one.probability * (1 - _LIFT)
+def _lifted(one: Suggestion, first: float | None) -> Suggestion:
+    """``first``: of what is meant, how probable the first one was before; None: it is not meant."""
+    probability = one.probability * (1 - _LIFT) if first is None else max(one.probability, first, _LIFT)
     return replace(one, probability=probability, band=band_of(probability))
 
 
@@ -110,10 +138,3 @@ def _questions(one: Item, other: Item) -> tuple[str, str] | None:
 def _short(question: str) -> str:
     """The first question of an item's question."""
     return question.partition("？")[0].rstrip("?")
-
-
-def answered(question: Deciding, said: Sequence[str]) -> str | None:
-    """Which answer the caller's words name, if they name just one."""
-    words = clean("".join(said))
-    named = [answer for answer in question.answers if clean(answer) in words]
-    return named[0] if len(named) == 1 else None

@@ -1,4 +1,4 @@
-"""A line of a transcript: what one of the two said in one breath."""
+"""The lines of a call as speech recognition delivers them, and where in them something was said."""
 
 from __future__ import annotations
 
@@ -11,9 +11,20 @@ Speaker = Literal["caller", "agent"]
 
 @dataclass(frozen=True)
 class Line:
-    """One final segment.  ``seq`` orders them and names them: whatever is found in a call points at the lines it comes from."""
+    """One final segment."""
 
     seq: int
+    """Its number in the call"""
     speaker: Speaker
     text: str
     at: datetime | None = None
+    """When it began; None where that isn't known"""
+
+
+@dataclass(frozen=True)
+class Span:
+    """Characters of a line: ``text[start:end]``."""
+
+    seq: int
+    start: int
+    end: int

@@ -96,6 +96,8 @@ class Topic:
     """The numbers of the lines that it was heard in"""
     suggestions: tuple[Suggestion, ...]
     """Best first"""
+    near: tuple[Suggestion, ...] = ()
+    """What comes after them"""
     standing: tuple[float, ...] = ()
     """What the first one's probability rests on"""
 
@@ -279,6 +281,7 @@ def _topic(
                 _suggestion(items[id_], probability * math.exp(min(0.0, scores[id_] - scores[best.id])))
                 for id_ in order[:SHOWN]
             ),
+            near=tuple(_suggestion(items[id_], 0.0) for id_ in order[SHOWN : 2 * SHOWN]),
             standing=tuple(standing.tolist()),
         ),
         best.matter,

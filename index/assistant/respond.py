@@ -13,13 +13,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from bot import conversations, danger, database, guards, knowledge, regions, ticket_form, turns, working_days
+from bot import (
+    conversations,
+    danger,
+    database,
+    doubts,
+    guards,
+    knowledge,
+    policy_changes,
+    regions,
+    ticket_form,
+    turns,
+    working_days,
+)
+from bot.asked import Look
 from bot.clock import SHANGHAI, utcnow
 from bot.conversations import Context, OpenDanger
 from bot.danger import KINDS, Kind
@@ -42,6 +55,7 @@ from bot.expects import (
     question_of,
 )
 from bot.knowledge import Standing
+from bot.local import figures as local_figures
 from bot.models.conversations import OutboxMessage
 from bot.models.knowledge import QA, Document
 from bot.models.tickets import Ticket
@@ -55,6 +69,7 @@ from bot.replies import (
     ClarifyReply,
     EmergencyReply,
     HandoverReply,
+    Local,
     Option,
     Passage,
     PassagesReply,
@@ -64,9 +79,11 @@ from bot.replies import (
     Told,
 )
 from bot.settings import Settings, get_settings
-from bot.tickets import citizen, lookup, numbers, register
+from bot.tickets import categories, citizen, lookup, numbers, register
+from bot.tickets.particulars import Particulars
 from bot.turns import Outcome, Settled, Turn
 from index import calculators
+from index.assist.categories import Suggestion, suggest
 from index.assistant import acts, phrases
 from index.calculators import RULES_AS_OF, Calculator, Result
 from index.calculators import dialogue as calculation
@@ -76,11 +93,14 @@ from index.search.find import LETTER, SHORT, Before, Finding, Place, find, namin
 from index.search.lexicon import official_words
 from index.search.normalise import Query, canonical, normalise
 from index.search.ranking import VERBATIM, Spoken
-from index.search.retriever import FEATURES
+from index.search.retriever import FEATURES, Item
 from index.search.terms import terms_in
 from index.versions.store import IndexReader, IndexUnavailable, Loaded
 
 log = structlog.get_logger(__name__)
+
+Level = Literal["sure", "likely", "doubtful", "none"]
+"""How sure a question's first candidate is: it is answered, shown as likely, offered among others, not offered"""
 
 MAX_OPTIONS = 4
 MAX_OTHERS = 3
@@ -194,6 +214,34 @@ class Limits:
         return math.nextafter(self.answer_at, 0.0)
 
 
+@dataclass(frozen=True)
+class Understood:
+    """What a question means to an index version."""
+
+    finding: Finding
+    limits: Limits
+    hangs: bool
+    """It is the rest of a question whose subject was named before"""
+
+    @property
+    def level(self) -> Level:
+        """How sure the first candidate is."""
+        if self.finding.first is None:
+            return "none"
+        if self.finding.probability >= self.limits.answer_at:
+            return "sure"
+        if self.finding.probability >= self.limits.likely_at:
+            return "likely"
+        # What hangs on the question before speaks of the same matter, however little it says.
+        return "doubtful" if self.finding.probability >= self.limits.clarify_at or self.hangs else "none"
+
+    @property
+    def near(self) -> list[Item]:
+        """The items that may be offered where it is doubtful, as far as they may answer: ``MAX_OPTIONS`` of them."""
+        best = self.finding.ranked[0].score
+        return [one.candidate.item for one in self.finding.ranked[: 2 * MAX_OPTIONS] if one.score > best - _NEAR]
+
+
 class Assistant:
     """Answers turns from the current index version and the database."""
 
@@ -219,6 +267,7 @@ class Assistant:
         work = self._begin(turn)
         outcome = self._decide(work)
         outcome.explain = work.explain | outcome.explain
+        outcome.look = outcome.explain.pop("look", None)  # travels with the explanation, as far as that is kept
         first = outcome.replies[0]
         if not isinstance(first, EmergencyReply):
             if kinds := guards.speaks_of_danger(work.text):
@@ -292,7 +341,7 @@ class Assistant:
         if memory.last_qa is None or not isinstance(memory.expects, Nothing | Options) or not acts.register(work.text):
             return None
         with database.read() as session:
-            qa = session.get(QA, memory.last_qa)
+            qa = knowledge.get(session, memory.last_qa, _day(work))
         if qa is None or not qa.report:
             return None
         asked = memory.last_question or qa.question
@@ -348,9 +397,9 @@ class Assistant:
         subject = question_of(memory.expects) or memory.last_question or "市民请求人工服务"
         if isinstance(memory.expects, Form | Contact):
             memory.expects = NOTHING
+        if work.turn.trial:
+            return _say(work, TextReply(text=phrases.TRIAL_HUMAN))
         with database.read() as session:
-            if conversations.is_trial(session, work.turn.conversation_id):
-                return _say(work, TextReply(text=phrases.TRIAL_HUMAN))
             if work.turn.state == "waiting":
                 place = lists.place(session, work.turn.conversation_id) or lists.next_place(session)
                 return _say(work, HandoverReply(text=_placed(phrases.ALREADY_WAITING, place), state="waiting"))
@@ -439,19 +488,24 @@ class Assistant:
             phrases.TICKET_COMPLAINT,
             kind=draft.kind,
             region=draft.region,
+            address=draft.address,
             phone=draft.phone,
             ask_contact=False,
         )
 
     def _calculate(self, work: _Work) -> Outcome | None:
         """A question that tells a figure of the citizen's own, and that a calculator works out."""
-        today = work.now.astimezone(SHANGHAI).date()
+        today = _day(work)
         request = calculators.recognise(work.text, today)
-        return self._calculation(work, calculation.begin(request, today=today)) if request else None
+        if request is None:
+            return None
+        work.explain["look"] = Look(normalise(work.text).text, work.memory.region)
+        local = self._local(work, request.calculator)
+        return self._calculation(work, calculation.begin(request, today=today, local=local))
 
     def _go_on_calculating(self, work: _Work) -> Outcome | None:
         """The reply to what a calculator asked; None if the message is something else, and then nothing is asked any more."""
-        memory, today = work.memory, work.now.astimezone(SHANGHAI).date()
+        memory, today = work.memory, _day(work)
         if not isinstance(memory.expects, Calculation):
             return None
         opened = calculation.Open.from_json(memory.expects.state)
@@ -463,18 +517,27 @@ class Assistant:
 
     def _for_me(self, work: _Work) -> Outcome | None:
         """替我算 below an answer whose matter has a calculator; what the question told is taken along."""
-        memory, today = work.memory, work.now.astimezone(SHANGHAI).date()
+        memory, today = work.memory, _day(work)
         calculator = calculators.of_matter(memory.last_matter) if guards.plain(work.text) == FOR_ME else None
         if calculator is None:
             return None
         request = calculators.recognise(memory.last_question or "", today)
         if request is None or request.calculator != calculator.id:
             request = calculators.Request(calculator.id)
-        return self._calculation(work, calculation.begin(request, today=today))
+        return self._calculation(
+            work, calculation.begin(request, today=today, local=self._local(work, request.calculator))
+        )
+
+    def _local(self, work: _Work, calculator: str) -> dict[str, str]:
+        """The region's own figures that a calculator wants to know, as text, by field."""
+        today = work.now.astimezone(SHANGHAI).date()
+        with database.read() as session:
+            found = calculators.local_figures(session, self._settings, calculator, self._place(work), today)
+        return {name: one.text for name, one in found.items()}
 
     def _calculation(self, work: _Work, step: calculation.Step) -> Outcome:
         memory, calculator = work.memory, step.calculator
-        today = work.now.astimezone(SHANGHAI).date()
+        today = _day(work)
         memory.last_matter = calculator.matter
         memory.expects = Calculation(state=step.open.to_json()) if step.open else NOTHING
         known = calculation.told(calculator, step.open, today) if step.open else []
@@ -487,8 +550,17 @@ class Assistant:
         memory.last_qa, memory.rateable = None, work.turn.turn_id
         reply = calculation_reply(calculator, step.result)
         reply.told = told
+        reply.local = self._used(work, step)
         work.explain["calculator"] = calculator.id
         return _say(work, reply)
+
+    def _used(self, work: _Work, step: calculation.Step) -> list[Local]:
+        """The region's own figures that a result rests on: those that the citizen did not replace."""
+        used = step.open.local if step.open else {}
+        today = work.now.astimezone(SHANGHAI).date()
+        with database.read() as session:
+            found = calculators.local_figures(session, self._settings, step.calculator.id, self._place(work), today)
+        return [one.figure for name, one in found.items() if used.get(name) == one.text]
 
     def _option(self, work: _Work) -> Outcome | None:
         """A choice among the offered options, or of another question of the last message."""
@@ -544,7 +616,7 @@ class Assistant:
         """The offered item whose question is said (a button of the page says it)."""
         said = canonical(normalise(work.text).text)
         with database.read() as session:
-            found = knowledge.get_many(session, list(expects.offered))
+            found = knowledge.get_many(session, list(expects.offered), _day(work))
         return next((id_ for id_, qa in found.items() if canonical(normalise(qa.question).text) == said), None)
 
     def _numbered(self, work: _Work, expects: Options, number: int) -> Outcome:
@@ -569,6 +641,7 @@ class Assistant:
 
     def _refused(self, work: _Work, expects: Options, *, all_of_them: bool) -> Outcome:
         """不是这个: what else was meant; 以上都不是: nothing here."""
+        work.explain["refused"] = True
         options = [] if all_of_them or not expects.shown else self._options(expects.offered, MAX_OTHERS, work)
         if options:
             outcome = self._ask_back(work, expects.question, options, phrases.WHICH_THEN)
@@ -585,20 +658,21 @@ class Assistant:
         """都不对，我是问…; 不是补办，是到期换: the rest is asked, what was refused is left out."""
         if not refusal.all_ and (refusal.not_ or len(refusal.rest) <= _FEW_WORDS // 2):
             # It says which of the offered is meant, or what about the same thing.
-            left = self._without(expects.items if refusal.not_ else expects.offered, refusal.not_)
+            left = self._without(work, expects.items if refusal.not_ else expects.offered, refusal.not_)
             if left and (outcome := self._chosen(work, expects, refusal.rest, left)):
                 return outcome
         work.refused = frozenset(expects.items)
+        work.explain["refused"] = True
         work.act = "ask_policy"
         rest = refusal.rest if len(refusal.rest) > _TERSE else f"{expects.question}，{refusal.rest}"
         return self._question(work, normalise(rest))
 
-    def _without(self, ids: Sequence[str], not_: str) -> list[str]:
+    def _without(self, work: _Work, ids: Sequence[str], not_: str) -> list[str]:
         """Those of the items whose questions don't speak of what it isn't."""
         if len(not_) < 2:  # one character tells nothing
             return list(ids)
         with database.read() as session:
-            found = knowledge.get_many(session, list(ids))
+            found = knowledge.get_many(session, list(ids), _day(work))
         return [id_ for id_ in ids if id_ in found and not_ not in found[id_].question]
 
     def _by_words(self, work: _Work, expects: Options) -> Outcome | None:
@@ -606,7 +680,7 @@ class Assistant:
         if len(work.text) > _FEW_WORDS or acts.literal_act(work.text) or work.turn.act in _CHAT or not expects.question:
             return None
         said, not_ = acts.told_apart(work.text)
-        left = self._without(expects.items, not_) or expects.items
+        left = self._without(work, expects.items, not_) or expects.items
         return self._chosen(work, expects, said or work.text, left, own=True)
 
     def _chosen(
@@ -698,6 +772,8 @@ class Assistant:
         if number is None:
             return None
         memory.expects = NOTHING
+        if work.turn.trial:
+            return _say(work, TextReply(text=phrases.TRIAL_LOOKUP))
         with database.read() as session:
             if own := register.own(session, number, work.turn.conversation_id):
                 return _say(work, citizen.status_reply(own))
@@ -771,10 +847,12 @@ class Assistant:
     def _simpler(self, work: _Work) -> Outcome:
         """看不懂, 读给我听: the last answer's beginning, and who else can help."""
         with database.read() as session:
-            qa = session.get(QA, work.memory.last_qa) if work.memory.last_qa else None
+            qa = knowledge.get(session, work.memory.last_qa, _day(work))
+            doubted = qa is not None and bool(doubts.doubted(session, [qa.id]))
         if qa is None:
             return _say(work, TextReply(text=phrases.NOTHING_TO_SIMPLIFY))
-        return _say(work, TextReply(text=phrases.SIMPLER.format(begin=_first_sentence(qa.answer))))
+        begin = _first_sentence(qa.answer) + (phrases.DOUBTED if doubted else "")
+        return _say(work, TextReply(text=phrases.SIMPLER.format(begin=begin)))
 
     # --- retrieval ---------------------------------------------------------------------------------------------------
 
@@ -786,32 +864,23 @@ class Assistant:
             loaded = self.reader.get()
         except IndexUnavailable as error:
             log.error("index.unavailable", reason=str(error))
-            work.explain["reason"] = "index unavailable"
+            work.explain |= {"reason": "index unavailable", "look": Look(query.text, memory.region)}
             return self._ticket(work, work.text, phrases.TICKET_BROKEN)
-        limits = self._limits(loaded)
         act = work.act
-        finding = self._understand(loaded, query, work)
-        hangs = bool(finding.before) and act in _QUESTIONS and _hangs(act, query)
-        if hangs and finding.first and acts.asks_itself(query.text):
-            # Rasa sees the rest of a question in 附近哪有公厕 too.
-            covered = loaded.retriever.covers(acts.subject(query.text), finding.first.item.id)
-            hangs = covered >= _ASKED_OF and finding.first.item.matter == memory.last_matter
-        finding = self._first_of_several(loaded, query, work, finding, limits.answer_at)
-        if len(query.text) > LETTER:
-            finding = self._letter(loaded, query, work, finding, limits)
-        finding = _named(loaded, query, finding, limits)
+        understood = self._understood(loaded, query, work)
+        finding, limits, level = understood.finding, understood.limits, understood.level
         work.explain |= _explained(loaded, finding, limits)
+        work.explain["look"] = _look(loaded, finding, memory)
         if needs := self._needs_region(work, finding, limits.clarify_at):
             return needs
         said = guards.ending(f"{memory.last_question} {query.text}", _CARRIED) if finding.before else finding.query.text
         memory.last_question = said
         first = finding.first
-        if first is not None and finding.probability >= limits.answer_at:
+        if first is not None and level == "sure":
             return self._answer(work, first.item.id, finding.probability, memory.last_question)
-        if first is not None and finding.probability >= limits.likely_at:
+        if level == "likely":
             return self._likely(work, finding)
-        # What hangs on the question before speaks of the same matter, however little it says.
-        doubtful = first is not None and (finding.probability >= limits.clarify_at or hangs)
+        doubtful = level == "doubtful"
         if first is not None and first.item.matter != memory.last_matter:
             memory.clarified = 0  # another question: about this one nothing was asked back yet
         if doubtful and (memory.clarified >= MAX_CLARIFIED or work.refused):
@@ -819,7 +888,7 @@ class Assistant:
             return self._likely(
                 work, finding
             )  # rather than asking again whoever has just said what it is, or a third time
-        if doubtful and (outcome := self._clarify(work, finding)):
+        if doubtful and (outcome := self._clarify(work, understood)):
             return outcome
         if act != "report_problem" and (outcome := self._policy_texts(work, loaded, query)):
             return outcome
@@ -831,6 +900,24 @@ class Assistant:
             return outcome
         unclear = len(query.text) <= _UNCLEAR and act != "report_problem"
         return self._offer(work, query.raw, phrases.OFFER_UNCLEAR if unclear else "")
+
+    def read(self, turn: Turn, loaded: Loaded) -> Understood:
+        """What a turn's text means to an index version when it is taken for a question; decides and writes nothing."""
+        work = self._begin(turn)
+        return self._understood(loaded, normalise(work.text), work)
+
+    def _understood(self, loaded: Loaded, query: Query, work: _Work) -> Understood:
+        limits, act = self._limits(loaded), work.act
+        finding = self._understand(loaded, query, work)
+        hangs = bool(finding.before) and act in _QUESTIONS and _hangs(act, query)
+        if hangs and finding.first and acts.asks_itself(query.text):
+            # Rasa sees the rest of a question in 附近哪有公厕 too.
+            covered = loaded.retriever.covers(acts.subject(query.text), finding.first.item.id)
+            hangs = covered >= _ASKED_OF and finding.first.item.matter == work.memory.last_matter
+        finding = self._first_of_several(loaded, query, work, finding, limits.answer_at)
+        if len(query.text) > LETTER:
+            finding = self._letter(loaded, query, work, finding, limits)
+        return Understood(_named(loaded, query, finding, limits), limits, hangs)
 
     def _understand(self, loaded: Loaded, query: Query, work: _Work) -> Finding:
         """What a message asks for: alone, or where that is not clear, with what was spoken of before."""
@@ -934,11 +1021,11 @@ class Assistant:
 
     def _options(self, ids: Sequence[str], most: int, work: _Work) -> list[Option]:
         """Those of the items that may answer today, each question once, numbered."""
-        today = work.now.astimezone(SHANGHAI).date()
+        today = _day(work)
         production = self._settings.env == "production"
         kept: dict[str, str] = {}
         with database.read() as session:
-            for qa in knowledge.get_many(session, ids).values():
+            for qa in knowledge.get_many(session, ids, today).values():
                 if knowledge.answerable(qa, today=today, production=production).answers:
                     kept.setdefault(qa.question, qa.id)
         return [Option(number=n, qa_id=id_, question=q) for n, (q, id_) in enumerate(list(kept.items())[:most], 1)]
@@ -946,15 +1033,16 @@ class Assistant:
     def _in_force(self, session: Session, work: _Work, qa_id: str, today: date) -> tuple[QA | None, str | None]:
         """The item, or what took its place, if it may answer today, and a note on it; else None, and why in a citizen's words."""
         production = self._settings.env == "production"
-        qa = session.get(QA, qa_id)
+        qa = knowledge.get(session, qa_id, today)
         standing = knowledge.answerable(qa, today=today, production=production) if qa else Standing.NOT_APPROVED
-        if qa and standing in (Standing.EXPIRED, Standing.RETIRED):
+        if qa and standing in (Standing.EXPIRED, Standing.RETIRED, Standing.BASIS_GONE):
             since = _no_longer(qa, today)
-            replacement = session.get(QA, qa.replaced_by) if qa.replaced_by else None
+            replacement = knowledge.get(session, qa.replaced_by, today)
             if replacement and knowledge.answerable(replacement, today=today, production=production).answers:
                 return replacement, phrases.REPLACED.format(when=since)
             work.explain["reason"] = f"{standing}"
-            return None, phrases.EXPIRED.format(when=since)
+            gone = standing is Standing.BASIS_GONE
+            return None, (phrases.BASIS_GONE if gone else phrases.EXPIRED).format(when=since)
         if qa and standing is Standing.NOT_YET and qa.valid_from:
             return None, phrases.NOT_YET.format(when=f"{qa.valid_from:%Y年%-m月%-d日}")
         if qa is None or not standing.answers:
@@ -967,17 +1055,25 @@ class Assistant:
     ) -> Outcome:
         """The item's answer, if it may answer today; else what took its place, or the offer of a ticket.
 
-        ``others``: it is likely and not sure, and the first of these that may answer may be meant instead.
+        ``others``: it is likely and not sure, and the first of these that may answer may be meant instead.  An item that somebody
+        reported as wrong is never sure.
         """
         memory = work.memory
-        today = work.now.astimezone(SHANGHAI).date()
+        today = _day(work)
         production = self._settings.env == "production"
         with database.read() as session:
             qa, note = self._in_force(session, work, qa_id, today)
             if qa is None:
                 opening = phrases.OFFER_RULE.format(opening=note) if note else ""
                 return self._offer(work, question or work.text, opening)
-            sources, guides, related = knowledge.expand(session, qa, today=today, production=production)
+            local = local_figures.beside(session, self._settings, qa.id, qa.guides, self._place(work), today)
+            sources, guides, related = knowledge.expand(
+                session, qa, today=today, production=production, local=local.guides
+            )
+            doubted = bool(doubts.doubted(session, [qa.id]))
+            changed = policy_changes.under_review(session, qa, today)
+        if doubted and others is None:
+            others = ()  # never sure while it is being checked
         beside = self._options([id_ for id_ in others or () if id_ != qa.id], MAX_OTHERS, work)
         memory.last_question, memory.last_qa, memory.last_matter = question, qa.id, qa.matter
         memory.expects, memory.clarified = NOTHING, 0
@@ -1004,6 +1100,7 @@ class Assistant:
             valid_to=qa.valid_to,
             as_of=qa.as_of,
             region=qa.region,
+            local=local.answer,
             related=related[:MAX_RELATED] if others is None else [],
             more=list(memory.more),
             note=note,
@@ -1015,14 +1112,23 @@ class Assistant:
             _add_note(reply, phrases.NO_DATE)
         if qa.review_by is not None and qa.review_by < today:
             _add_note(reply, phrases.REVIEW_DUE)
+        if doubted:
+            _add_note(reply, phrases.DOUBTED)
+        if changed is not None:
+            title, what, since = changed
+            how, when = policy_changes.SAID[what], f"{since:%Y年%-m月%-d日}"
+            _add_note(reply, phrases.BASIS_CHANGED.format(title=title, when=when, how=how))
         outcome = _say(work, reply)
         outcome.qa_id, outcome.confidence = qa.id, reply.confidence
         return outcome
 
-    def _clarify(self, work: _Work, finding: Finding) -> Outcome | None:
+    def _place(self, work: _Work) -> str:
+        """Where the citizen is: the place that the message names, else what was said before, else the region that is served."""
+        return place_in(work.text) or work.memory.region or self._settings.region
+
+    def _clarify(self, work: _Work, understood: Understood) -> Outcome | None:
         """Offer the nearest items that may answer; None where there is nothing to offer."""
-        best = finding.ranked[0].score
-        near = [one.candidate.item for one in finding.ranked[: 2 * MAX_OPTIONS] if one.score > best - _NEAR]
+        finding, near = understood.finding, understood.near
         options = self._options([item.id for item in near], MAX_OPTIONS, work)
         if not options:
             return None
@@ -1051,7 +1157,7 @@ class Assistant:
             return None
         place = frozenset(regions.ancestors(memory.region or place_in(query.raw) or self._settings.region))
         found = loaded.policy_texts.search(query.text, loaded.retriever.encoder, place)
-        today = work.now.astimezone(SHANGHAI).date()
+        today = _day(work)
         with database.read() as session:
             documents = knowledge.find(session, Document, [one.passage.document_id for one in found])
         shown = [
@@ -1112,6 +1218,14 @@ class Assistant:
             ask_contact=phone is None,
         )
 
+    def category_of(self, text: str, tree: categories.Catalogue | None = None) -> Suggestion:
+        """Which category of a tree, the project's own by default, a text is about; by its words alone while there is no index."""
+        try:
+            encoder = self.reader.get().retriever.encoder
+        except IndexUnavailable:
+            encoder = None
+        return suggest(text, encoder, tree)
+
     def _ticket(
         self,
         work: _Work,
@@ -1120,6 +1234,7 @@ class Assistant:
         *,
         kind: str = "咨询",
         region: str | None = None,
+        address: str | None = None,
         phone: str | None = None,
         ask_contact: bool = True,
         own_turn: bool = True,
@@ -1127,9 +1242,9 @@ class Assistant:
         """One ticket for a question; the same question in a conversation keeps its ticket; a daily bound."""
         memory, turn, days = work.memory, work.turn, self._settings.ticket_days
         memory.expects, memory.clarified = NOTHING, 0
+        if turn.trial:
+            return _say(work, TextReply(text=phrases.TRIAL_TICKET))
         with database.read() as session:
-            if conversations.is_trial(session, turn.conversation_id):
-                return _say(work, TextReply(text=phrases.TRIAL_TICKET))
             same = register.same_question(session, turn.conversation_id, subject)
             if same is not None:
                 reply = ticket_reply(
@@ -1141,6 +1256,9 @@ class Assistant:
             number = numbers.free_number(session, work.now)
             transcript = conversations.transcript(session, turn.conversation_id)
             due = working_days.due(work.now, days, working_days.overrides_from(session))
+            tree, channel = categories.current(session), conversations.channel_of(session, turn.conversation_id)
+        about = self.category_of(subject, tree)
+        more = Particulars(address=address, category=about.code, category_scheme=about.scheme, channel=channel)
         code = numbers.new_query_code()
         reply = ticket_reply(text, number, code, due.at, due.estimated)
         where = region or memory.region
@@ -1163,6 +1281,7 @@ class Assistant:
                 department=None,
                 days=days,
                 now=work.now,
+                more=more,
             )
         )
         return outcome
@@ -1227,7 +1346,7 @@ def _asking(title: str, step: calculation.Step, told: list[Told]) -> AskReply:
     if asked.kind == "bool":
         choices = [Choice(label="是", say="是"), Choice(label="否", say="否")]
     ways = [Choice(label="跳过", say="跳过")] if asked.optional else []
-    ways += [Choice(label="上一步", say="返回")] if told else []
+    ways += [Choice(label="上一步", say="返回")] if step.open and step.open.inputs else []
     ways.append(Choice(label="不算了", say="算了"))
     question = step.text.partition("\n")[0] if asked.kind == "choice" else step.text
     text = step.text + phrases.CALCULATION_LEAVE
@@ -1273,6 +1392,11 @@ def _add_note(reply: Reply, note: str) -> None:
         reply.text += f"\n{note}"
 
 
+def _day(work: _Work) -> date:
+    """The day in China on which the message was said."""
+    return work.now.astimezone(SHANGHAI).date()
+
+
 def _open_with(reply: Reply, words: str) -> None:
     if isinstance(reply, AnswerReply):
         reply.opening = words
@@ -1290,6 +1414,8 @@ def _no_longer(qa: QA, today: date) -> str:
     if qa.valid_to is not None and qa.valid_to < today:
         after = date.fromordinal(qa.valid_to.toordinal() + 1)
         return f"{after:%Y年%-m月%-d日}"
+    if qa.stops_on is not None and qa.status != "retired":
+        return f"{qa.stops_on:%Y年%-m月%-d日}"
     return "规定调整之日"
 
 
@@ -1363,6 +1489,20 @@ def _explained(loaded: Loaded, finding: Finding, limits: Limits) -> dict[str, An
             for one in finding.ranked[:5]
         ],
     }
+
+
+def _look(loaded: Loaded, finding: Finding, memory: Context) -> Look:
+    """What is kept of how a question was read; its vector is the one that it was found by."""
+    query, encoder = finding.query, loaded.retriever.encoder
+    vector = loaded.retriever.vector(query.text)
+    before = {"matter": memory.last_matter, "question": memory.last_question, "qa": memory.last_qa}
+    return Look(
+        normalised=query.text,
+        region=memory.region or place_in(query.raw),
+        before=before if finding.before else None,
+        vector=None if vector is None else vector.astype("<f2").tobytes(),
+        encoder=encoder.checksum if encoder else None,
+    )
 
 
 def _both(first: Callable[[Session], None] | None, second: Callable[[Session], None]) -> Callable[[Session], None]:

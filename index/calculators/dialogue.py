@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import Any, Self
 
@@ -25,6 +25,17 @@ class Open:
     inputs: Mapping[str, str]
     hints: Mapping[str, str] = field(default_factory=dict)
     refused: int = 0
+    local: Mapping[str, str] = field(default_factory=dict)
+    """The region's own figures, by field: taken where the citizen says nothing else"""
+
+    @property
+    def known(self) -> dict[str, str]:
+        """What was told, and the region's own figures besides."""
+        return {**self.local, **self.inputs}
+
+    def telling(self, inputs: Mapping[str, str]) -> Open:
+        """The same with other inputs."""
+        return replace(self, inputs=inputs, refused=0)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON value."""
@@ -34,7 +45,13 @@ class Open:
     def from_json(cls, raw: Mapping[str, Any]) -> Self | None:
         """None for what an older version left that is no calculation any more."""
         try:
-            opened = cls(raw["calculator"], dict(raw["inputs"]), dict(raw.get("hints") or {}), int(raw["refused"]))
+            opened = cls(
+                raw["calculator"],
+                dict(raw["inputs"]),
+                dict(raw.get("hints") or {}),
+                int(raw["refused"]),
+                dict(raw.get("local") or {}),
+            )
         except (KeyError, TypeError, ValueError):
             return None
         return opened if opened.calculator in CALCULATORS else None
@@ -73,16 +90,21 @@ def told(calculator: Calculator, opened: Open, today: date) -> list[Told]:
     """The inputs so far, as they were understood, in the order of the fields; skipped ones left out."""
     found = []
     for one in calculator.fields:
-        raw = opened.inputs.get(one.name)
+        raw = opened.known.get(one.name)
         value = one.parse(raw, today=today) if raw else None
         if value is not None:
             found.append(Told(one.label, one.say(value).removeprefix(one.label).lstrip("：")))
     return found
 
 
-def begin(request: Request, *, today: date) -> Step:
-    """The first step for what a question tells.  Inputs that make no sense together are asked for anew."""
-    return _next(CALCULATORS[request.calculator], Open(request.calculator, request.inputs, request.hints), today)
+def begin(request: Request, *, today: date, local: Mapping[str, str] = {}) -> Step:
+    """The first step for what a question tells.  Inputs that make no sense together are asked for anew.
+
+    Args:
+        local: the region's own figures by field, as text: not asked for.
+    """
+    opened = Open(request.calculator, request.inputs, request.hints, local=local)
+    return _next(CALCULATORS[request.calculator], opened, today)
 
 
 def advance(opened: Open, text: str, *, today: date) -> Step | None:
@@ -90,25 +112,30 @@ def advance(opened: Open, text: str, *, today: date) -> Step | None:
     something else, or was unclear too often."""
     calculator = CALCULATORS[opened.calculator]
     if (without := _taken_back(calculator, opened, text)) is not None:
-        inputs = {name: said for name, said in opened.inputs.items() if name != without}
-        return _asks(calculator, Open(opened.calculator, inputs, opened.hints), calculator.field_named(without))
-    asked = calculator.next_field(opened.inputs, opened.hints)
+        asked_anew = opened.telling({name: said for name, said in opened.inputs.items() if name != without})
+        asked_anew = replace(
+            asked_anew,
+            local={name: said for name, said in opened.local.items() if name != without},
+            hints={**opened.hints, without: ""} if without in opened.local else opened.hints,
+        )
+        return _asks(calculator, asked_anew, calculator.field_named(without))
+    asked = calculator.next_field(opened.known, opened.hints)
     if asked is None:
         return None
     if goes_back(text):  # nothing was told yet
         return _asks(calculator, opened, asked)
     if (several := _several(calculator, opened, asked, text, today)) is not None:
-        return _next(calculator, Open(opened.calculator, several, opened.hints), today)
+        return _next(calculator, opened.telling(several), today)
     try:
         asked.parse(text, today=today, hint=opened.hints.get(asked.name))
     except InvalidInput as error:
         if opened.refused + 1 >= MAX_REFUSED or not _short(text):
             return None
-        again = Open(opened.calculator, opened.inputs, opened.hints, opened.refused + 1)
+        again = replace(opened, refused=opened.refused + 1)
         return Step(calculator, again, str(error), asked=asked)
     hint = opened.hints.get(asked.name)
     inputs = {**opened.inputs, asked.name: _told(asked, text, hint, today)}
-    return _next(calculator, Open(opened.calculator, inputs, opened.hints), today)
+    return _next(calculator, opened.telling(inputs), today)
 
 
 def _taken_back(calculator: Calculator, opened: Open, text: str) -> str | None:
@@ -119,7 +146,8 @@ def _taken_back(calculator: Calculator, opened: Open, text: str) -> str | None:
     if match is None:
         return None
     wanted = match["label"]
-    named = (one for one in calculator.fields if one.name in opened.inputs)
+    named = [one for one in calculator.fields if one.name in opened.known]
+    named.sort(key=lambda one: tidy(one.label) != wanted)  # 月平均工资 is a part of 当地上年度职工月平均工资
     return next((one.name for one in named if wanted in tidy(one.label) or tidy(one.label) in wanted), None)
 
 
@@ -148,6 +176,8 @@ def _several(calculator: Calculator, opened: Open, asked: Field, text: str, toda
 
 def _tells(one: Field, piece: str) -> bool:
     """Whether a piece may tell a field that was not asked for: by its form alone, never a bare number."""
+    if one.local:
+        return False  # nobody tells by the way what their city's figure is
     match one.kind:
         case "month" | "date":
             return "月" in piece or "年" in piece
@@ -179,11 +209,11 @@ def _told(asked: Field, text: str, hint: str | None, today: date) -> str:
 
 
 def _next(calculator: Calculator, opened: Open, today: date) -> Step:
-    missing = calculator.next_field(opened.inputs, opened.hints)
+    missing = calculator.next_field(opened.known, opened.hints)
     if missing is not None:
         return _asks(calculator, opened, missing)
     try:
-        return Step(calculator, opened, result=calculator.compute(opened.inputs, today=today))
+        return Step(calculator, opened, result=calculator.compute(opened.known, today=today))
     except InvalidInput as error:
         return Step(calculator, text=str(error))
 

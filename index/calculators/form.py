@@ -53,6 +53,7 @@ class Field:
         most: largest one.
         exact: for ``length``: whether 七年多 is too vague.
         whole: for ``number``: whether it has to be an integer.
+        local: the key of the local figure (``bot.local``) that stands for nothing told, where the region has one.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Field:
     most: Decimal = Decimal(100_000_000)
     exact: bool = False
     whole: bool = False
+    local: str = ""
 
     def parse(self, text: str, *, today: date | None = None, hint: str | None = None) -> Value | None:
         """The value of a reply; None where an optional field is skipped (跳过, 不知道).
@@ -224,6 +226,7 @@ class Calculator:
         id: stable, for REST and the dialogue.
         title: in Chinese.
         matter: the matter whose questions it belongs to.
+        rests_on: the titles of the documents that its rule is taken from.
         fields: what it has to know, in the order of asking; they are the attributes of ``inputs``.
         inputs: the frozen dataclass that ``formula`` takes.
         formula: a pure function of the inputs and of today.
@@ -232,6 +235,7 @@ class Calculator:
     id: str
     title: str
     matter: str
+    rests_on: tuple[str, ...]
     fields: tuple[Field, ...]
     inputs: Callable[..., Any] = field(repr=False)
     formula: Callable[[Any, date], Result] = field(repr=False)

@@ -468,6 +468,7 @@ MONTHLY_TAX = Calculator(
     id="monthly_tax",
     title="每月工资个税",
     matter="个税起征与计算",
+    rests_on=(LAW, WITHHOLDING.title),
     fields=(
         _money("wage", "税前月工资", "每月税前工资是多少？"),
         _SOCIAL,
@@ -486,6 +487,7 @@ BONUS_TAX = Calculator(
     id="bonus_tax",
     title="年终奖个税",
     matter="个税起征与计算",
+    rests_on=(LAW, BONUS_RULE.title, BONUS_PROLONGED.title),
     fields=(
         _money("bonus", "年终奖", "年终奖是多少？"),
         _money("wage", "税前月工资", "平时每月税前工资多少？不想比较就说“跳过”。", optional=True, ask=True),
@@ -500,6 +502,7 @@ ANNUAL_TAX = Calculator(
     id="annual_tax",
     title="全年个税与汇算清缴",
     matter="个税汇算清缴",
+    rests_on=(LAW, SETTLEMENT_RULE.title),
     fields=(
         _money("wages", "全年工资", "全年税前工资一共多少？"),
         _money("labour", "全年劳务报酬", "全年劳务报酬多少？没有就说“没有”。", optional=True, default="0"),

@@ -238,6 +238,7 @@ ANNUAL_LEAVE = Calculator(
     id="annual_leave",
     title="年休假天数",
     matter="带薪年休假",
+    rests_on=(REGULATION, MEASURES),
     fields=(
         Field(
             name="worked",
@@ -261,6 +262,7 @@ LEAVE_PAY = Calculator(
     id="leave_pay",
     title="未休年休假工资",
     matter="带薪年休假",
+    rests_on=(REGULATION, MEASURES),
     fields=(
         Field(
             name="wage",

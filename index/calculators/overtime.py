@@ -34,6 +34,7 @@ class OvertimeInputs:
         restday: hours on days of rest without time off in exchange.
         holiday: hours on statutory holidays.
         system: ``standard``, ``composite`` (综合计算工时) or ``flexible`` (不定时).
+        minimum: the place's minimum wage, yuan a month, if told.
     """
 
     wage: Decimal
@@ -41,6 +42,7 @@ class OvertimeInputs:
     restday: Decimal = Decimal(0)
     holiday: Decimal = Decimal(0)
     system: str = "standard"
+    minimum: Decimal | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +126,8 @@ def _refuse_impossible(inputs: OvertimeInputs) -> None:
 
 def _caveats(inputs: OvertimeInputs) -> Iterator[str]:
     composite = inputs.system == "composite"
+    if inputs.minimum and inputs.wage < inputs.minimum:
+        yield f"这个月工资低于当地最低工资{yuan(inputs.minimum)}：计算基数不能低于它，可拨12333问。"
     if inputs.system == "flexible":
         yield "有的地方规定法定节假日上班仍付300%，请问12333。"
     else:
@@ -156,6 +160,7 @@ OVERTIME = Calculator(
     id="overtime",
     title="加班工资",
     matter="加班工资",
+    rests_on=(LAW, WAGES.title, CONVERSION.title),
     fields=(
         Field(
             name="wage",
@@ -180,6 +185,16 @@ OVERTIME = Calculator(
                 Choice("composite", "综合计算工时", ("综合", "综合工时")),
                 Choice("flexible", "不定时", ("不定时工时", "弹性")),
             ),
+        ),
+        Field(
+            name="minimum",
+            label="当地月最低工资",
+            question="当地月最低工资是多少？不知道就跳过。",
+            kind="money",
+            optional=True,
+            unit="元",
+            most=Decimal(100_000),
+            local="zuidi-gongzi",
         ),
     ),
     inputs=OvertimeInputs,

@@ -279,6 +279,7 @@ RETIREMENT = Calculator(
     id="retirement",
     title="退休时间",
     matter="延迟退休",
+    rests_on=(DECISION.title, MEASURES, FLEXIBLE.title),
     fields=(
         CATEGORY,
         BIRTH,

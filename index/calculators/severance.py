@@ -217,6 +217,7 @@ SEVERANCE = Calculator(
     id="severance",
     title="经济补偿金",
     matter="经济补偿金",
+    rests_on=(LAW, REGULATION),
     fields=(
         Field(
             name="service",
@@ -277,6 +278,7 @@ SEVERANCE = Calculator(
             optional=True,
             unit="元",
             most=Decimal(1_000_000),
+            local="pingjun-gongzi",
         ),
     ),
     inputs=SeveranceInputs,

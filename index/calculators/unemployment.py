@@ -15,7 +15,7 @@ from decimal import Decimal
 from bot.errors import InvalidInput
 from bot.replies import Source
 from index.calculators import retirement
-from index.calculators.form import Calculator, Field, Result, say_length
+from index.calculators.form import Calculator, Field, Result, say_length, to_fen, yuan
 from index.calculators.reading import Month
 
 LAW = Source(title="中华人民共和国社会保险法", clause="第四十六条")
@@ -38,12 +38,14 @@ class UnemploymentInputs:
         unused: months granted the last time and not drawn.
         category: for the retirement age, if told: a key of :data:`retirement.RULES`.
         birth: month of birth, if told.
+        monthly: what the place pays a month, yuan, if told.
     """
 
     paid: Decimal
     unused: Decimal = Decimal(0)
     category: str | None = None
     birth: Month | None = None
+    monthly: Decimal | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,11 +56,13 @@ class Unemployment(Result):
         months: at most so many, counted from this month; 0 where there is no claim.
         extended: whether it goes on until the statutory age because less than a year is left then.
         retirement: the month of retirement, if age and category were told.
+        monthly: what the place pays a month, yuan, if told and there is a claim.
     """
 
     months: int
     extended: bool
     retirement: Month | None
+    monthly: Decimal | None = None
 
 
 def limit(paid: Decimal | int) -> int:
@@ -67,11 +71,23 @@ def limit(paid: Decimal | int) -> int:
 
 
 def benefit(inputs: UnemploymentInputs, today: date) -> Unemployment:
-    """How many months of benefit at most.
+    """How many months of benefit at most, and what they pay.
 
     Raises:
         InvalidInput: a category without a birth month or the other way round, or a birth in the future.
     """
+    result = _months(inputs, today)
+    if not inputs.monthly or not result.months:
+        return result
+    return replace(
+        result,
+        monthly=to_fen(inputs.monthly),
+        points=(*result.points, f"按当地标准每月{yuan(inputs.monthly)}，实际发多少以核定为准。"),
+        caveats=(result.caveats[0], "12、18、24个月以内的具体月数由各地定，请问12333。"),
+    )
+
+
+def _months(inputs: UnemploymentInputs, today: date) -> Unemployment:
     if (inputs.category is None) != (inputs.birth is None):
         raise InvalidInput("要算到退休还有多久，类别和出生年月要一起告诉我。")
     own = limit(inputs.paid)
@@ -158,6 +174,7 @@ UNEMPLOYMENT = Calculator(
     id="unemployment",
     title="失业保险金领取期限",
     matter="失业保险金领取",
+    rests_on=(LAW.title, REGULATION.title, *(one.title for one in NEAR_RETIREMENT)),
     fields=(
         Field(
             name="paid",
@@ -179,6 +196,16 @@ UNEMPLOYMENT = Calculator(
         ),
         replace(retirement.CATEGORY, optional=True),
         replace(retirement.BIRTH, optional=True),
+        Field(
+            name="monthly",
+            label="当地失业保险金标准",
+            question="当地失业保险金每月多少？不知道就跳过。",
+            kind="money",
+            optional=True,
+            unit="元",
+            most=Decimal(100_000),
+            local="shiyejin-biaozhun",
+        ),
     ),
     inputs=UnemploymentInputs,
     formula=benefit,

@@ -70,6 +70,11 @@ def encoder_checksum(name_or_path: str | None = None) -> str:
     return checksum(_locate(name_or_path)[1])
 
 
+def encoder_folder(name_or_path: str | None = None) -> Path:
+    """Where that encoder's files lie.  Raises: EncoderError."""
+    return _locate(name_or_path)[1]
+
+
 def load_encoder(name_or_path: str | None = None) -> Encoder:
     """The bundled encoder (``None``), a model folder, or a model of that name in the local Hugging Face cache.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from hashlib import blake2b
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from bot import knowledge
 from bot.models.imports import Imported
 from bot.models.knowledge import QA, Document, ServiceGuide
+from bot.models.versions import WorkingCopy
 from index.knowledge_files import check
 from index.knowledge_files.importing import resolve
 from index.knowledge_files.rows import KIND_NAMES, MODELS, ROWS, Bundle, Kind, PassageRow, Problem
@@ -25,6 +26,7 @@ _UNSAID = {"id", "revision", "status", "reviewed_by", "reviewed_at", "replaced_b
 """Fields of a new item that say nothing about it"""
 _LONGEST = 4000
 """Characters of a text that are shown"""
+_CHUNK = 500
 _PIECES = 20
 """Pieces of a document that are shown"""
 
@@ -82,29 +84,29 @@ def compare(
         texts.setdefault(piece.document, []).append((piece.label, piece.text))
     found: list[Compared] = []
     for kind, items in objects.items():
-        present = _present(session, kind, [item.id for item in items])
+        known = present(session, kind, [item.id for item in items])
         imported = _imported(session, kind, [item.id for item in items])
         for item in items:
             file, line = bundle.places.get((kind, item.id), ("", 0))
             one = Compared("new", kind, item.id, _title(item), file, line or None)
-            row = present.get(item.id)
-            one.fields = list(_differences(kind, row, item, titles))
+            there = known.get(item.id)
+            one.fields = list(_differences(kind, there.said if there else None, item, titles))
             if kind == "document" and item.id in texts:
                 one.fields += _passages(session, item.id, texts.pop(item.id))
-            if row is not None:
-                one.seen = digest(row)
+            if there is not None:
+                one.seen = digest(there.said)
                 one.what = "changed" if one.fields else "same"
                 if one.fields:
-                    one.conflicts = _conflicts(row, imported.get(item.id), reviewed.get(item.id))
+                    one.conflicts = _conflicts(there, imported.get(item.id), reviewed.get(item.id))
             found.append(one)
     for id_, pieces in texts.items():
-        known = knowledge.find(session, Document, [id_]).get(id_)
-        if known is None:
+        document = knowledge.find(session, Document, [id_]).get(id_)
+        if document is None:
             problems.append(Problem("、".join(bundle.files), None, f"{PASSAGES}的文件「{id_}」不存在，请先导入"))
             continue
         changes = _passages(session, id_, pieces)
-        one = Compared("changed" if changes else "same", "document", id_, known.title, "、".join(bundle.files), None)
-        one.fields, one.seen = changes, digest(known)
+        one = Compared("changed" if changes else "same", "document", id_, document.title, "、".join(bundle.files), None)
+        one.fields, one.seen = changes, digest(document)
         found.append(one)
     _near(session, bundle, {item.id: item for item in objects["qa"]}, found, titles)
     for one in found:
@@ -163,15 +165,30 @@ def bundle_of(items: Iterable[tuple[Kind, str, Mapping[str, Any]]], file: str) -
 # --- beside one another ----------------------------------------------------------------------------------------------
 
 
-def _present(session: Session, kind: Kind, ids: list[str]) -> dict[str, Any]:
-    """What the system has of these: what a change of theirs is a change of."""
-    return knowledge.find(session, MODELS[kind], ids)
+class Present(NamedTuple):
+    """What the system has of an item."""
+
+    live: Any
+    """What is in force, and how it stands"""
+    said: Any
+    """What a change of it is a change of: the working copy, where there is one"""
+
+
+def present(session: Session, kind: Kind, ids: Sequence[str]) -> dict[str, Present]:
+    """What the system has of these."""
+    live = knowledge.find(session, MODELS[kind], ids)
+    copied: set[str] = set()
+    if kind == "qa":
+        for start in range(0, len(ids), _CHUNK):
+            query = select(WorkingCopy.qa_id).where(WorkingCopy.qa_id.in_(ids[start : start + _CHUNK]))
+            copied |= set(session.scalars(query))
+    return {id_: Present(row, knowledge.under_way(session, row) if id_ in copied else row) for id_, row in live.items()}
 
 
 def _imported(session: Session, kind: Kind, ids: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for start in range(0, len(ids), 500):
-        rows = select(Imported).where(Imported.kind == kind, Imported.item.in_(ids[start : start + 500]))
+    for start in range(0, len(ids), _CHUNK):
+        rows = select(Imported).where(Imported.kind == kind, Imported.item.in_(ids[start : start + _CHUNK]))
         found |= {row.item: row.digest for row in session.scalars(rows)}
     return found
 
@@ -242,14 +259,14 @@ def _passages(session: Session, document_id: str, pieces: list[tuple[str, str]])
     return [Difference(PASSAGES, told(before, old), told(pieces, new))]
 
 
-def _conflicts(row: Any, imported: str | None, reviewed_at: datetime | None) -> list[str]:
+def _conflicts(there: Present, imported: str | None, reviewed_at: datetime | None) -> list[str]:
     """Why a change is not to be made unseen."""
-    found = []
+    found, row = [], there.live
     if isinstance(row, QA) and row.status == "approved":
-        found.append("系统里的这一条已经审核，正在作答；用文件里的，改动要重新审核。")
+        found.append("系统里的这一条已经审核，正在作答；用文件里的，改动要由另一位审核以后才生效，在那以前照原来的答。")
     if isinstance(row, QA) and reviewed_at and row.reviewed_at and row.reviewed_at > reviewed_at:
         found.append("系统里的这一条在这份文件导出以后又审核过。")
-    if imported is not None and imported != digest(row):
+    if imported is not None and imported != digest(there.said):
         found.append("上次从文件导入以后，有人在系统里改过这一条。")
     return found
 
@@ -271,11 +288,13 @@ def _near(
         other, one = (pair.one, pair.other) if pair.one.id in known else (pair.other, pair.one)
         if other.id in known and one.id not in known and pair.share > getattr(best.get(one.id), "share", 0.0):
             best[one.id] = check.Near(one, other, pair.share, pair.text, pair.twin)
+    others = present(session, "qa", [pair.other.id for pair in best.values()])
     for compared in found:
         near = best.get(compared.id) if compared.kind == "qa" and compared.what == "new" else None
         if near is not None:
             known_as = f"系统里有几乎一样的问题「{near.other.question}」（编号 {near.other.id}）。"
             compared.conflicts.append(known_as)
-            compared.other, compared.other_seen = near.other.id, digest(near.other)
+            other = others[near.other.id].said
+            compared.other, compared.other_seen = near.other.id, digest(other)
             said = bundle.given.get(("qa", compared.id))
-            compared.other_fields = list(_differences("qa", near.other, items[compared.id], titles, said))
+            compared.other_fields = list(_differences("qa", other, items[compared.id], titles, said))

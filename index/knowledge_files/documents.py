@@ -33,6 +33,8 @@ CLAUSE_CHARS = 500
 """Longer clauses are cut at sentence ends: a passage should fit a phone's screen."""
 CLAUSE_HEADING = 45
 """A numbered line is the heading of what follows if it has at most so many characters."""
+LIST_ITEM = 60
+"""An item of a list has at most so many."""
 MAX_BYTES = 50_000_000
 
 _CONTENTS = re.compile(r"^目\s*[录次]$")
@@ -275,44 +277,99 @@ def _status(words: str, ended: date | None) -> Status:
 
 
 def _clauses(lines: list[str]) -> Iterator[Clause]:
-    """Clauses in their order, each with the headings above it; long ones in several pieces with one label."""
+    """Clauses in their order; long ones in several pieces with one label.
+
+    A heading stands above the first clause below it; a list of short items stays with the line that leads it.  No line is lost.
+    """
+    headings: list[str] = []
+    nodes = list(_nodes(lines))
+    number = 0
+    while number < len(nodes):
+        node = nodes[number]
+        below = _below(nodes, number)
+        number += 1
+        if below and (text := _with_list(node, below)):
+            number += len(below)
+        elif below and _is_heading(node.text):
+            headings.append(node.text)
+            continue
+        else:
+            text = node.text
+        for piece in split_passages("\n".join([*headings, text]), CLAUSE_CHARS, 0):
+            yield Clause(node.label, piece)
+        headings = []
+
+
+@dataclass(frozen=True)
+class _Node:
+    """A numbered line with the unnumbered ones after it."""
+
+    label: str
+    level: int
+    """How deep; -1: before the first number, or an article"""
+    own: str
+    """The last part of the label"""
+    text: str
+
+
+def _nodes(lines: list[str]) -> Iterator[_Node]:
     by_article = sum(bool(ARTICLE.match(line)) for line in lines) >= 2
     path: list[str] = []
-    headings: list[str] = []
-    label, words = "", ""
+    level, words = -1, ""
+    label = ""
 
-    def pieces() -> Iterator[Clause]:
-        text = words.strip()
-        if headings and text == headings[-1]:
-            return  # a heading leads the clauses below it; by itself it says nothing
-        for piece in split_passages(text, CLAUSE_CHARS, 0):
-            yield Clause(label, piece)
+    def node() -> Iterator[_Node]:
+        if words.strip():
+            yield _Node(label, level, path[level] if level >= 0 else "", words.strip())
 
     for line in lines:
         article = ARTICLE.match(line)
-        level = None if by_article else next((n for n, rule in enumerate(LEVELS) if rule.match(line)), None)
-        if CHAPTER.match(line) or (article is None and level is None):
-            if CHAPTER.match(line):
-                yield from pieces()
-                label, words = "", ""
-            else:
-                words = f"{words}\n{line}" if words else line
-            continue
-        yield from pieces()
-        if article:
-            label, words = article[1], line[article.end() :].strip()
-            continue
-        assert level is not None
-        match = LEVELS[level].match(line)
-        assert match is not None
-        path, headings = path[:level], headings[:level]
-        path += [""] * (level - len(path))
-        headings += [""] * (level - len(headings))
-        path.append(match[1])
-        rest = line[match.end() :].strip()
-        headings.append(rest if len(rest) <= CLAUSE_HEADING and not rest.endswith("。") else "")
-        label, words = "".join(path), rest
-    yield from pieces()
+        deep = None if by_article else next((n for n, rule in enumerate(LEVELS) if rule.match(line)), None)
+        if CHAPTER.match(line):
+            yield from node()
+            label, level, words = "", -1, ""
+        elif article:
+            yield from node()
+            label, level, words = article[1], -1, line[article.end() :].strip()
+        elif deep is None:
+            words = f"{words}\n{line}" if words else line
+        else:
+            yield from node()
+            match = LEVELS[deep].match(line)
+            assert match is not None
+            path = path[:deep]
+            path += [""] * (deep - len(path))
+            path.append(match[1])
+            label, level, words = "".join(path), deep, line[match.end() :].strip()
+    yield from node()
+
+
+def _below(nodes: Sequence[_Node], number: int) -> Sequence[_Node]:
+    """What stands under a numbered line."""
+    if nodes[number].level < 0:
+        return []
+    end = number + 1
+    while end < len(nodes) and nodes[end].level > nodes[number].level:
+        end += 1
+    return nodes[number + 1 : end]
+
+
+def _is_heading(text: str) -> bool:
+    return len(text) <= CLAUSE_HEADING and not text.endswith("。") and "\n" not in text
+
+
+def _with_list(node: _Node, below: Sequence[_Node]) -> str:
+    """A line with the list below it, if that is one: short items of one level, each in one sentence; else empty."""
+    first_lines = [item.text.split("\n", 1)[0] for item in below]
+    listed = all(
+        item.level == below[0].level
+        and len(line) <= LIST_ITEM
+        and "。" not in line[:-1]
+        and (item is below[-1] or line == item.text)
+        for item, line in zip(below, first_lines, strict=True)
+    )
+    whole = "\n".join([node.text, *(f"{item.own}{item.text}" for item in below)])
+    return whole if listed and len(whole) <= CLAUSE_CHARS else ""
 
 
 # --- documents as rows -----------------------------------------------------------------------------------------------

@@ -42,15 +42,25 @@ from index.knowledge_files.tables import COLUMNS, LISTS, PASSAGE_COLUMNS, PASSAG
 from index.knowledge_files.yaml_files import to_yaml
 
 
-def export(session: Session, path: Path) -> list[Path]:
+def export(session: Session, path: Path, *, internal: bool = True) -> list[Path]:
     """Write all knowledge as YAML, CSV or XLSX, by the suffix.  Importing it into an empty database gives the same.
 
     CSV makes up to four files: Q&A, documents, guides and the documents' own texts.  Returns the files written.
 
+    Args:
+        internal: with the documents that are for staff alone; without them no file may leave this machine's shell.
+
     Raises:
         InvalidInput: another suffix.
     """
-    return _save(from_database(session, texts=True), path)
+    bundle = from_database(session, texts=True)
+    if not internal:
+        kept_back = {one.id for one in knowledge.internal_documents(session)}
+        bundle.documents = [row for row in bundle.documents if row.id not in kept_back]
+        bundle.passages = [row for row in bundle.passages if row.document not in kept_back]
+        for qa in bundle.qas:
+            qa.sources = [source for source in qa.sources if source.document not in kept_back]
+    return _save(bundle, path)
 
 
 def write_template(path: Path) -> list[Path]:

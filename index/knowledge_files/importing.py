@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot import audit, knowledge
+from bot.accounts import people
 from bot.models.knowledge import QA, Document, ServiceGuide
 from index.knowledge_files.rows import MODELS, Bundle, DocumentRow, GuideRow, Kind, Problem, QARow
 from index.knowledge_files.tables import COLUMNS, PASSAGES, bare_title
@@ -33,6 +34,8 @@ class ImportReport:
     """Items of the starter knowledge that operations have changed, approved or removed: left as they are."""
     fields: dict[Item, tuple[str, ...]] = field(default_factory=dict)
     """Of a changed item: the names of the columns that differ, as tables head them."""
+    working: list[Item] = field(default_factory=list)
+    """Of the changed: those that are published.  What they say stays in force until the change is approved."""
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     """What a person should know and need not correct."""
@@ -50,17 +53,24 @@ def import_bundle(
     """Bring a bundle into the database, in the caller's transaction; see ``bot.knowledge.upsert`` for reviews.
 
     Args:
-        actor: who imports, for the audit log.
+        actor: who imports: the author of what changes.
         dry_run: only say what would happen.
         all_or_nothing: write nothing if there is any problem.
+
+    Raises:
+        Forbidden: in production, the actor has no account that may import.
     """
+    if not dry_run:
+        knowledge.permit(session, actor, knowledge.IMPORTERS)
     knowledge.lock(session)
     objects, problems = resolve(session, bundle)
     report = ImportReport(problems=bundle.problems + problems)
     report.notes = _status_notes(session, bundle.qas)
     savepoint = session.begin_nested()
     for kind, items in objects.items():
-        tally(report, kind, knowledge.upsert(session, items))
+        changes = knowledge.upsert(session, items, actor)
+        tally(report, kind, changes)
+        _tell_of_reviews(session, bundle, report, changes)
     _import_passages(session, bundle, report)
     report.written = not (dry_run or (all_or_nothing and report.problems))
     if not report.written:
@@ -103,9 +113,29 @@ def tally(report: ImportReport, kind: Kind, changes: knowledge.Changes) -> None:
     report.added += [Item(kind, id_) for id_ in changes.added]
     report.changed += [Item(kind, id_) for id_ in changes.changed]
     report.unchanged += [Item(kind, id_) for id_ in changes.unchanged]
+    report.working += [Item(kind, id_) for id_ in changes.working]
     headers = {name: header.partition("（")[0] for header, name in COLUMNS[kind].items()}
     for id_, names in changes.fields.items():
         report.fields[Item(kind, id_)] = tuple(headers.get(name, name) for name in names)
+
+
+def _tell_of_reviews(session: Session, bundle: Bundle, report: ImportReport, changes: knowledge.Changes) -> None:
+    """What was left to somebody else: a colleague's unfinished change, a review that does not count."""
+    names = people.names(session, [one for authors in changes.held.values() for one in authors])
+    for id_, authors in changes.held.items():
+        file, line = bundle.places.get(("qa", id_), ("", 0))
+        who = "、".join(names[one] for one in authors)
+        said = f"问答 {id_}：{who}的修改还没有审完，这次没有覆盖；请先审核或放弃那一份"
+        report.problems.append(Problem(file, line or None, said))
+    if changes.unreviewed:
+        report.notes.append(
+            f"{len(changes.unreviewed)} 条问答带着审核记录，审核人不是另一位有审核权限的在用账号，没有采用，要在系统里审核"
+            f"（{_some(changes.unreviewed)}）。"
+        )
+
+
+def _some(ids: Sequence[str]) -> str:
+    return "、".join(ids[:5]) + ("等" if len(ids) > 5 else "")
 
 
 def _status_notes(session: Session, rows: list[QARow]) -> list[str]:
@@ -121,9 +151,8 @@ def _status_notes(session: Session, rows: list[QARow]) -> list[str]:
     ]
     if not older:
         return []
-    shown = "、".join(older[:5]) + ("等" if len(older) > 5 else "")
     return [
-        f"{len(older)} 条问答在文件里的状态与系统中不同，以系统中的为准（{shown}）。要改状态，请在系统里审核或停用。"
+        f"{len(older)} 条问答在文件里的状态与系统中不同，以系统中的为准（{_some(older)}）。要改状态，请在系统里审核或停用。"
     ]
 
 
@@ -189,11 +218,14 @@ def _complete(session: Session, bundle: Bundle, kind: Kind, items: list[Any]) ->
     for row in knowledge.find(session, MODELS[kind], partial).values():
         given = bundle.given[kind, row.id]
         item = partial[row.id]
-        for name, value in knowledge.content(row).items():
+        present = knowledge.under_way(session, row) if isinstance(row, QA) else row
+        for name, value in knowledge.content(present).items():
             if name not in given:
                 setattr(item, name, value)
         if kind == "qa" and "unverified" not in given:
-            marked = {(source["document"], source.get("clause")) for source in row.sources if source.get("unverified")}
+            marked = {
+                (source["document"], source.get("clause")) for source in present.sources if source.get("unverified")
+            }
             marked |= {(document, None) for document, _ in marked}
             item.sources = [
                 source | ({"unverified": True} if (source["document"], source.get("clause")) in marked else {})

@@ -59,7 +59,9 @@ def load_starter(session: Session, folder: Path = STARTER) -> ImportReport:
                 session.add(Counter(name=name, value=_loaded_digest(item)))
             else:
                 mark.value = _loaded_digest(item)
-        tally(report, kind, knowledge.upsert(session, ours))
+        changes = knowledge.upsert(session, ours)
+        tally(report, kind, changes)
+        report.kept += [Item(kind, id_) for id_ in changes.held]
     session.merge(Counter(name=f"{_LOADED}files", value=whole))
     if report.added or report.changed:
         record_import(session, "系统", ["示范知识"], report)

@@ -19,6 +19,7 @@ from bot.errors import YihaodaError
 if TYPE_CHECKING:
     import bm25s
 
+K1, B = 1.5, 0.75
 _EMPTY = ""  # stands in for the tokens of a document that has none; no query ever holds it
 
 
@@ -27,7 +28,7 @@ class IndexFileError(YihaodaError):
 
 
 class BM25Index:
-    """An immutable BM25 index (Lucene's variant, k1 1.5, b 0.75). Rows are documents in the order they were given."""
+    """An immutable BM25 index (Lucene's variant). Rows are documents in the order they were given."""
 
     def __init__(self, index: bm25s.BM25, documents: int) -> None:
         self._index = index
@@ -50,7 +51,7 @@ class BM25Index:
             raise ValueError("没有可以建立索引的文档")
         if not any(rows):  # bm25s divides by the average length
             rows = [[0] for _ in rows]
-        index = bm25s.BM25()
+        index = bm25s.BM25(k1=K1, b=B)
         index.index((rows, vocabulary), create_empty_token=False, show_progress=False)
         return cls(index, len(rows))
 
@@ -73,16 +74,33 @@ class BM25Index:
         rows = rows[scores[rows] > 0]
         return scores[rows], rows
 
+    def frequency(self, token: str) -> int:
+        """In how many documents it stands."""
+        row = self._vocabulary.get(token) if token else None
+        bounds = self._index.scores["indptr"]
+        return 0 if row is None else int(bounds[row + 1] - bounds[row])
+
+    def average_length(self, row: int, tokens: Sequence[str]) -> float:
+        """Tokens of a document on average: the index keeps no lengths, but each score depends on it.
+
+        Args:
+            row: any document that is not empty; ``tokens``: what it was indexed with.
+        """
+        token = tokens[0]
+        place = self._vocabulary[token]
+        start, end = (int(self._index.scores["indptr"][place + more]) for more in (0, 1))
+        found = start + int(np.flatnonzero(self._index.scores["indices"][start:end] == row)[0])
+        short = tokens.count(token) * (self.idf(token) / float(self._index.scores["data"][found]) - 1)
+        return B * len(tokens) / (short / K1 - 1 + B)
+
     def idf(self, token: str) -> float:
         """ln(1 + (N - n + 0.5) / (n + 0.5)) for a token in n of N documents; an unseen token has n = 0, the highest."""
         known = self._idf.get(token)
         if known is not None:
             return known
-        row = self._vocabulary.get(token) if token else None
-        bounds = self._index.scores["indptr"]
-        n = 0 if row is None else int(bounds[row + 1] - bounds[row])
+        n = self.frequency(token)
         value = math.log(1 + (self._documents - n + 0.5) / (n + 0.5))
-        if row is not None:  # unseen tokens are without number
+        if n:  # unseen tokens are without number
             self._idf[token] = value
         return value
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,6 +21,7 @@ from numpy.typing import NDArray
 from bot.errors import InvalidInput
 from index.encoder import Encoder
 from index.search import tokenize
+from index.search.changed import ChangedBM25, ChangedClassifier
 from index.search.classifier import ItemClassifier
 from index.search.dense import DenseIndex
 from index.search.lexical import BM25Index, IndexFileError
@@ -40,6 +43,15 @@ passage   cosine of the query and the nearest sentence of the answer
 coverage  how much of the query's words (by idf; unseen words weigh most) occur anywhere in the item
 overlap   how much of the best wording's characters and bigrams (by idf) the query has
 """
+
+_REMEMBERED = 64
+"""Queries whose vectors are kept"""
+
+_NEIGHBOURS = 30
+"""Items that a changed one is told apart from anew"""
+
+_WORDINGS = 100_000
+"""Wordings and items that are kept cut up: versions share most of them"""
 
 _POOL = 12
 """How many items each way of searching proposes."""
@@ -104,13 +116,14 @@ class Retriever:
         self._dense, self._passages, self.encoder = dense, passages, encoder
         self._classifier = classifier
         self._passage_starts = np.cumsum([0] + [len(_passages(item)) for item in items])[:-1]
-        self._grams: dict[int, frozenset[str]] = {}
         self._index = {item.id: row for row, item in enumerate(self.items)}
         self._items_worded: dict[str, set[str]] = {}
         for item in self.items:
             for text in item.texts:
-                self._items_worded.setdefault(canonical(clean(text)), set()).add(item.id)
-        self._bags = [clean(" ".join((item.matter, *item.texts, item.answer))) for item in items]
+                self._items_worded.setdefault(_said(text), set()).add(item.id)
+        self.vector = lru_cache(_REMEMBERED)(self._vector)
+        """A query's; None without an encoder.  Kept for whoever asks for the same again"""
+        self._bags = [_everything(item) for item in items]
 
     @classmethod
     def build(cls, items: Sequence[Item], encoder: Encoder | None) -> Self:
@@ -118,7 +131,7 @@ class Retriever:
         if not items:
             raise InvalidInput("知识库是空的，没有可以建立索引的问答。")
         rows = [clean(text) for item in items for text in item.texts]
-        answers = [clean(f"{item.matter} {item.texts[0]} {item.answer}") for item in items]
+        answers = [_bag(item) for item in items]
         vectors = encoder.encode(rows) if encoder else None
         return cls(
             items,
@@ -163,6 +176,101 @@ class Retriever:
             encoder,
         )
 
+    def reading_with(self, encoder: Encoder | None) -> Retriever:
+        """The same knowledge, its queries' vectors from an encoder that gives the same ones."""
+        other = copy(self)
+        other.encoder = encoder
+        other.vector = lru_cache(_REMEMBERED)(other._vector)
+        return other
+
+    def place_of(self, item_id: str) -> slice:
+        """The rows of an item's wordings, among those of all (see ``nearest``); none where there is no such item."""
+        if item_id not in self._index:
+            return slice(0, 0)
+        start = int(self._starts[self._index[item_id]])
+        return slice(start, start + int(self._sizes[self._index[item_id]]))
+
+    def vectors(self) -> NDArray[np.float32] | None:
+        """Of all wordings, shape (rows, dim)."""
+        return None if self._dense is None else self._dense.some(range(len(self._rows)))
+
+    def changed(self, item: Item) -> Retriever:
+        """As if ``item`` stood in place of the one with its id, or, where there is none, behind all others; not built anew.
+
+        A first estimate: exact but for what ``index.search.changed`` says.
+        """
+        place = self._index.get(item.id, len(self.items))
+        old = self.items[place : place + 1]
+        items = [*self.items[:place], item, *self.items[place + 1 :]]
+        start, stop = (int(np.append(self._starts, len(self._rows))[place]) for place in (place, place + len(old)))
+        before, after = ([clean(text) for one in part for text in one.texts] for part in (old, [item]))
+        first = clean(self._rows[0])
+
+        def worded(live: BM25Index, cut: Callable[[str], list[str]]) -> ChangedBM25:
+            average = live.average_length(0, cut(first))
+            return ChangedBM25(live, start, stop, [cut(one) for one in before], [cut(one) for one in after], average)
+
+        answers = ChangedBM25(
+            self._answers,
+            place,
+            place + len(old),
+            [tokenize.ngrams(_bag(one)) for one in old],
+            [tokenize.ngrams(_bag(item))],
+            self._answers.average_length(0, tokenize.ngrams(_bag(self.items[0]))),
+        )
+        dense, passages, vectors = self._dense, self._passages, None
+        if self.encoder is not None and dense is not None and passages is not None:
+            vectors = self.encoder.encode(after)
+            dense = dense.replaced(start, stop, vectors)
+            ends = np.append(self._passage_starts, len(passages))
+            span = (int(ends[place]), int(ends[place + len(old)]))
+            passages = passages.replaced(*span, self.encoder.encode(_passages(item)))
+        return Retriever(
+            items,
+            worded(self._chars, tokenize.ngrams),
+            worded(self._words, tokenize.words),
+            answers,
+            dense,
+            passages,
+            self._reclassified(place, old, item, vectors),
+            self.encoder,
+        )
+
+    def _reclassified(
+        self, place: int, old: Sequence[Item], item: Item, vectors: NDArray[np.float32] | None
+    ) -> ItemClassifier:
+        """The classifier with the item's own part trained anew among its neighbours."""
+        if old and old[0].texts == item.texts:
+            return self._classifier
+        near = self._neighbours(place if old else None, item, vectors)
+        rows = [row for one in near for row in range(int(self._starts[one]), int(self._starts[one] + self._sizes[one]))]
+        others = self._dense.some(rows) if self._dense is not None else None
+
+        def trained(own: Item, own_vectors: NDArray[np.float32] | None) -> ItemClassifier:
+            group = [own, *(self.items[one] for one in near)]
+            texts = [clean(text) for one in group for text in one.texts]
+            both = np.concatenate([own_vectors, others]) if own_vectors is not None and others is not None else None
+            return ItemClassifier.train(texts, _owners(group), len(group), both)
+
+        without = None
+        if old:
+            own = range(int(self._starts[place]), int(self._starts[place] + self._sizes[place]))
+            without = trained(old[0], self._dense.some(own) if self._dense is not None else None)
+        return ChangedClassifier(self._classifier, place, near, without, trained(item, vectors))
+
+    def _neighbours(self, place: int | None, item: Item, vectors: NDArray[np.float32] | None) -> list[int]:
+        """Places of the items whose wordings are most like the item's."""
+        likeness = np.zeros(len(self.items))
+        for number, text in enumerate(item.texts):
+            if vectors is not None and self._dense is not None:
+                likeness = np.maximum(likeness, np.maximum.reduceat(self._dense.scores(vectors[number]), self._starts))
+            else:
+                grams = tokenize.ngrams(clean(text))
+                likeness += np.maximum.reduceat(self._chars.scores(grams), self._starts) / _ceiling(self._chars, grams)
+        if place is not None:
+            likeness[place] = -np.inf
+        return [int(one) for one in np.argsort(-likeness, kind="stable")[:_NEIGHBOURS] if likeness[one] > -np.inf]
+
     def candidates(self, *queries: str) -> list[Candidate]:
         """The items that any way of searching proposes for a normalised query, in no order.
 
@@ -186,12 +294,15 @@ class Retriever:
                 [
                     *(by_item[name][index] if name in by_item else 0.0 for name in FEATURES[:-2]),
                     self._coverage(words, self._bags[index]),
-                    self._overlap(grams, self._row_grams(row)),
+                    self._overlap(grams, _grams(self._rows[row])),
                 ]
                 for (by_item, _), words, grams, row in zip(readings, query_words, query_grams, rows, strict=True)
             ]
             candidates.append(Candidate(self.items[index], np.mean(features, axis=0), self._rows[rows[0]]))
         return candidates
+
+    def _vector(self, query: str) -> NDArray[np.float32] | None:
+        return self.encoder.encode([query])[0] if self.encoder is not None else None
 
     def _scores(self, query: str) -> tuple[dict[str, NDArray[Any]], NDArray[Any]]:
         """Every item's score by each way of searching, and every wording's by characters."""
@@ -205,7 +316,7 @@ class Retriever:
         official = [*grams, *tokenize.ngrams(" ".join(official_words(query)))]
         official_rows = self._chars.scores(official) / _ceiling(self._chars, official)
         by_item["official"] = np.maximum.reduceat(official_rows, self._starts)
-        vector = self.encoder.encode([query])[0] if self.encoder is not None else None
+        vector = self.vector(query)
         learned = self._classifier.log_probabilities(query, vector)
         by_item["learned"] = np.maximum(1 + learned / _UNLIKELY, 0)
         if self._dense is not None and self._passages is not None and vector is not None:
@@ -228,6 +339,10 @@ class Retriever:
             if wording in worded
             for id_ in ids
         )
+
+    def weight(self, gram: str) -> float:
+        """How rare characters that neighbour one another are (idf)."""
+        return self._chars.idf(gram)
 
     def place(self, item_id: str) -> int:
         """Where an item stands in the knowledge, from 0."""
@@ -258,14 +373,31 @@ class Retriever:
             return 0.0
         return sum(w for word, w in zip(words, weights, strict=True) if word in bag) / total
 
-    def _row_grams(self, row: int) -> frozenset[str]:
-        if row not in self._grams:
-            self._grams[row] = frozenset(tokenize.ngrams(clean(self._rows[row])))
-        return self._grams[row]
-
     def _overlap(self, query: set[str], wording: frozenset[str]) -> float:
         total = sum(self._chars.idf(gram) for gram in wording)
         return sum(self._chars.idf(gram) for gram in wording & query) / total if total else 0.0
+
+
+@lru_cache(maxsize=_WORDINGS)
+def _said(wording: str) -> str:
+    """A wording as ``exact`` compares it."""
+    return canonical(clean(wording))
+
+
+@lru_cache(maxsize=_WORDINGS)
+def _grams(wording: str) -> frozenset[str]:
+    return frozenset(tokenize.ngrams(clean(wording)))
+
+
+@lru_cache(maxsize=_WORDINGS)
+def _everything(item: Item) -> str:
+    """All that an item says."""
+    return clean(" ".join((item.matter, *item.texts, item.answer)))
+
+
+def _bag(item: Item) -> str:
+    """What an item's answer is found by."""
+    return clean(f"{item.matter} {item.texts[0]} {item.answer}")
 
 
 def _owners(items: Sequence[Item]) -> NDArray[np.int64]:

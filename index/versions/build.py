@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bot import database, knowledge
 from bot.clock import SHANGHAI
+from bot.models.knowledge import QA
 from bot.settings import Settings
 from index.encoder import Encoder, load_encoder
 from index.search.policy_texts import PolicyPassage, PolicyTexts
@@ -29,11 +30,12 @@ def _quiet(_what: str, _share: float) -> None:
     pass
 
 
-def build(settings: Settings, calibrate: Calibrate, progress: Progress = _quiet) -> str:
+def build(settings: Settings, calibrate: Calibrate, progress: Progress = _quiet, *, approved_only: bool = False) -> str:
     """Build a version from the database and check it.  It is not in use until published.
 
     Args:
         calibrate: Gives the weights and limits for an encoder, or for none; it may take its time to fit them.
+        approved_only: Leave out what was never published; where nothing was, there is no difference.
 
     Returns:
         The version's name.
@@ -43,7 +45,7 @@ def build(settings: Settings, calibrate: Calibrate, progress: Progress = _quiet)
         OSError: it could not be written (disk full); nothing is left behind.
     """
     progress("读取知识", 0.0)
-    revision, items, passages = _read()
+    revision, items, passages = _read(approved_only=approved_only)
     encoder = load_encoder(settings.encoder or None) if settings.dense else None
     progress("计算向量和关键词索引", 0.1)
     cached = CachedEncoder(encoder, settings.index_dir / VECTORS) if encoder else None
@@ -92,20 +94,29 @@ def build(settings: Settings, calibrate: Calibrate, progress: Progress = _quiet)
     return version
 
 
-def _read() -> tuple[int, list[Item], list[PolicyPassage]]:
+def _read(*, approved_only: bool = False) -> tuple[int, list[Item], list[PolicyPassage]]:
     """What an index is made from: the knowledge's revision, its Q&A, and the passages in force today."""
     with database.read() as session:
         revision = knowledge.revision(session)
-        items = [
-            Item(qa.id, qa.matter, qa.region, qa.audience, (qa.question, *qa.similar), qa.answer)
-            for qa in knowledge.all_qas(session)
-        ]
         today = datetime.now(SHANGHAI).date()
+        qas = knowledge.all_qas(session, today)
+        if approved_only:
+            qas = [qa for qa in qas if qa.version is not None] or qas
+        coming = knowledge.coming(session)
+        items = [_item(qa, [knowledge.with_version(qa, version) for version in coming.get(qa.id, ())]) for qa in qas]
         passages = [
             PolicyPassage(document.id, document.title, document.region, passage.label, passage.text)
             for passage, document in knowledge.passages_in_force(session, today)
         ]
     return revision, items, passages
+
+
+def _item(qa: QA, coming: Sequence[QA]) -> Item:
+    """An item to be found by what it says, and by what it will say once its next versions are in force."""
+    now = (qa.question, *qa.similar)
+    later = dict.fromkeys(text for one in coming for text in (one.question, *one.similar) if text not in now)
+    answers = dict.fromkeys(one.answer for one in (qa, *coming))
+    return Item(qa.id, qa.matter, qa.region, qa.audience, (*now, *later), "\n".join(answers))
 
 
 def _write(draft: Path, retriever: Retriever, policy_texts: PolicyTexts | None, calibration: Calibration) -> None:

@@ -1,7 +1,8 @@
 """Index versions on disk: immutable folders, published by one atomic rename, and read.
 
 ``index/<version>/`` holds the files and a manifest with their checksums; ``index/CURRENT`` names the version in use and
-the one before it.  A reader notices a new ``CURRENT`` by itself; where the new version is damaged it goes on with the old.
+the one before it; ``index/encoders/`` keeps the encoders that the versions name, so that a program that comes with another one
+goes on reading them.  A reader notices a new ``CURRENT`` by itself; where the new version is damaged it goes on with the old.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ import structlog
 from bot import database, knowledge
 from bot.errors import NotFound, YihaodaError
 from bot.settings import Settings
-from index.encoder import Encoder, encoder_checksum, load_encoder
+from index.encoder import Encoder, EncoderError, encoder_checksum, encoder_folder, load_encoder
+from index.encoder import checksum as checksum_of_model
 from index.search.lexical import IndexFileError
 from index.search.policy_texts import PolicyTexts
 from index.search.ranking import Calibration
@@ -32,7 +34,11 @@ from index.versions.calibrations import shipped
 
 log = structlog.get_logger(__name__)
 FORMAT = 3
+READS = frozenset({2, FORMAT})
+"""Formats that can be read.  In 2 there are no policy documents' texts."""
 POLICY_TEXTS = "policy_texts"
+ENCODERS = "encoders"
+"""Beside the versions: the encoders that they name, by checksum"""
 VECTORS = "vectors.db"
 """Beside the versions: vectors kept from build to build"""
 KEEP = 5
@@ -76,6 +82,7 @@ def publish(settings: Settings, version: str) -> None:
     """Put a version to use.  Raises: NotFound, IndexDamaged (then nothing changes)."""
     folder = _folder(settings, version)
     manifest = _verify(folder)
+    keep_encoder(settings, manifest)
     current, previous = pointer(settings)
     target = {"version": version, "previous": previous if version == current else current}
     draft = settings.index_dir / f".CURRENT-{secrets.token_hex(4)}"
@@ -92,6 +99,40 @@ def publish(settings: Settings, version: str) -> None:
     for old in versions(settings)[KEEP:]:
         if old["version"] not in target.values():
             shutil.rmtree(settings.index_dir / old["version"], ignore_errors=True)
+    named = {_built_with(manifest) for manifest in versions(settings)}
+    for kept in (settings.index_dir / ENCODERS).glob("*"):
+        if kept.name not in named:
+            shutil.rmtree(kept, ignore_errors=True)
+
+
+def keep_encoder(settings: Settings, manifest: dict[str, Any]) -> None:
+    """Keep the encoder that a version names beside the versions: the next program may come with another one.
+
+    Raises:
+        IndexDamaged: it is nowhere.
+        OSError: it can't be written; nothing is left behind.
+    """
+    wanted = _built_with(manifest)
+    target = settings.index_dir / ENCODERS / wanted
+    if not wanted or not settings.dense or target.is_dir():
+        return
+    if wanted != _configured(settings):
+        raise IndexDamaged(f"索引版本 {manifest['version']} 用的句向量模型不在这台机器上，请重新构建索引。")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{wanted[:16]}-{secrets.token_hex(4)}")
+    try:
+        shutil.copytree(encoder_folder(settings.encoder or None), draft)
+        for path in files_of(draft):
+            flush(path)
+        step("encoder copied")
+        draft.rename(target)
+    except OSError:
+        if not target.is_dir():  # else another process has kept it meanwhile
+            raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    flush(target.parent)
+    step("encoder kept")
 
 
 def rollback(settings: Settings) -> str:
@@ -123,7 +164,13 @@ def versions(settings: Settings) -> list[dict[str, Any]]:
 
 def load(settings: Settings, version: str) -> Loaded:
     """Read and verify one version.  Raises: NotFound, IndexDamaged."""
-    return read_folder(_folder(settings, version), _encoder(settings))
+    folder = _folder(settings, version)
+    return read_folder(folder, _encoder(settings, _verify(folder)))
+
+
+def manifest_of(settings: Settings, version: str) -> dict[str, Any]:
+    """A version's manifest, once its files are what it says.  Raises: NotFound, IndexDamaged."""
+    return _verify(_folder(settings, version))
 
 
 def stale(settings: Settings) -> bool:
@@ -141,11 +188,67 @@ def stale(settings: Settings) -> bool:
         return True
     with database.read() as session:
         revision = knowledge.revision(session)
-    built_with = manifest["encoder"]["checksum"] if manifest["encoder"] else ""
-    return (manifest["knowledge_revision"], built_with) != (revision, wanted) or shipped(wanted) not in (
+    return (manifest["knowledge_revision"], _built_with(manifest)) != (revision, wanted) or shipped(wanted) not in (
         None,
         calibration,
     )
+
+
+def unreadable(settings: Settings) -> str | None:
+    """Why this program can't read the version in use; None: it can.  Loads no model."""
+    current, _ = pointer(settings)
+    try:
+        folder = _folder(settings, current or "")
+        manifest = _verify(folder)
+        _calibration(folder, _built_with(manifest) if settings.dense else "")
+        if settings.dense and manifest["encoder"] and _model(settings, _built_with(manifest)) is None:
+            return f"索引版本 {current} 用的句向量模型不在这台机器上"
+    except YihaodaError as error:
+        return str(error)
+    return None
+
+
+def differences(settings: Settings) -> list[str]:
+    """How the version in use differs from what this program would build: its encoder, its calibration.  Loads no model."""
+    current, _ = pointer(settings)
+    try:
+        folder = _folder(settings, current or "")
+        manifest = _verify(folder)
+        wanted = encoder_checksum(settings.encoder or None) if settings.dense else ""
+        used, comes = Calibration.load(folder / "calibration.json"), shipped(wanted)
+    except YihaodaError:
+        return []
+    found = []
+    if manifest["format"] != FORMAT:
+        found.append(f"格式是 {manifest['format']}，现在的程序用 {FORMAT}")
+    if _built_with(manifest) != wanted:
+        names = [name[:8] or "不用句向量" for name in (_built_with(manifest), wanted)]
+        found.append(f"句向量模型是 {names[0]}，现在设置的是 {names[1]}")
+    elif comes is not None and comes != used:
+        found += [f"{title}是 {at:g}，随程序附带的是 {new:g}" for title, at, new in _limits(used, comes) if at != new]
+        parts = [title for name, title in _FITTED.items() if getattr(used, name) != getattr(comes, name)]
+        if parts:
+            found.append(f"{'、'.join(parts)}的权重和随程序附带的不同")
+        if not found:
+            found.append("标定的出处和随程序附带的不同")
+    return found
+
+
+_FITTED = {
+    "ranker": "排序",
+    "confidence": "把握",
+    "follow_ranker": "追问的排序",
+    "follow_confidence": "追问的把握",
+    "scope": "是不是政务问题",
+}
+
+
+def _limits(used: Calibration, comes: Calibration) -> list[tuple[str, float, float]]:
+    return [
+        ("直接作答的界限", used.answer_at, comes.answer_at),
+        ("“您问的可能是”的界限", used.likely_at, comes.likely_at),
+        ("转人工登记的界限", used.clarify_at, comes.clarify_at),
+    ]
 
 
 class IndexReader:
@@ -199,8 +302,34 @@ class IndexReader:
             return knowledge.revision(session) - self.get().revision
 
 
-def _encoder(settings: Settings) -> Encoder | None:
-    return load_encoder(settings.encoder or None) if settings.dense else None
+def _built_with(manifest: dict[str, Any]) -> str:
+    """The checksum of the encoder that a version was built with; empty: without vectors."""
+    return manifest["encoder"]["checksum"] if manifest["encoder"] else ""
+
+
+def _encoder(settings: Settings, manifest: dict[str, Any]) -> Encoder | None:
+    """The encoder that a version names, wherever it is; None: it has no vectors, or they are switched off."""
+    if not settings.dense or not manifest["encoder"]:
+        return None
+    model = _model(settings, _built_with(manifest))
+    if model is None:
+        raise IndexDamaged(f"索引版本 {manifest['version']} 不是用现有的句向量模型构建的，请重新构建索引。")
+    return load_encoder(model or None)
+
+
+def _model(settings: Settings, wanted: str) -> str | None:
+    """The name or folder of the encoder with this checksum, as settings name it or kept beside the versions; None: nowhere."""
+    if wanted == _configured(settings):
+        return settings.encoder
+    kept = settings.index_dir / ENCODERS / wanted
+    return str(kept) if kept.is_dir() and checksum_of_model(kept) == wanted else None
+
+
+def _configured(settings: Settings) -> str | None:
+    try:
+        return encoder_checksum(settings.encoder or None)
+    except EncoderError:
+        return None
 
 
 def _folder(settings: Settings, version: str) -> Path:
@@ -213,7 +342,7 @@ def _folder(settings: Settings, version: str) -> Path:
 def _verify(folder: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        if manifest["format"] != FORMAT:
+        if manifest["format"] not in READS:
             raise IndexDamaged(f"索引版本 {folder.name} 的格式与当前程序不符，请重新构建。")
         expected: dict[str, str] = manifest["files"]
         actual = {
@@ -229,21 +358,26 @@ def _verify(folder: Path) -> dict[str, Any]:
 
 def read_folder(folder: Path, encoder: Encoder | None) -> Loaded:
     manifest = _verify(folder)
-    built_with = manifest["encoder"]["checksum"] if manifest["encoder"] else ""
-    if encoder is not None and encoder.checksum != built_with:
+    if encoder is not None and encoder.checksum != _built_with(manifest):
         raise IndexDamaged(f"索引版本 {folder.name} 不是用当前的句向量模型构建的，请重新构建索引。")
     try:
         retriever = Retriever.load(folder, encoder)
         policy_texts = PolicyTexts.load(folder / POLICY_TEXTS, encoder)
-        calibration = Calibration.load(folder / "calibration.json")
+        calibration = _calibration(folder, encoder.checksum if encoder else "")
     except IndexFileError as error:
         raise IndexDamaged(str(error)) from error
-    if calibration.encoder != (encoder.checksum if encoder else ""):
-        other = shipped(encoder.checksum if encoder else "")  # vectors switched off by a setting: other weights
-        if other is None:
-            raise IndexDamaged(f"索引版本 {folder.name} 没有适合当前句向量模型的标定，请重新构建索引。")
-        calibration = other
     return Loaded(manifest["version"], manifest, retriever, calibration, policy_texts)
+
+
+def _calibration(folder: Path, encoder: str) -> Calibration:
+    """A version's own, or the shipped one where vectors are switched off by a setting.  Raises: IndexFileError, IndexDamaged."""
+    calibration = Calibration.load(folder / "calibration.json")
+    if calibration.encoder == encoder:
+        return calibration
+    other = shipped(encoder)
+    if other is None:
+        raise IndexDamaged(f"索引版本 {folder.name} 没有适合当前句向量模型的标定，请重新构建索引。")
+    return other
 
 
 def files_of(folder: Path) -> Iterator[Path]:

@@ -71,7 +71,11 @@ def test_a_job_that_runs_is_asked_to_stop(sqlite_db: Settings) -> None:
 @pytest.mark.parametrize(
     ("kind", "arguments", "said"),
     [
-        ("拖地", {}, "没有“拖地”这种后台任务。现有：retention、recalculate、import_check、import、backup。"),
+        (
+            "拖地",
+            {},
+            "没有“拖地”这种后台任务。现有：retention、recalculate、import_check、import、replay、knowledge、backup、",
+        ),
         ("recalculate", {"days": 3}, "“重算办理期限”没有参数 days。这种任务没有参数。"),
         ("retention", {"sure": True}, "“到期清除”没有参数 sure。只有：confirm。"),
         ("retention", {"confirm": "yes"}, "的参数 confirm（时钟和数量都核对过了，照样清除）要写true 或 false。"),
@@ -149,7 +153,7 @@ def test_what_is_due_is_asked_for_once(db: Settings) -> None:
     assert planned(NOON) == ["retention"]  # at the first start: nobody knows how long nothing ran
     assert planned(NOON) == planned(NOON + HOUR - timedelta(seconds=1)) == []
     assert planned(NOON + HOUR) == ["retention"]
-    assert planned(NOON + 15.4 * HOUR) == ["retention"], "however long nobody looked, once"
+    assert planned(NOON + 15.4 * HOUR) == ["retention", "knowledge", "reviews"], "however long nobody looked, once"
     assert planned(NOON + 15.5 * HOUR) == ["recalculate"], "half past three"
     assert planned(NOON + 15.6 * HOUR) == []
     with database.read() as session:
@@ -174,7 +178,7 @@ def test_nothing_is_asked_for_while_one_of_its_kind_is_under_way(sqlite_db: Sett
 
 def test_a_clock_that_leapt_ahead_and_came_back_puts_nothing_off(sqlite_db: Settings) -> None:
     planned(NOON)
-    assert planned(NOON + 700 * DAY) == ["retention", "recalculate"]
+    assert planned(NOON + 700 * DAY) == ["retention", "recalculate", "knowledge", "reviews", "health"]
     assert planned(NOON + HOUR / 2) == []
     assert planned(NOON + 1.5 * HOUR) == ["retention"]
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from bot import conversations, database, models
+from bot.asked import Look
 from bot.clock import utcnow
 from bot.keeping import KEPT
 from bot.models.base import Base
+from bot.models.callbacks import Callback
 from bot.models.conversations import Alarm, ChannelUser, DeskNote, HumanService, Rating
+from bot.models.desk import Choice, Shield
 from bot.models.people import Draft, Person
+from bot.models.sms import ShortMessage
 from bot.settings import Settings
 from tests.bot.test_turns import receive, settle
 
@@ -25,7 +29,7 @@ def test_what_goes_with_a_conversation_is_gone_with_it(db: Settings) -> None:
     with database.write() as session:
         one, _ = conversations.create(session, "web")
     turn = receive(db, one.id, "m1").turn_id
-    settle(turn, "您好")
+    settle(turn, "您好", look=Look("你好", None))
     with database.write() as session:
         session.add(Rating(turn_id=turn, helpful=False, reason=None, qa_id=None, created_at=now))
         session.add(Alarm(turn_id=turn, conversation_id=one.id, kind="fire", possible=False, at=now))
@@ -39,6 +43,13 @@ def test_what_goes_with_a_conversation_is_gone_with_it(db: Settings) -> None:
         session.add(Person(number="1", name="王芳", roles=["agent"], created_at=now))
         session.flush()
         session.add(Draft(person="1", kind="conversation", subject=one.id, text="您好", revision=1, at=now))
+        about = {"kind": "conversation", "subject": one.id}
+        session.add(Choice(id="c", person="1", what="used", qa_id="q", shown=[], at=now, **about))
+        session.add(Shield(id="h", person="1", at=now, **about))
+        session.add(Callback(id="b", phone="1", why="leave", since=now, at=now, tries=0, **about))
+        session.add(
+            ShortMessage(id="m", phone="1", text="x", person="1", status="pending", attempts=0, created_at=now, **about)
+        )
     with database.read() as session:
         for name, table in said.items():
             assert session.execute(select(table)).first() is not None, f"{name}: the test puts nothing in"

@@ -92,7 +92,7 @@ def test_an_unknown_region_is_asked_again_once_and_kept_in_words() -> None:
     assert step.text == ticket_form.REGION_AGAIN
     step = talk(step, "就是五一广场旁边那条巷子")
     assert step.text == ticket_form.ASK_PHONE and step.draft is not None
-    assert "地点：就是五一广场旁边那条巷子" in step.draft.content and step.draft.region is None
+    assert step.draft.address == "就是五一广场旁边那条巷子" and step.draft.region is None
 
 
 def test_region_and_phone_can_be_corrected_at_the_end() -> None:

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import JSON
 
-from bot import audit, backup, conversations, crypto, database
+from bot import audit, backup, conversations, crypto, database, knowledge
 from bot.errors import InvalidInput
 from bot.models.base import Base, secret_columns
 from bot.models.conversations import ChannelUser, OutboxMessage, Rating, TurnEffect
@@ -191,3 +191,26 @@ def test_an_archive_of_a_later_program_is_refused(
     monkeypatch.undo()
     with pytest.raises(InvalidInput, match="更新的版本"):
         backup.restore(sqlite_db, archive)
+
+
+def test_what_was_reviewed_before_there_were_versions_is_its_first_one(empty: Settings) -> None:
+    config = database.alembic_config(database.get_engine().url.render_as_string(hide_password=False))
+    command.upgrade(config, "0017")
+    qas = schema().tables["qas"]
+    reviewed = {"reviewed_by": "王审核", "reviewed_at": AT}
+    states = {"approved": reviewed, "paused": {}, "retired": reviewed, "draft": {}}
+    with database.get_engine().connect().execution_options(immediate=True) as connection, connection.begin():
+        for nth, (status, review) in enumerate(states.items()):
+            days = {"valid_from": date(2026, 5, 1) if status == "approved" else None, "valid_to": None}
+            row = row_of(qas, {}, nth) | {"id": status, "status": status, "reviewed_by": None, "reviewed_at": None}
+            connection.execute(insert(qas), row | days | review)
+    database.migrate()
+    with database.read() as session:
+        for qa in session.scalars(select(QA)):
+            found = knowledge.versions(session, qa.id)
+            assert (qa.version, len(found)) == ((None, 0) if qa.id == "draft" else (1, 1))
+            for version in found:
+                assert version.content == knowledge.stored(knowledge.content(qa))
+                assert (version.approved_by, version.authors, version.due) == (qa.reviewed_by, [], None)
+        (first,) = knowledge.versions(session, "approved")
+        assert (first.starts, first.published_at) == (date(2026, 5, 1), AT)

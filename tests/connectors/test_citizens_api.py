@@ -163,7 +163,7 @@ def test_themes_hold_what_may_be_answered_here_and_now(http: TestClient) -> None
     assert [one["qa_id"] for one in other["matters"][0]["questions"]] == ["draft", "new-2", "plain"]
     assert other["title"] == "其他" and other["questions"] == other["matters"][0]["questions"]
     with database.write() as session:
-        knowledge.set_status(session, "plain", "paused", "王审核")
+        knowledge.pause(session, "plain", "王审核")
     assert "plain" not in str(http.get("/api/themes/other").json())  # at once
     for nothing in ("birth", "no-such", "%E2%80%AE"):
         assert code(http.get(f"/api/themes/{nothing}"), 404) == "not_found"

@@ -118,6 +118,57 @@ def test_export_check_approve_and_pause(run, table: Path, tmp_path: Path) -> Non
     assert run("kb", "approve", "nothing", "--actor", "王")[0] == 1
 
 
+def test_what_is_published_is_changed_by_one_and_approved_by_another(run, table: Path) -> None:  # type: ignore[no-untyped-def]
+    run("kb", "import", str(table), "--by", "张编辑")
+    code, _, err = run("kb", "approve", "x-1", "--by", "张编辑")
+    assert code == 1 and "要请另一位审核" in err
+    assert run("kb", "approve", "x-1", "x-3", "--by", "王审核")[0] == 0
+    table.write_text(CSV.replace("到窗口办", "到网上办"), encoding="utf-8")
+    _, out, _ = run("kb", "import", str(table), "--by", "张编辑")
+    assert "其中 1 条已经发布，已存为待审修改" in out and "x-1：答案" in out
+    table.write_text(CSV.replace("到窗口办", "到邮局办"), encoding="utf-8")
+    _, _, err = run("kb", "import", str(table), "--by", "李导入")
+    assert "张编辑的修改还没有审完，这次没有覆盖" in err
+    assert "有一份修改：待审核，写的人 张编辑" in run("kb", "versions", "x-1")[1]
+    assert run("kb", "return", "x-1", "--by", "王审核")[0] == 1  # nobody said why
+    assert run("kb", "return", "x-1", "--by", "王审核", "--why", "缺依据")[0] == 0
+    assert "退回的原因：缺依据" in run("kb", "versions", "x-1")[1]
+    assert run("kb", "submit", "x-1", "--by", "张编辑")[0] == 0
+    code, out, err = run("kb", "approve", "x-1", "nothing", "--by", "王审核")
+    assert code == 1 and "已审核通过 1 条" in out and "没有编号为 nothing 的问答" in err
+    _, out, _ = run("kb", "versions", "x-1")
+    assert "在用" in out and "以前的" in out and "还没审完" not in out
+    assert "把第 1 版存为待审修改 1 条" in run("kb", "restore", "x-1", "1", "--by", "张编辑")[1]
+    assert "已放弃 1 条修改" in run("kb", "discard", "x-1", "--by", "张编辑")[1]
+    assert run("kb", "restore", "x-1", "9", "--by", "张编辑")[0] == 1
+    assert run("kb", "cancel", "x-1", "1", "--by", "王审核")[0] == 1  # it is no version to come
+    assert run("kb", "pause", "x-1", "--by", "班长", "--why", "数字不对")[0] == 0
+    assert "请另一位" in run("kb", "resume", "x-1", "--by", "班长")[1]
+    code, _, err = run("kb", "resume", "x-1", "--by", "班长")
+    assert code == 1 and "要请另一位同意" in err
+    assert "申请恢复作答，等另一位同意" in run("kb", "versions", "x-1")[1]
+    assert "已恢复作答 1 条" in run("kb", "resume", "x-1", "--by", "王审核")[1]
+    run("kb", "retire", "x-1", "--by", "张编辑", "--replaced-by", "x-3")
+    assert "已退役 1 条" in run("kb", "retire", "x-1", "--by", "王审核")[1]
+    with database.read() as session:
+        qa = session.get_one(QA, "x-1")
+        assert (qa.status, qa.replaced_by, qa.answer) == ("retired", "x-3", "到网上办。")
+
+
+def test_a_later_version_waits_for_its_day(run, table: Path) -> None:  # type: ignore[no-untyped-def]
+    run("kb", "import", str(table), "--by", "张编辑")
+    run("kb", "approve", "x-1", "--by", "王审核")
+    table.write_text("编号,问题,答案,生效日期\nx-1,鱼证怎么办,明年起到网上办。,2099-01-01\n", encoding="utf-8")
+    run("kb", "import", str(table), "--by", "张编辑")
+    _, out, _ = run("kb", "approve", "--matter", "测试", "--by", "王审核")
+    assert "x-1 从 2099-01-01 起生效，在这之前照旧作答" in out
+    assert "待生效" in run("kb", "versions", "x-1")[1]
+    with database.read() as session:
+        assert session.get_one(QA, "x-1").answer == "到窗口办。"
+    assert "已取消 1 版" in run("kb", "cancel", "x-1", "2", "--by", "王审核")[1]
+    assert "已取消" in run("kb", "versions", "x-1")[1]
+
+
 def test_what_is_to_be_reviewed_is_listed_and_a_checked_basis_confirmed(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "a.yaml").write_text(
         "matter: 年休假\ndocuments: [{id: fa, title: 年休假条例}]\nqas:\n"
@@ -466,3 +517,49 @@ def test_the_first_account_is_made_here_and_mended_here(run) -> None:  # type: i
         session.execute(text("UPDATE audit SET actor = '别人' WHERE id = 2"))
     code, _, err = run("audit", "verify")
     assert code == 1 and "第 2 条起对不上" in err
+
+
+def test_a_citys_own_categories_are_checked_imported_and_shown(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "city.yaml"
+    good = (
+        "scheme: city\nversion: '1'\ntitle: 本市分类\ndepartments:\n  - {code: A, name: 市住建局, level: 市, for: 房屋}\n"
+        "categories:\n  - code: '1'\n    name: 房屋\n    covers: 房屋\n    second:\n"
+        "      - {code: '11', name: 物业, covers: 物业, department: A, basis: 物业管理条例}\n"
+    )
+    path.write_text(good.replace("department: A", "department: B"), encoding="utf-8")
+    code, _, err = run("categories", "import", str(path))
+    assert code == 1 and "第11行" in err and "没有 B" in err
+    path.write_text(good, encoding="utf-8")
+    code, out, _ = run("categories", "import", str(path), "--check")
+    assert code == 0 and "没有发现问题" in out and "社会保险" in run("categories", "show")[1]
+    code, out, _ = run("categories", "import", str(path), "--actor", "王芳")
+    assert code == 0 and "已导入并启用" in out and "same_as" in out
+    assert "市住建局" in run("categories", "show")[1] and "社会保险" not in run("categories", "show")[1]
+    with database.read() as session:
+        assert session.scalars(select(AuditEntry.actor).where(AuditEntry.action == "categories.导入")).all() == ["王芳"]
+
+
+def test_a_document_is_distilled_changed_and_what_rests_on_it_listed(run: object) -> None:
+    policy = Path(__file__).parent.parent / "data" / "policies" / "01-高龄津贴发放办法.txt"
+    code, said, _ = run("kb", "import", str(policy), "--actor", "bj01")  # type: ignore[operator]
+    (id_,) = re.findall(r"wj-[0-9a-f]{12}", said)
+    assert code == 0
+    code, said, _ = run("kb", "distil", id_)  # type: ignore[operator]
+    assert code == 0 and "什么人可以申请高龄津贴？（第四条）" in said and "没有留下" in said
+    code, said, _ = run("kb", "distil", id_, "--keep", "--actor", "bj01")  # type: ignore[operator]
+    assert code == 0 and "留下 10 条草稿" in said
+    code, said, _ = run("kb", "distil", id_, "--keep", "--actor", "bj01")  # type: ignore[operator]
+    assert code == 0 and "留下 0 条草稿" in said and "10 条没有动" in said
+    assert run("kb", "distil", id_, "--model")[0] == 1  # type: ignore[operator]
+    assert run("kb", "distil", "wj-none")[0] == 1  # type: ignore[operator]
+    code, said, _ = run("kb", "reviews")  # type: ignore[operator]
+    assert code == 0 and "没有要复核的" in said
+    for wrong in (("burnt", "--note", "第5号公告"), ("repealed",), ("repealed", "--note", "第5号公告", "--on", "明天")):
+        assert run("kb", "change", id_, *wrong)[0] == 1  # type: ignore[operator]
+    code, said, _ = run("kb", "change", id_, "repealed", "--note", "市政府第5号公告", "--on", "2026-11-01")  # type: ignore[operator]
+    assert code == 0 and "问答 10 条，已列入待复核" in said
+    code, said, _ = run("kb", "reviews", "--limit", "3")  # type: ignore[operator]
+    assert code == 0 and "依据已废止" in said and "一共 10 条" in said
+    assert "已经废止" in run("kb", "distil", id_)[1]  # type: ignore[operator]
+    assert run("kb", "change", id_, "restore", "--note", "看错了公告")[0] == 0  # type: ignore[operator]
+    assert "没有要复核的" in run("kb", "reviews")[1]  # type: ignore[operator]

@@ -16,6 +16,7 @@ from bot.accounts import people
 from bot.models.conversations import Conversation
 from bot.settings import Settings
 from bot.tickets import moves
+from bot.tickets.particulars import Particulars
 from tests.bot.test_tickets import stored
 from tests.connectors.desk_gateway import code_of, serving
 
@@ -42,10 +43,10 @@ def test_a_ticket_goes_through_the_desk(http: TestClient, wang: dict[str, str], 
     listed = http.get("/api/desk/tickets", headers=wang).json()
     assert listed["total"] == 1 and listed["items"][0]["phone"] == "138****5678"
     assert "138****5678" in listed["items"][0]["subject"]
-    assert http.get(path, headers=wang).json()["can"] == ["claim", "assign"]
+    assert http.get(path, headers=wang).json()["can"] == ["claim", "assign", "correct"]
     mine = http.post(f"{path}/claim", headers=wang).json()
-    assert (mine["claimed_by_name"], mine["can"]) == ("小王", ["assign", "return", "reply", "reveal"])
-    assert http.get(path, headers=li).json()["can"] == ["assign"]
+    assert (mine["claimed_by_name"], mine["can"]) == ("小王", ["assign", "return", "reply", "reveal", "correct"])
+    assert http.get(path, headers=li).json()["can"] == ["assign", "correct"]
     assert code_of(http.post(f"{path}/claim", headers=li), 409) == "illegal_move"
     assert code_of(http.post(f"{path}/reply", json={"text": "好"}, headers=li), 403) == "forbidden"
     assert code_of(http.post(f"{path}/reveal", json={"reason": "回电话"}, headers=li), 403) == "forbidden"
@@ -56,7 +57,8 @@ def test_a_ticket_goes_through_the_desk(http: TestClient, wang: dict[str, str], 
     assert returned["state"] == "退回"
     sent = http.post(f"{path}/assign", json={"department": "医保局"}, headers=li).json()
     assert (sent["state"], sent["department"], sent["claimed_by"]) == ("已派单", "医保局", None)
-    assert http.get("/api/desk/departments", headers=li).json() == ["医保局"]
+    listed = http.get("/api/desk/departments", headers=li).json()
+    assert listed[0] == "公安局" and listed[-1] == "医保局", "those of the catalogue, then what else was written"
     http.post(f"{path}/claim", headers=wang)
     assert http.post(f"{path}/reply", json={"text": "可以办。"}, headers=wang).json()["state"] == "已答复"
     assert http.post(f"{path}/close", headers=li).json()["state"] == "已办结"
@@ -144,7 +146,9 @@ def test_a_conversation_is_read_with_what_the_assistant_makes_of_it(http: TestCl
     assert "13812345678" not in read.text
     body = read.json()
     assert "138****5678" in body["messages"][0]["lines"][0] and len(body["messages"]) == 2
-    assert body["candidates"] and set(body["candidates"][0]) == {"qa_id", "matter", "question", "answer", "score"}
+    first = body["candidates"][0]
+    assert set(first) == {"qa_id", "matter", "question", "answer", "score", "band", "doubted"}
+    assert first["band"] in ("sure", "likely", "reference") and not first["doubted"]
     assert http.get(f"/api/desk/conversations/{opened['id']}?after=1", headers=wang).json()["messages"][0]["seq"] == 2
     assert code_of(http.get("/api/desk/conversations/nobody", headers=wang), 404) == "not_found"
     row = http.get("/api/desk/conversations?list=bot", headers=wang).json()["items"][0]
@@ -193,3 +197,57 @@ def test_many_agents_claim_many_conversations_and_none_is_claimed_twice(http: Te
     assert said.count(204) == len(waiting) and said.count(409) == len(waiting) * (len(agents) - 1)
     with database.read() as session:
         assert all(session.get_one(Conversation, one).state == "human" for one in waiting)
+
+
+def test_what_a_ticket_says_is_seen_and_put_right_at_the_desk(
+    http: TestClient, wang: dict[str, str], li: dict[str, str]
+) -> None:
+    more = Particulars(
+        caller_name="王秀兰", callback_phone="13987654321", address="四方坪小区3栋501", category="0901", channel="phone"
+    )
+    number = stored(conversation_id=None, subject="楼上卫生间漏水漏到我家没人管", phone="13812345678", more=more)
+    path = f"/api/desk/tickets/{number}"
+    seen = http.get(path, headers=wang).json()
+    assert (seen["caller_name"], seen["callback_phone"], seen["address"]) == ("王**", "139****4321", "四方坪小区3栋*")
+    assert (seen["category_name"], seen["channel"]) == ("住房与不动产／物业服务", "phone") and "correct" in seen["can"]
+
+    found = http.get(f"{path}/suggestion", headers=wang).json()
+    best = found["candidates"][0]
+    assert (
+        (best["code"], best["department"]) == ("0909", "街道办事处（乡镇人民政府）") and best["words"] and best["entry"]
+    )
+    revision = {"If-Match": str(seen["revision"])}
+    body = {"category": best["code"], "happened_on": "2026-03-01"}
+    changed = http.put(f"{path}/particulars", json=body, headers=wang | revision).json()
+    assert (changed["category"], changed["happened_on"]) == ("0909", "2026-03-01")
+    assert changed["events"][-1]["note"].startswith("更正了") and "发生日期" in changed["events"][-1]["note"]
+    late = http.put(f"{path}/particulars", json={"category": "0902"}, headers=li | revision)
+    assert code_of(late, 409) == "illegal_move"
+    assert code_of(http.put(f"{path}/particulars", json={"category": "9999"}, headers=wang), 422) == "invalid_input"
+    assert code_of(http.put(f"{path}/particulars", json={"answer": "好"}, headers=wang), 422) == "invalid_input"
+
+    http.post(f"{path}/claim", headers=wang)
+    shown = http.post(f"{path}/reveal", json={"reason": "回电话"}, headers=wang).json()
+    assert (shown["caller_name"], shown["address"]) == ("王秀兰", "四方坪小区3栋501")
+    listed = http.get("/api/desk/tickets?category=09&channel=phone", headers=li).json()
+    assert [one["number"] for one in listed["items"]] == [number]
+    assert http.get("/api/desk/tickets?category=none", headers=li).json()["total"] == 0
+
+    tree = http.get("/api/desk/categories", headers=li).json()
+    assert len(tree["first"]) >= 12 and tree["first"][0]["second"][0]["department"]
+    any_text = http.post("/api/desk/categories/suggestions", json={"text": "路灯坏了好几天没人修"}, headers=li).json()
+    assert any_text["candidates"][0]["code"] == "0803"
+    none = http.post("/api/desk/categories/suggestions", json={"text": "嗯"}, headers=li).json()
+    assert none["candidates"] == [] and none["sure"] is False
+
+    similar = http.post(
+        "/api/desk/tickets/similar", json={"text": "楼上漏水漏到我家卫生间", "phone": "13812345678"}, headers=li
+    )
+    assert [one["ticket"]["number"] for one in similar.json()] == [number]
+    assert "同一个电话" in similar.json()[0]["reasons"]
+    assert http.post("/api/desk/tickets/similar", json={"text": "漏水"}, headers=li).json() == []
+    joined = http.post(f"{path}/supplements", json={"text": "还在漏", "phone": "13700000000"}, headers=li).json()
+    assert joined["events"][-1]["note"] == "又有来电反映同一件事，回拨电话：137****0000"
+    officer = signed_in("officer2", "老钱", "officer", department="民政局")
+    assert http.post("/api/desk/tickets/similar", json={"phone": "13812345678"}, headers=officer).json() == []
+    assert code_of(http.get(f"{path}/suggestion", headers=officer), 404) == "not_found"

@@ -28,7 +28,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A gateway of their own, in the middle of a morning at the hotline: who is on duty here must not surprise other tests."""
-    with running(None, None, tmp_path_factory.mktemp("desk")) as one:
+    with running(None, None, tmp_path_factory.mktemp("desk"), region="430100") as one:
         with one.database():
             scene.morning()
         yield one

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import uuid
+from datetime import date, timedelta
 
 from sqlalchemy.orm import Session
 
-from bot import conversations, database, turns
+from bot import conversations, database, doubts, knowledge, regions, turns
 from bot.accounts import people, service_accounts
 from bot.accounts.passwords import hashed
 from bot.clock import utcnow
 from bot.danger import Kind, card
-from bot.desk import duty, takeover
+from bot.desk import callbacks, duty, shield, takeover
+from bot.local import figures
+from bot.models.knowledge import QA
 from bot.replies import Reply, TextReply
 from bot.settings import get_settings
 from bot.tickets import moves, numbers, register
@@ -121,6 +124,80 @@ def conversation(*lines: str, state: str = "waiting", agent: str | None = None, 
     return id_
 
 
+TRANSFER, FLEXIBLE = "yl-transfer", "yl-flexible"
+"""What the assistant finds in every conversation of the scene"""
+_ANSWERS = {
+    TRANSFER: (
+        "养老保险关系转移",
+        "换城市工作，养老保险怎么转移？",
+        "到新参保地的社保经办机构申请转移就行，不用回原参保地。",
+    ),
+    FLEXIBLE: (
+        "灵活就业参保",
+        "灵活就业人员怎么参加养老保险？",
+        "在户籍地或者就业地的社保经办机构登记，按月、按季或者按年缴费。",
+    ),
+}
+
+
+def knows(session: Session) -> None:
+    """The items that are found, reviewed."""
+    lists: dict[str, list[str]] = {name: [] for name in ("similar", "sources", "guides", "related", "themes", "report")}
+    for id_, (matter, question, answer) in _ANSWERS.items():
+        item = QA(id=id_, matter=matter, question=question, answer=answer, audience="个人", region="100000",
+                  status="approved", reviewed_by="2002", revision=0, **lists)  # fmt: skip
+        knowledge.upsert_qa(session, item)
+
+
+def owed() -> None:
+    """What the morning left over: calls that are owed, an item that is reported, civil words that were asked for."""
+    now, settings = utcnow(), get_settings()
+    with database.write() as session:
+        whys: tuple[tuple[str, callbacks.Why], ...] = (
+            ("13912345678", "leave"),
+            ("13800138000", "nobody"),
+            ("13712348888", "hung_up"),
+        )
+        for place, (phone, why) in enumerate(whys):
+            since = now - timedelta(minutes=50 - 10 * place)
+            callbacks.owe(session, "call", uuid.uuid4().hex, phone, why, since, since + timedelta(minutes=8))
+        old = now - timedelta(minutes=14)
+        doubts.report(session, FLEXIBLE, "缴费档次今年七月调过，还写着旧的", "1002", settings, old)
+        doubts.report(session, FLEXIBLE, "市民说窗口已经搬了", "1001", settings, now - timedelta(minutes=3))
+        shield.mark(session, "call", uuid.uuid4().hex, "1002", now - timedelta(minutes=6))
+
+
+_FIGURES = (
+    ("zuidi-gongzi", "2100元/月", "湘人社规〔2024〕9号", 4000),
+    ("xiaoshi-gongzi", "21元/小时", "湘人社规〔2024〕9号", 4000),
+    ("dibao-chengshi", "820元/月", "长民发〔2026〕2号", 20),
+    ("gaoling-80", "100元/月", "长民发〔2025〕11号", 4000),
+    ("gongshui-dianhua", "0731-96533", "https://www.supplywater.com", 4000),
+)
+"""Some of the city's own figures: value, source, and in how many days they end"""
+
+
+def local_figures() -> None:
+    """Figures of the city in every state."""
+    city = get_settings().region
+    today = utcnow().date()
+    for key, value, source, days in _FIGURES:
+        _propose(key, city, figures.Content(value, source, valid_to=today + timedelta(days=days)))
+        with database.write() as session:
+            copy = figures.working_copy(session, key, city)
+            figures.approve(session, "2002", key, city, copy.revision if copy else 0)
+    _propose("shiyejin-biaozhun", city, figures.Content("1890元/月", "长人社发〔2026〕3号"))
+    _propose("zuidi-gongzi", city, figures.Content("2200元/月", "湘人社规〔2026〕12号", valid_from=date(2027, 1, 1)))
+    _propose("chanjia-tianshu", city, figures.Content("158天", "湖南省人口与计划生育条例"))
+    with database.write() as session:
+        figures.send_back(session, "2002", "chanjia-tianshu", city, 1, "请写明是哪一条。")
+
+
+def _propose(key: str, city: str, written: figures.Content) -> None:
+    with database.write() as session:
+        figures.propose(session, "2001", key, city, written)
+
+
 def morning() -> None:
     """All of it."""
     with database.write() as session:
@@ -131,6 +208,7 @@ def morning() -> None:
             person.must_change = offset % 5 == 0
         service_accounts.create(session, "9001", "oa-gateway", ["tickets.read", "tickets.write"])
         service_accounts.create(session, "9001", "call-centre", ["dangers", "conversations"])
+        knows(session)
     made = []
     for round_ in range(4):
         for place, (*_, age) in enumerate(_MATTERS):
@@ -149,6 +227,8 @@ def morning() -> None:
             duty.set_duty(session, number, utcnow() + timedelta(hours=hours))
             people.get(session, number).capacity = 20
         people.get(session, "1002").skills = ["医保"]
+    if get_settings().region != regions.NATION:
+        local_figures()
     conversation("想问下社保断缴两个月有什么影响", "我要找人工")
     conversation("孩子上学的事问了好几次都没有答复", "转人工，我不想和机器说话")
     conversation("我的养老保险在外地缴了六年，现在回来工作", "要本人去办吗", "还是找个人跟我说吧")
@@ -157,3 +237,4 @@ def morning() -> None:
     conversation("燃气公司上门收费不开票", "人工", state="human", agent="1002")
     conversation("居住证丢了怎么补", state="bot")
     conversation("失业金领了几个月，又找到工作了怎么停", "人工", state="closed")
+    owed()

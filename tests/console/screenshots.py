@@ -16,7 +16,7 @@ from tests.console.scene import PASSWORD
 from tests.web.screenshots import FOLDER, keep
 from tests.web.visitor import launch
 
-AGENT, ADMIN, EDITOR = "1003", "9001", "2001"
+AGENT, ADMIN, EDITOR, APPROVER = "1003", "9001", "2001", "2002"
 
 
 def row(page: Page, number: int = 0) -> None:
@@ -65,6 +65,29 @@ def phrases(page: Page) -> None:
     page.keyboard.press("F2")
 
 
+def judged(page: Page) -> None:
+    mine(page)
+    page.keyboard.press("Escape")
+    page.keyboard.press("y")
+    expect(page.get_by_text("已告诉班长")).to_be_visible()
+
+
+def reporting(page: Page) -> None:
+    mine(page)
+    page.keyboard.press("Escape")
+    page.keyboard.press("w")
+
+
+def a_figure(page: Page) -> None:
+    page.locator("[data-row]").filter(has_text="月最低工资").click()
+    expect(page.get_by_role("button", name="审核通过")).to_be_visible()
+
+
+def a_draft(page: Page) -> None:
+    page.locator("[data-row]").filter(has_text="小时最低工资").click()
+    page.get_by_role("dialog").get_by_role("button", name="修改").click()
+
+
 PICTURES = {
     "work": (AGENT, "/work", None),
     "dangers": (AGENT, "/dangers", None),
@@ -72,19 +95,41 @@ PICTURES = {
     "conversation-mine": (AGENT, "/conversations?list=waiting", mine),
     "transfer": (AGENT, "/conversations?list=waiting", passing_on),
     "floor": (AGENT, "/floor", None),
+    "judged": (AGENT, "/conversations?list=waiting", judged),
+    "reporting": (AGENT, "/conversations?list=waiting", reporting),
+    "doubts": (AGENT, "/doubts", None),
+    "callbacks": (AGENT, "/callbacks", None),
+    "sms": (AGENT, "/sms", None),
     "phrases": (AGENT, "/conversations?list=waiting", phrases),
     "tickets": (AGENT, "/tickets", None),
     "ticket": (AGENT, "/tickets?due=overdue", ticket),
     "dispatch": (AGENT, "/tickets", dispatch),
     "shortcuts": (AGENT, "/tickets", sheet),
     "unanswered": (EDITOR, "/unanswered", None),
+    "local": (EDITOR, "/local", None),
+    "local-draft": (EDITOR, "/local?text=最低工资", a_draft),
+    "local-approval": (APPROVER, "/local?state=waiting", a_figure),
+    "going-live": (ADMIN, "/going-live", None),
     "people": (ADMIN, "/people", None),
     "person": (ADMIN, "/people", person),
     "programs": (ADMIN, "/programs", None),
     "audit": (ADMIN, "/audit", None),
     "settings": (ADMIN, "/settings", None),
 }
-DOCUMENTED = ("work", "conversations", "conversation-mine", "transfer", "floor", "tickets", "ticket", "people", "audit")
+DOCUMENTED = (
+    "work",
+    "conversations",
+    "conversation-mine",
+    "transfer",
+    "floor",
+    "doubts",
+    "callbacks",
+    "tickets",
+    "ticket",
+    "people",
+    "audit",
+    *("local", "local-draft", "local-approval", "going-live"),
+)
 
 
 def take(browser: Browser, address: str, names: list[str], folder: Path, theme: str, prefix: str = "") -> None:

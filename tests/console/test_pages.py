@@ -56,6 +56,15 @@ PAGES: dict[str, tuple[tuple[str, Callable[[Page], None] | None], ...]] = {
         ("/tickets", a_ticket),
         ("/tickets", the_sheet),
         ("/unanswered", None),
+        ("/callbacks", a_person),
+        ("/sms", None),
+        ("/doubts", None),
+        ("/floor", None),
+        ("/going-live", None),
+    ),
+    "2002": (
+        ("/local", None),
+        ("/local?state=waiting", a_person),
     ),
     "2001": (("/import", None),),
     "9001": (

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 import uuid
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from processes import forget
 from sqlalchemy import func, select
 
-from bot import conversations, database, knowledge, ticket_form, turns
-from bot.clock import utcnow
+from bot import conversations, database, knowledge, reviews, ticket_form, turns
+from bot.clock import SHANGHAI, utcnow
 from bot.expects import NOTHING, Calculation, Contact, Expects, Form, Offer, Options, Passages, Region, TicketNumber
 from bot.models.conversations import Alarm, Conversation, InboxMessage, Rating
 from bot.models.knowledge import QA, Document
@@ -294,8 +295,35 @@ def test_retired_paused_and_future_items_become_tickets(talk: Talk, question: st
 def test_pausing_works_without_a_new_index(talk: Talk) -> None:
     assert talk.say("图书馆借书证丢失如何补领").type == "answer"
     with database.write() as session:
-        knowledge.set_status(session, "plain", "paused", "王审核")
+        knowledge.pause(session, "plain", "王审核")
     assert talk.register("图书馆借书证丢失如何补领").type == "ticket"
+
+
+def test_two_versions_answer_each_on_their_day_across_midnight_in_china(
+    sqlite_db: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assistant = make(sqlite_db)
+    last = utcnow().astimezone(SHANGHAI).date() + timedelta(days=30)
+    with database.write() as session:  # the one in force ends that day
+        knowledge.edit(session, "plain", {"answer": "旧办法。", "valid_to": last}, "张编辑")
+        knowledge.submit(session, "plain", "张编辑")
+        knowledge.approve(session, "plain", "王审核")
+        later = {
+            "answer": "新办法。",
+            "valid_from": last + timedelta(days=1),
+            "valid_to": None,
+            "similar": ["借阅凭证挂失"],
+        }
+        knowledge.edit(session, "plain", later, "张编辑")
+        knowledge.submit(session, "plain", "张编辑")
+        knowledge.approve(session, "plain", "王审核")
+    store.publish(assistant._settings, build.build(assistant._settings, calibration_for))
+    midnight = datetime.combine(last + timedelta(days=1), datetime.min.time(), SHANGHAI).astimezone(UTC)
+    for at, text in ((midnight - timedelta(seconds=1), "旧办法。"), (midnight, "新办法。")):
+        monkeypatch.setattr("index.assistant.respond.utcnow", lambda at=at: at)
+        for asked in ("图书馆借书证丢失如何补领", "借阅凭证挂失"):
+            reply = Talk(assistant).say(asked)
+            assert (reply.type, reply.qa_id, reply.text) == ("answer", "plain", text), (at, asked)
 
 
 def test_a_draft_answers_in_development_with_a_note_and_never_in_production(sqlite_db: Settings) -> None:
@@ -796,3 +824,21 @@ def test_a_trial_registers_nothing_and_asks_for_nobody(assistant: Assistant, sai
     with database.read() as session:
         assert session.scalar(select(func.count()).select_from(Ticket)) == 0
         assert session.scalar(select(func.count()).select_from(Alarm)) == 0
+
+
+def test_an_answer_whose_document_was_repealed_says_so_and_by_setting_is_none(
+    assistant: Assistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    question = "图书馆借书证丢失如何补领"
+    assert Talk(assistant).say(question).note is None
+    with database.write() as session:
+        reviews.change(session, "doc", "repealed", date(2026, 11, 1), "bj01", "市人大第3号公告")
+    told = Talk(assistant).say(question)
+    assert told.type == "answer" and "《图书馆条例》从2026年11月1日起已废止，我们正在核对" in told.note
+    monkeypatch.setenv("YIHAODA_STOP_REPEALED", "true")
+    forget()
+    with database.write() as session:
+        reviews.daily(session, utcnow().date())
+    stopped = Talk(assistant).say(question)
+    assert stopped.type == "text" and stopped.can_report
+    assert "依据的文件从2026年11月1日起已不再有效，新的答复还在核对" in stopped.text

@@ -168,5 +168,5 @@ def test_a_change_of_knowledge_shows_at_once_and_nothing_is_worked_out_twice(sql
     put(qa("b", "护照多久能拿", matter="护照办理"))
     assert ids(shown(sqlite_db)["papers"]) == ["a", "b"]
     with database.write() as session:
-        knowledge.set_status(session, "a", "paused", "王审核")
+        knowledge.pause(session, "a", "王审核")
     assert ids(shown(sqlite_db)["papers"]) == ["b"]

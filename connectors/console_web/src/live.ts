@@ -30,11 +30,18 @@ const TOUCHES: Record<string, (subject: string) => (readonly unknown[])[]> = {
   conversation: (id) => [['conversations'], ['conversation', id], ['work'], ['unanswered'], ['floor'], ['colleagues']],
   danger: () => [['dangers'], ['work'], ['conversations'], ['floor']],
   duty: () => [['work'], ['floor'], ['colleagues']],
+  doubt: () => [['doubts'], ['conversation'], ['floor']],
+  callback: () => [['callbacks'], ['work'], ['floor']],
+  shield: () => [['floor'], ['work']],
+  sms: () => [['sms']],
   ticket: (number) => [['tickets'], ['ticket', number], ['work']],
   unanswered: () => [['unanswered']],
+  review: () => [['reviews']],
   person: () => [['sign-ins']],
   import: (id) => [['imports'], ['import', id]],
-  job: (id) => [['jobs'], ['job', id]],
+  job: (id) => [['jobs'], ['job', id], ['health']],
+  local: () => [['local'], ['local-one']],
+  knowledge: (id) => [['knowledge'], ['qa', id]],
 }
 
 export const useLive = defineStore('live', () => {

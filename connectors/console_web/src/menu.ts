@@ -10,7 +10,7 @@ export interface Entry {
   roles: Role[] | null
   page: () => Promise<Component>
   /** Which count of one's work stands beside it. */
-  count?: 'dangers' | 'waiting' | 'tickets'
+  count?: 'dangers' | 'waiting' | 'tickets' | 'callbacks' | 'doubts' | 'shields'
 }
 
 const DESK: Role[] = ['agent', 'supervisor']
@@ -20,9 +20,18 @@ export const MENU: Entry[] = [
   { path: '/dangers', name: '险情', key: 'd', roles: DESK, page: () => import('./pages/DangersPage.vue'), count: 'dangers' },
   { path: '/conversations', name: '会话', key: 'c', roles: DESK, page: () => import('./pages/ConversationsPage.vue'), count: 'waiting' },
   { path: '/tickets', name: '工单', key: 't', roles: [...DESK, 'officer'], page: () => import('./pages/TicketsPage.vue'), count: 'tickets' },
+  { path: '/callbacks', name: '回拨', key: 'b', roles: DESK, page: () => import('./pages/CallbacksPage.vue'), count: 'callbacks' },
+  { path: '/sms', name: '短信', key: 'm', roles: DESK, page: () => import('./pages/SmsPage.vue') },
+  { path: '/doubts', name: '存疑', key: 'q', roles: ['supervisor', 'editor', 'approver'], page: () => import('./pages/DoubtsPage.vue'), count: 'doubts' },
   { path: '/unanswered', name: '没答上的', key: 'u', roles: [...DESK, 'editor', 'approver'], page: () => import('./pages/UnansweredPage.vue') },
-  { path: '/import', name: '导入', key: 'i', roles: ['editor', 'approver'], page: () => import('./pages/ImportPage.vue') },
-  { path: '/floor', name: '现场', key: 'f', roles: ['supervisor'], page: () => import('./pages/FloorPage.vue') },
+  { path: '/import', name: '导入', key: 'x', roles: ['editor', 'approver'], page: () => import('./pages/ImportPage.vue') },
+  { path: '/floor', name: '现场', key: 'f', roles: ['supervisor'], page: () => import('./pages/FloorPage.vue'), count: 'shields' },
+  { path: '/reviews', name: '待复核', key: 'r', roles: ['editor', 'approver', 'supervisor', 'officer'], page: () => import('./pages/ReviewsPage.vue') },
+  { path: '/health', name: '知识体检', key: 'h', roles: ['editor', 'approver', 'supervisor'], page: () => import('./pages/HealthPage.vue') },
+  { path: '/local', name: '本地标准', key: 'v', roles: ['supervisor', 'editor', 'approver'], page: () => import('./pages/LocalPage.vue') },
+  { path: '/going-live', name: '上线准备', key: 'o', roles: ['supervisor', 'admin'], page: () => import('./pages/GoingLivePage.vue') },
+  { path: '/asked', name: '提问记录', key: 'i', roles: ['supervisor', 'editor', 'approver'], page: () => import('./pages/AskedPage.vue') },
+  { path: '/try', name: '试一试', key: 'y', roles: ['supervisor', 'editor', 'approver'], page: () => import('./pages/TryPage.vue') },
   { path: '/people', name: '账号', key: 'p', roles: ['admin'], page: () => import('./pages/PeoplePage.vue') },
   { path: '/programs', name: '程序密钥', key: 'k', roles: ['admin'], page: () => import('./pages/ProgramsPage.vue') },
   { path: '/jobs', name: '后台任务', key: 'j', roles: ['supervisor', 'admin'], page: () => import('./pages/JobsPage.vue') },

@@ -44,6 +44,30 @@ export function due(at: Moment, now = new Date()): string {
   return left < 2 * DAY_MS ? moment(at, now) : `${date(at, now)}（${span(left)}）`
 }
 
+/** 4:05 */
+export function timer(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000))
+  const hours = Math.floor(seconds / 3600)
+  const minutes = Math.floor((seconds % 3600) / 60)
+  const two = (n: number) => String(n).padStart(2, '0')
+  return hours ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`
+}
+
+/** What somebody on duty is doing. */
+export const DOING: Record<string, string> = { idle: '空闲', call: '通话', wrap_up: '整理', break: '小休' }
+/** How sure the desk is of an item that it found. */
+export const BANDS: Record<string, string> = { sure: '可直接答', likely: '请核对', reference: '仅供参考' }
+export const WHY_CALLED: Record<string, string> = { leave: '等不及走了', nobody: '当时没人在岗', hung_up: '没等到，挂了' }
+export const CALL_RESULTS: Record<string, string> = { reached: '接通了', not_reached: '没有接通', wrong_number: '号码不对', served: '已经接到人工' }
+export const SMS_STATES: Record<string, string> = {
+  pending: '等着发',
+  sending: '正在发',
+  accepted: '已交给平台',
+  refused: '被拒',
+  failed: '没有发成',
+  unknown: '不知道发出没有',
+}
+
 export const STATES = ['待受理', '已派单', '办理中', '退回', '重办', '已答复', '已办结', '已评价', '已撤回'] as const
 export const KINDS = ['咨询', '投诉', '举报', '建议', '求助'] as const
 export const OWED: readonly string[] = ['待受理', '已派单', '办理中', '退回', '重办']
@@ -65,7 +89,7 @@ export const SCOPES: Record<string, string> = {
   unanswered: '查看没有答上的提问',
 }
 
-const CHANNELS: Record<string, string> = { web: '网页', wechat: '公众号', miniprogram: '小程序', mpservice: '小程序客服', trial: '试用', cli: '终端' }
+const CHANNELS: Record<string, string> = { web: '网页', wechat: '公众号', miniprogram: '小程序', mpservice: '小程序客服', trial: '试用', cli: '终端', phone: '电话', desk: '坐席登记', other: '其他' }
 export const channel = (name: string) => CHANNELS[name] ?? name
 
 const SENDERS: Record<string, string> = { citizen: '市民', bot: '助手', agent: '坐席', system: '系统' }
@@ -94,6 +118,44 @@ const DECISIONS: Record<string, string> = {
 }
 export const decision = (name: string) => DECISIONS[name] ?? name
 
+const ACTS: Record<string, string> = {
+  ask_policy: '提问',
+  follow_up: '追问',
+  report_problem: '反映问题',
+  choose_option: '选择',
+  none_of_these: '都不是',
+  chitchat: '闲聊',
+}
+export const act = (name: string) => ACTS[name] ?? name
+
+export const CERTAINTY: Record<string, string> = { sure: '确定', likely: '可能' }
+
+/** What came of a question, as a filter offers it. */
+export const RESULTS: Record<string, string> = {
+  useful: '有用',
+  useless: '没用',
+  refused: '不是这个',
+  chosen: '选了别的',
+  rephrased: '换了说法',
+  agent: '坐席给了答案',
+  ticket: '登记了工单',
+  nothing: '没有下文',
+}
+
+/** What speaks for a candidate. */
+export const FEATURES: Record<string, string> = {
+  char: '字面',
+  word: '词',
+  answer: '答案字面',
+  official: '官方说法',
+  learned: '分类器',
+  dense: '语义',
+  centroid: '平均语义',
+  passage: '答案语义',
+  coverage: '词覆盖',
+  overlap: '说法重合',
+}
+
 /** The beginnings of the audit log's actions, as a filter offers them. */
 export const AUDITED: Record<string, string> = {
   sign_in: '登录',
@@ -104,8 +166,14 @@ export const AUDITED: Record<string, string> = {
   conversation: '会话',
   danger: '险情',
   duty: '上岗',
+  desk: '坐席护盾',
+  callback: '回拨',
+  sms: '短信',
   qa: '知识条目',
   knowledge: '知识导入',
+  document: '政策文件',
+  review: '复核',
+  local: '本地标准',
   calendar: '工作日',
   retention: '到期删除',
   job: '后台任务',
@@ -145,8 +213,22 @@ const ACTIONS: Record<string, string> = {
   'conversation.erase': '删除会话',
   'conversation.privacy': '同意隐私说明',
   'danger.seen': '处置险情',
+  'qa.doubt': '报错，标为存疑',
+  'qa.doubt_undone': '撤销报错',
+  'qa.doubt_pause': '核对存疑：停用',
+  'qa.doubt_clear': '核对存疑：解除',
+  'desk.shield': '请文明用语',
+  'desk.shield_undone': '撤销请文明用语',
+  'desk.shield_seen': '班长看过',
+  'callback.claim': '接下回拨',
+  'callback.call': '回拨结果',
+  'callback.release': '放回回拨',
+  'sms.send': '发短信',
+  'sms.again': '再发短信',
   duty: '上岗、离岗',
   'audit.export': '导出审计日志',
+  'asked.export': '导出提问记录',
+  'qa.replay': '昨日重放',
   'job.request': '发起后台任务',
   'job.stop': '停下后台任务',
   'job.resume': '接着做后台任务',
@@ -157,6 +239,18 @@ const ACTIONS: Record<string, string> = {
   'import.columns': '对导入的列',
   'import.decide': '决定导入',
   'import.drop': '放弃导入',
+  'knowledge.export': '下载全部知识',
+  'qa.distil': '问答提炼',
+  'document.amended': '文件修改',
+  'document.repealed': '文件废止',
+  'document.replaced': '文件被替代',
+  'document.restore': '文件恢复有效',
+  'review.settle': '复核',
+  'local.propose': '填写本地标准',
+  'local.approve': '审核本地标准',
+  'local.return': '退回本地标准',
+  'local.discard': '放弃本地标准的修改',
+  'local.withdraw': '停用本地标准',
 }
 export const action = (name: string) => ACTIONS[name] ?? name.replace(/^ticket\./, '工单')
 
@@ -180,6 +274,15 @@ const FIELDS: Record<string, string> = {
   by_action: '动作',
   by_subject: '对象',
   version: '版本',
+  why: '理由',
+  marks: '标为存疑',
+  result: '结果',
+  tries: '第几次',
+  to: '发到',
+  conversation: '会话',
+  agent: '坐席',
+  qa_id: '知识条目',
+  value: '值',
 }
 /** What a field of an audit entry is called. */
 export const field = (name: string) => FIELDS[name] ?? name
@@ -192,7 +295,7 @@ export function said(value: unknown): string {
   if (typeof value === 'object') return JSON.stringify(value)
   const text = String(value)
   if (/^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)$/.test(text)) return exactly(text)
-  return CONVERSATION_STATES[text] ?? ROLES[text] ?? SCOPES[text] ?? text
+  return CONVERSATION_STATES[text] ?? CALL_RESULTS[text] ?? ROLES[text] ?? SCOPES[text] ?? text
 }
 
 /** What an item of a file is to the knowledge; what needs a person first. */

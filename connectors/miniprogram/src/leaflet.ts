@@ -2,7 +2,7 @@
 import encode from 'qr'
 import type { Answer } from '@/api/client'
 import { apart } from '@/told'
-import { cited, conditionOf, day } from '@/words'
+import { cited, conditionOf, day, saidOf } from '@/words'
 
 const WIDTH = 750
 const EDGE = 40
@@ -80,6 +80,7 @@ function blocks(answer: Answer): Block[] {
   add(conditionOf(answer), { colour: AMBER })
   add(conclusion, { size: 31, above: 16 })
   for (const point of points) add(point, { point: !point.endsWith('：') })
+  part('本地标准', (answer.local ?? []).map(saidOf))
   const guides = answer.guides
   part('要带的材料', guides.flatMap(({ materials }) => materials))
   part('在哪里办', guides.flatMap(({ channels, address, department, phone }) => [channels.join('、'), address, department, phone && `电话 ${phone}`]))

@@ -1,5 +1,5 @@
 // Dates and sources in the words that citizens read.
-import type { Answer, Source } from '@/api/client'
+import type { Answer, LocalFigure, Source } from '@/api/client'
 import { apart } from '@/told'
 
 /** 2026-11-01 → 2026年11月1日 */
@@ -46,6 +46,7 @@ export function spoken(answer: Answer): Spoken[] {
     { words: answer.certainty === 'likely' ? `您问的可能是：${answer.question}` : answer.question },
     { words: conditionOf(answer) },
     ...[conclusion, ...points].map((words, told) => ({ words, told })),
+    ...(answer.local ?? []).map((one) => ({ words: figureOf(one) })),
     { words: answer.note ?? '' },
   ].filter(({ words }) => words)
 }
@@ -53,6 +54,16 @@ export function spoken(answer: Answer): Spoken[] {
 /** 《名称》（文号）第几条（待核） */
 export function cited(source: Source): string {
   return `《${source.title}》${source.doc_no ? `（${source.doc_no}）` : ''}${source.clause ?? ''}${source.unverified ? '（待核）' : ''}`
+}
+
+/** 长沙市月最低工资标准：2100元/月 */
+export function figureOf(one: LocalFigure): string {
+  return `${one.region}${one.label}：${one.value}`
+}
+
+/** The same with what it rests on. */
+export function saidOf(one: LocalFigure): string {
+  return `${figureOf(one)}，依据 ${one.source}${one.as_of ? `，截至${day(one.as_of)}` : ''}`
 }
 
 /** Only what a browser may open: https, http, never javascript: */

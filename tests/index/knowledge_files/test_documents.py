@@ -63,16 +63,26 @@ def test_a_notice_with_articles(tmp_path: Path, encoding: str) -> None:
     assert clauses["第三条"].endswith("补证工本费10元。")
 
 
-def test_numbered_headings_lead_their_clauses_and_are_none_themselves(tmp_path: Path) -> None:
+def test_a_numbered_heading_stands_above_the_first_clause_below_it(tmp_path: Path) -> None:
     text = "2025年惠民工作要点\n一、加强养老服务\n（一）扩大补贴。年满80周岁的都发。\n（二）建好食堂。每个街道一个。\n二、附则\n本要点自印发之日起施行。"
     found = one(write(tmp_path, "要点.md", "# " + text))
     assert found.title == "2025年惠民工作要点"
     assert [(c.label, c.text) for c in found.clauses] == [
-        ("一、（一）", "扩大补贴。年满80周岁的都发。"),
+        ("一、（一）", "加强养老服务\n扩大补贴。年满80周岁的都发。"),
         ("一、（二）", "建好食堂。每个街道一个。"),
         ("二、", "附则\n本要点自印发之日起施行。"),
     ]
     assert found.effective is None  # no date of issue stands there: none is guessed
+
+
+def test_a_list_of_short_items_stays_whole_below_its_line(tmp_path: Path) -> None:
+    text = "# 读者证办理指南\n一、申请材料\n1.身份证\n2.一寸照片\n3.未成年人提供户口簿\n二、收费\n（一）工本费\n10元。逾期另计。\n（二）押金\n100元。"
+    found = one(write(tmp_path, "指南.md", text))
+    assert [(c.label, c.text) for c in found.clauses] == [
+        ("一、", "申请材料\n1.身份证\n2.一寸照片\n3.未成年人提供户口簿"),
+        ("二、（一）", "收费\n工本费\n10元。逾期另计。"),
+        ("二、（二）", "押金\n100元。"),
+    ]
 
 
 def test_a_bulletin_is_cut_where_its_contents_come_again(tmp_path: Path) -> None:

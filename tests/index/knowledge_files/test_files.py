@@ -564,7 +564,7 @@ def test_an_old_export_does_not_undo_a_review(sqlite_db: Settings, tmp_path: Pat
     with database.read() as session:
         export(session, tmp_path / "old.xlsx")
     with database.write() as session:
-        knowledge.set_status(session, "sfz-001", "approved", "李科长")
+        knowledge.approve(session, "sfz-001", "李科长")
     report = put(read(tmp_path / "old.xlsx"))
     assert report.changed == []
     assert "sfz-001" in report.notes[0]
@@ -590,10 +590,10 @@ def test_the_starter_knowledge_never_overwrites_what_operations_did(db: Settings
     assert (again.added, again.unchanged) == ([], [])
     with database.write() as session:
         assert {(qa.status, qa.reviewed_by) for qa in knowledge.all_qas(session)} == {("draft", None)}
-        knowledge.set_status(session, "q-1", "approved", "王科长")
+        knowledge.approve(session, "q-1", "王科长")
         session.get_one(QA, "q-2").answer = "本市的答案。"
         session.delete(session.get_one(QA, "q-3"))
-        knowledge.set_status(session, "q-4", "paused", "王科长")
+        knowledge.pause(session, "q-4", "王科长")
         session.get_one(QA, "q-5").answer = "新。"
     write(
         path,
@@ -636,7 +636,7 @@ def test_what_a_reviewed_answer_rests_on_stays_as_it_was_reviewed(sqlite_db: Set
     path = write(tmp_path / "a.yaml", YAML)
     with database.write() as session:
         load_starter(session, tmp_path)
-        knowledge.set_status(session, "sfz-001", "approved", "王科长")
+        knowledge.approve(session, "sfz-001", "王科长")
     write(path, YAML.replace("title: 居民身份证法", "title: 新法").replace("户口簿, 照片", "护照"))
     with database.write() as session:
         report = load_starter(session, tmp_path)

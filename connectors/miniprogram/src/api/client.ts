@@ -28,6 +28,7 @@ export type Answer = Schemas['AnswerReply']
 export type TicketStatus = Schemas['TicketStatusReply']
 export type Guide = Schemas['Guide']
 export type Source = Schemas['Source']
+export type LocalFigure = Schemas['Local']
 
 /** Calls one route.  Throws ApiError: the gateway's own words, or that there is no network (status 0). */
 export async function call<P extends keyof paths, M extends Method>(

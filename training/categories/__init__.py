@@ -1,0 +1,1 @@
+"""Fits what suggests a ticket's category, and measures it."""
