@@ -111,6 +111,18 @@ KINDS: dict[str, Kind] = {
         {},
         lambda settings: Daily(time(3, 30)),
     ),
+    "import_check": Kind(
+        "读取导入的文件",
+        "读一个要导入的文件，和系统里的知识比较。在“导入”页拖进文件就会发起，不用在这里发起。",
+        {"import": Argument("导入的编号", str, "")},
+        lambda settings: None,
+    ),
+    "import": Kind(
+        "导入知识",
+        "把看过的文件导入知识。在“导入”页决定以后就会发起，不用在这里发起。",
+        {"import": Argument("导入的编号", str, "")},
+        lambda settings: None,
+    ),
     "replay": Kind(
         "昨日重放",
         "为一条问答的改动建一个试用的索引，把最近 7 天的提问全部重放一遍，看答案变了哪些。不影响正在用的索引。由问答的页面发起。",

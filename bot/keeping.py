@@ -26,6 +26,8 @@ class Kept:
 _RETENTION = "retention_days after the last word"
 _FOR_GOOD = "for good"
 _DESK = "citizen, agent, supervisor"
+_IMPORTED = "import_days after the last change"
+_EDITORS = "editor, approver"
 _AT_DESK = "whoever takes the call, supervisor"
 
 KEPT: Mapping[str, Kept] = {
@@ -75,6 +77,13 @@ KEPT: Mapping[str, Kept] = {
     "documents": Kept(_FOR_GOOD, "knowledge", "none", "everyone; internal ones: whoever may use this machine's shell"),
     "guides": Kept(_FOR_GOOD, "knowledge", "none", "everyone"),
     "passages": Kept(_FOR_GOOD, "knowledge", "none", "everyone"),
+    "imports": Kept(_IMPORTED, "to decide what of a file is brought in", "none", _EDITORS),
+    "import_pieces": Kept(
+        "until it is decided, at most import_days", "to read the file again with other columns", "none", "nobody"
+    ),
+    "import_items": Kept(_IMPORTED, "to decide what of a file is brought in", "none", _EDITORS),
+    "import_layouts": Kept(_FOR_GOOD, "what the columns of a department's table mean", "none", _EDITORS),
+    "imported": Kept(_FOR_GOOD, "to see that an item was changed since its file", "none", "nobody"),
     "document_changes": Kept(_FOR_GOOD, "knowledge", "none", "supervisor, editor, approver"),
     "reviews": Kept(
         _FOR_GOOD, "what was looked at again, and what came of it", "none", "supervisor, editor, approver, officer"

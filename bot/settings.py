@@ -202,6 +202,10 @@ class Settings(BaseSettings):
         default="您好，这里是12345热线。为了更快查到答案，通话内容会转写成文字，不留录音；您不愿意可以随时说。",
         description="告诉来电市民通话会转写成文字的一句话，由电话系统播放或者坐席说。",
     )
+    import_mb: int = Field(default=20, ge=1, le=200, description="工作台里导入的一个文件最大多少 MB。")
+    import_days: int = Field(
+        default=14, ge=1, description="工作台里导入的文件，没有决定的和决定了以后的记录各保留多少天。"
+    )
     asked_days: int = Field(
         default=365, ge=1, description="提问记录（遮盖了个人信息，不含会话编号）保留天数，过期后清除。"
     )

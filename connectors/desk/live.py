@@ -60,6 +60,7 @@ _AUDIENCE: dict[str, frozenset[str] | None] = {
     "review": frozenset({SUPERVISOR, EDITOR, APPROVER, OFFICER}),
     "local": frozenset({EDITOR, APPROVER, SUPERVISOR}),
     "job": frozenset({"admin", SUPERVISOR}),
+    "import": frozenset({EDITOR, APPROVER}),
     "knowledge": frozenset({SUPERVISOR, EDITOR, APPROVER}),
 }
 """Kind of event → the roles that may hear of it; None: only the person that it is about"""

@@ -23,6 +23,7 @@ from connectors.citizens import conversations
 from connectors.console import account as own_account
 from connectors.console import administration, documents, going_live, local_figures, reviews, single_sign_on
 from connectors.console import asked as asked_routes
+from connectors.console import imports as import_routes
 from connectors.console import jobs as job_routes
 from connectors.console import knowledge as knowledge_routes
 from connectors.console import replay as replay_routes
@@ -161,14 +162,18 @@ class Source:
 
 
 class BodyLimit:
-    """Refuses a request body over a size, whether announced or not, before anything reads it whole."""
+    """Refuses a request body over a size, whether announced or not, before anything reads it whole.
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
-        self._app, self._limit = app, limit
+    Files are bounded by their own route, once it is known who sends them.
+    """
+
+    def __init__(self, app: ASGIApp, limit: int, files: str) -> None:
+        """Args: files: the path to which files are sent (POST)."""
+        self._app, self._limit, self._files = app, limit, files
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or (scope["method"] == "POST" and scope["path"] == self._files):
             await self._app(scope, receive, send)
             return
         body = b""
@@ -263,6 +268,7 @@ def create_app() -> FastAPI:
         own_account,
         administration,
         job_routes,
+        import_routes,
         documents,
         reviews,
         local_figures,
@@ -286,7 +292,7 @@ def create_app() -> FastAPI:
     for path in ("/console", "/console/{path:path}"):
         app.api_route(path, methods=["GET", "HEAD"], include_in_schema=False)(pages.console)
     app.add_middleware(SameOrigin, settings=settings)
-    app.add_middleware(BodyLimit, limit=settings.body_bytes)
+    app.add_middleware(BodyLimit, limit=settings.body_bytes, files=import_routes.PATH)
     app.add_middleware(Address)
     app.add_middleware(Source)
     app.add_middleware(Private)

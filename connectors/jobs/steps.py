@@ -21,6 +21,7 @@ from bot import (
     database,
     health,
     housekeeping,
+    imports,
     jobs,
     knowledge,
     links,
@@ -33,6 +34,7 @@ from bot.clock import SHANGHAI, utcnow
 from bot.models.jobs import Job
 from bot.settings import Settings
 from bot.tickets import board
+from connectors.jobs import importing
 from index.calculators import reviewing
 from index.encoder import load_encoder
 from index.knowledge_files import conflicts, exporting
@@ -123,6 +125,11 @@ def _old_jobs(work: Work) -> int:
 
 def _tidy(work: Work) -> int:
     removed = housekeeping.tidy(work.settings.call_days)
+    with database.write() as session:
+        forgotten = imports.forget_old(session, utcnow(), work.settings.import_days)
+    if forgotten:
+        database.forget_erased()
+    removed += forgotten
     done = work.results
     work.progress(f"清除了 {done['conversations']} 个到期的会话，{done['jobs']} 条旧的任务记录，{removed} 条别的旧记录")
     return removed
@@ -266,6 +273,8 @@ STEPS: dict[str, tuple[Step, ...]] = {
         Step("tidy", "清除旧的通知、草稿和登录记录", _tidy),
     ),
     "recalculate": (Step("deadlines", "重新计算办理期限", _deadlines),),
+    "import_check": (Step("check", "读文件，和系统里的知识比较", importing.check),),
+    "import": (Step("write", "导入", importing.write),),
     "replay": (Step("all", "逐条重放", _replay),),
     "knowledge": (Step("versions", "换上到期的新版本", _versions),),
     "backup": (

@@ -41,6 +41,7 @@ _DESK = frozenset({AGENT, SUPERVISOR})
 _SUPERVISOR = frozenset({SUPERVISOR})
 _TICKETS = frozenset({AGENT, SUPERVISOR, OFFICER})
 _KNOWLEDGE = frozenset({SUPERVISOR, EDITOR, APPROVER})
+_EDITORS = frozenset({EDITOR, APPROVER})
 _ADMIN = frozenset({ADMIN})
 _JOBS = frozenset({ADMIN, SUPERVISOR})
 _WRITES = frozenset({EDITOR, APPROVER})
@@ -191,6 +192,17 @@ ACCESS: Mapping[str, Rule | None] = {
     "PUT /api/desk/drafts/{kind}/{subject}": Rule(_ALL),
     "GET /api/desk/departments": Rule(_TICKETS),
     "WS /api/desk/events": Rule(_ALL),
+    # Files into the knowledge.
+    "GET /api/knowledge/imports": Rule(_EDITORS),
+    "POST /api/knowledge/imports": Rule(_EDITORS),
+    "GET /api/knowledge/imports/{import_id}": Rule(_EDITORS),
+    "GET /api/knowledge/imports/{import_id}/items": Rule(_EDITORS),
+    "PUT /api/knowledge/imports/{import_id}/columns": Rule(_EDITORS),
+    "PUT /api/knowledge/imports/{import_id}/choices": Rule(_EDITORS),
+    "POST /api/knowledge/imports/{import_id}/decide": Rule(_EDITORS),
+    "POST /api/knowledge/imports/{import_id}/drop": Rule(_EDITORS),
+    "POST /api/knowledge/imports/{import_id}/stop": Rule(_EDITORS),
+    "POST /api/knowledge/imports/{import_id}/resume": Rule(_EDITORS),
     # Looking after the knowledge.
     "GET /api/console/documents": Rule(_KNOWLEDGE),
     "GET /api/console/documents/{document_id}": Rule(_KNOWLEDGE),

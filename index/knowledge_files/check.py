@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from math import ceil
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from rich.console import Group, RenderableType
@@ -250,42 +250,71 @@ def _pairs(letters: str) -> frozenset[str]:
     return frozenset(letters[i : i + 2] for i in range(len(letters) - 1)) or frozenset([letters])
 
 
-def _alike(qas: list[QARow]) -> Iterator[Finding]:
-    """Questions of different items, in regions and for audiences that meet, with nearly the same character pairs."""
+class Near(NamedTuple):
+    """Two Q&As that ask nearly the same: an item of the knowledge, or a row of a file."""
+
+    one: Any
+    other: Any
+    share: float
+    """Of the character pairs that they have in common, at least ``ALIKE``"""
+    text: str
+    twin: str
+
+
+def near(qas: Sequence[Any], start: int = 0) -> Iterator[Near]:
+    """Q&As (rows, or items of the database) in regions and for audiences that meet, with nearly the same character pairs.
+
+    Args:
+        start: where it is not 0, the questions from here on (not their other wordings) are compared with those before it, and
+            neither with one another.
+    """
     texts: list[str] = []
-    owners: list[QARow] = []
-    for qa in qas:
-        if qa.status == "retired":
-            continue
-        own: dict[str, str] = {}
-        for text in [qa.question, *qa.similar]:
-            letters = _letters(text)
-            if letters in own:
-                yield Finding("warning", _where(qa), f"「{text}」在本条里重复")
-            elif letters:
-                own[letters] = text
+    owners: list[Any] = []
+    first = 0
+    for place, qa in enumerate(qas):
+        if place == start:
+            first = len(texts)
+        asked = [qa.question] if start and place >= start else [qa.question, *qa.similar]
+        for text in {_letters(text): text for text in reversed(asked)}.values():
+            if _letters(text):
                 texts.append(text)
                 owners.append(qa)
-    best: dict[tuple[str, str], tuple[float, str, str]] = {}
-    for first, second, share in _joined([_pairs(_letters(text)) for text in texts]):
-        one, other = owners[first], owners[second]
-        if one is other or one.region != other.region or not _same_people(one, other):
+    best: dict[tuple[str, str], Near] = {}
+    for one, other, share in _joined([_pairs(_letters(text)) for text in texts], first):
+        mine, theirs = owners[one], owners[other]
+        if mine is theirs or mine.region != theirs.region or not _same_people(mine, theirs):
             continue
-        key = one.id, other.id
-        best[key] = max(best.get(key, (0.0, "", "")), (share, texts[first], texts[second]))
-    for (one_id, other_id), (share, text, twin) in best.items():
+        pair = Near(mine, theirs, share, texts[one], texts[other])
+        known = best.get((mine.id, theirs.id))
+        if known is None or (share, pair.text, pair.twin) > (known.share, known.text, known.twin):
+            best[mine.id, theirs.id] = pair
+    yield from best.values()
+
+
+def _alike(qas: list[QARow]) -> Iterator[Finding]:
+    """Questions that are asked twice."""
+    live = [qa for qa in qas if qa.status != "retired"]
+    for qa in live:
+        seen: set[str] = set()
+        for text in [qa.question, *qa.similar]:
+            letters = _letters(text)
+            if letters in seen:
+                yield Finding("warning", _where(qa), f"「{text}」在本条里重复")
+            elif letters:
+                seen.add(letters)
+    for one, other, share, text, twin in near(live):
         if share == 1.0:
-            yield Finding("error", f"问答 {one_id}", f"「{text}」与问答 {other_id} 的「{twin}」相同")
+            yield Finding("error", _where(one), f"「{text}」与问答 {other.id} 的「{twin}」相同")
         else:
-            yield Finding("warning", f"问答 {one_id}", f"「{text}」与问答 {other_id} 的「{twin}」很像（{share:.0%}）")
+            yield Finding("warning", _where(one), f"「{text}」与问答 {other.id} 的「{twin}」很像（{share:.0%}）")
 
 
-def _same_people(one: QARow, other: QARow) -> bool:
-    return one.audience == other.audience or "个人和企业" in (one.audience, other.audience)
+def _same_people(one: Any, other: Any) -> bool:
+    return bool(one.audience == other.audience or "个人和企业" in (one.audience, other.audience))
 
 
-def _joined(sets: list[frozenset[str]]) -> Iterator[tuple[int, int, float]]:
-    """All pairs of sets with a Jaccard index of at least ``ALIKE``.
+def _joined(sets: list[frozenset[str]], start: int = 0) -> Iterator[tuple[int, int, float]]:
+    """All pairs of sets with a Jaccard index of at least ``ALIKE``; with ``start``, of one before it and one from it on.
 
     Prefix filtering (Chaudhuri et al. 2006): with elements ordered by rarity, two such sets share one of their first
     ``n - ceil(ALIKE · n) + 1`` elements, so only those are indexed.
@@ -295,11 +324,11 @@ def _joined(sets: list[frozenset[str]]) -> Iterator[tuple[int, int, float]]:
     for number, one in enumerate(sets):
         rarest = sorted(one, key=lambda element: (counts[element], element))
         prefix = rarest[: len(one) - ceil(ALIKE * len(one) - 1e-9) + 1]
-        for other in sorted({found for element in prefix for found in index[element]}):
+        for other in sorted({found for element in prefix for found in index[element]} if number >= start else ()):
             share = len(one & sets[other]) / len(one | sets[other])
             if share >= ALIKE:
                 yield other, number, share
-        for element in prefix:
+        for element in prefix if number < start or not start else ():
             index[element].append(number)
 
 

@@ -25,6 +25,7 @@ from index.knowledge_files import document_head, docx_text, html_text, secrecy
 from index.knowledge_files.document_head import ARTICLE, CHAPTER, LEVELS, bare, numbered
 from index.knowledge_files.importing import ImportReport, Item
 from index.knowledge_files.office_files import refuse_unreadable, shown_name
+from index.knowledge_files.rows import Bundle, DocumentRow, PassageRow, Problem, check_row
 from index.search.passages import split_passages
 
 SUFFIXES = frozenset({".txt", ".md", ".html", ".htm", ".shtml", ".xhtml", ".docx", ".pdf"})
@@ -369,6 +370,35 @@ def _with_list(node: _Node, below: Sequence[_Node]) -> str:
     )
     whole = "\n".join([node.text, *(f"{item.own}{item.text}" for item in below)])
     return whole if listed and len(whole) <= CLAUSE_CHARS else ""
+
+
+# --- documents as rows -----------------------------------------------------------------------------------------------
+
+
+def as_bundle(file: str, texts: Sequence[PolicyText], region: str) -> tuple[Bundle, dict[str, str]]:
+    """Recognised documents as rows with their passages; and by id the mark that keeps one within the office.
+
+    What a text does not say of itself (status, region, address) stays as the database has it.
+    """
+    bundle = Bundle(files=[file])
+    for text in texts:
+        said = {"title": text.title, "doc_no": text.doc_no, "issuer": text.issuer}
+        said |= {"issued": text.issued, "effective": text.effective}  # type: ignore[dict-item]
+        row = check_row(DocumentRow, said | {"id": text.id, "region": region, "status": text.status}, {})
+        if isinstance(row, list):
+            bundle.problems += [Problem(file, None, f"《{text.title}》：{reason}") for reason in row]
+            continue
+        bundle.add("document", row, file, 0, set(said))
+        bundle.passages += [PassageRow(document=row.id, label=one.label, text=one.text) for one in text.clauses]
+    return bundle, {text.id: text.internal for text in texts if text.internal}
+
+
+def confirmer(name: str) -> str:
+    """The name of the person who confirms that what is marked as internal may be kept.  Raises: InvalidInput: it names nobody."""
+    name = name.strip()
+    if not name or name in _NOBODY:
+        raise InvalidInput(f"要写确认人的姓名，「{name}」不是一个人的名字。")
+    return name
 
 
 # --- documents to the database ---------------------------------------------------------------------------------------

@@ -75,7 +75,52 @@ def refuse_unreadable(path: Path) -> None:
         raise InvalidInput(f"{name}：{advice}。")
 
 
-def check_package(path: Path) -> None:
+_MACROS = "请打开后用“另存为”选 Excel 工作簿（.xlsx）或者 Word 文档（.docx），再导入"
+_SIGNS = {
+    b"MZ": "程序",
+    b"\x7fELF": "程序",
+    b"PK\x03\x04": "压缩包或者 Office 文件",
+    _OLE: "旧版 Office 文件",
+    b"%PDF": "PDF",
+    b"\x89PNG": "图片",
+    b"\xff\xd8\xff": "图片",
+    b"GIF8": "图片",
+    b"Rar!": "压缩包",
+    b"\x1f\x8b": "压缩包",
+    b"7z\xbc\xaf": "压缩包",
+    b"SQLite format 3": "数据库",
+}
+"""First bytes → what such a file is"""
+_TEXTS = frozenset(
+    {".csv", ".tsv", ".txt", ".md", ".yaml", ".yml", ".jsonl", ".ndjson", ".html", ".htm", ".shtml", ".xhtml"}
+)
+
+
+def refuse_disguised(path: Path, unpacked: int = MAX_UNPACKED) -> None:
+    """Look whether a file that somebody sent is what its name says, brings no programs along, and unpacks to no more than so much.
+
+    Raises:
+        InvalidInput: it isn't; says what it is.
+    """
+    name, suffix = shown_name(path), path.suffix.lower()
+    with path.open("rb") as file:
+        start = file.read(16)
+    found = next((what for sign, what in _SIGNS.items() if start.startswith(sign)), None)
+    package = suffix in (".xlsx", ".xlsm", ".docx")
+    if found == "程序" or (found and suffix in _TEXTS):
+        raise InvalidInput(f"{name}：名字是 {suffix or '空的'}，内容其实是{found}，没有导入。")
+    if suffix == ".pdf" and found not in ("PDF", None):
+        raise InvalidInput(f"{name}：名字是 .pdf，内容其实是{found}，没有导入。")
+    if suffix == ".xlsm":
+        raise InvalidInput(f"{name}：这是带宏的 Excel 文件（.xlsm）。{_MACROS}。")
+    if package and start:
+        check_package(path, unpacked)
+        with zipfile.ZipFile(path) as opened:
+            if any(one.endswith("vbaProject.bin") for one in opened.namelist()):
+                raise InvalidInput(f"{name}：文件里带着宏（程序）。{_MACROS}。")
+
+
+def check_package(path: Path, most: int = MAX_UNPACKED) -> None:
     """Look at what an Office file (docx, xlsx) really is before a library opens it.
 
     Raises:
@@ -100,8 +145,8 @@ def check_package(path: Path) -> None:
         raise InvalidInput(
             f"{name}：打不开，不是完好的 {suffix} 文件。请在 Office 里打开后重新保存，再导入。"
         ) from error
-    if unpacked > MAX_UNPACKED:
-        raise InvalidInput(f"{name}：解开以后超过 {MAX_UNPACKED // 1_000_000} MB，请拆分后导入。")
+    if unpacked > most:
+        raise InvalidInput(f"{name}：解开以后超过 {most // 1_000_000} MB，请拆分后导入。")
     if not content_types:
         raise InvalidInput(f"{name}：打不开，不是完好的 {suffix} 文件。请在 Office 里打开后重新保存，再导入。")
     if b"purl.oclc.org/ooxml" in relations:

@@ -31,6 +31,9 @@ from index.knowledge_files.sheets import Row
 from index.knowledge_files.tables import (
     HEADER_ROWS,
     PASSAGES,
+    SKIPPED,
+    Columns,
+    Layout,
     Table,
     bare_title,
     cell_text,
@@ -82,6 +85,7 @@ def read(
     guides_answer: bool = False,
     region: str | None = None,
     mapping: Mapping[str, str] | None = None,
+    layouts: Mapping[str, Layout] | None = None,
 ) -> Bundle:
     """Read a file of any known form, or a folder of YAML files.
 
@@ -90,6 +94,7 @@ def read(
         guides_answer: also make a question and answer of each service guide; see ``answers_from_guides``.
         region: code of the region of rows that name none; default: the settings' region.  YAML says it itself.
         mapping: what columns of a table mean, where their headers don't say it; see ``column_mapping``.
+        layouts: the same of tables with just these headers, by ``header_set``.
 
     Raises:
         Classified: the file bears a state-secret mark: nothing of it may be kept.
@@ -100,6 +105,7 @@ def read(
     refuse_unreadable(path)
     if kind not in ("auto", *KIND_NAMES):
         raise InvalidInput(f"没有「{kind}」这个种类，可用的有：auto、qa、guide、document。")
+    columns = Columns(mapping or {}, layouts or {})
     if path.is_dir():
         bundle = read_folder(path)
     elif not path.is_file():
@@ -107,11 +113,11 @@ def read(
     elif path.suffix.lower() in (".yaml", ".yml"):
         bundle = read_yaml(path)
     elif path.suffix.lower() in (".csv", ".tsv", ".txt"):
-        bundle = read_csv(path, kind=kind, region=region, mapping=mapping)
+        bundle = read_csv(path, kind=kind, region=region, columns=columns)
     elif path.suffix.lower() in (".xlsx", ".xlsm"):
-        bundle = read_xlsx(path, kind=kind, region=region, mapping=mapping)
+        bundle = read_xlsx(path, kind=kind, region=region, columns=columns)
     elif path.suffix.lower() in (".jsonl", ".ndjson"):
-        bundle = read_jsonl(path, kind=kind, region=region, mapping=mapping)
+        bundle = read_jsonl(path, kind=kind, region=region, columns=columns)
     else:
         raise InvalidInput(f"{name}：不支持的文件类型「{path.suffix}」，可用的有：.yaml、.csv、.xlsx、.jsonl。")
     if guides_answer:
@@ -129,20 +135,18 @@ def default_region(region: str | None) -> str:
     return region or get_settings().region
 
 
-def read_csv(
-    path: Path, *, kind: str = "auto", region: str | None = None, mapping: Mapping[str, str] | None = None
-) -> Bundle:
+def read_csv(path: Path, *, kind: str = "auto", region: str | None = None, columns: Columns | None = None) -> Bundle:
     """Read a CSV file (UTF-8 with or without BOM, GBK, UTF-16; comma, semicolon, tab) and what export wrote beside it.
 
     Documents and guides lie in files of their own, named like the first with -政策文件 and -办事指南.
     """
     bundle = Bundle(files=[shown_name(path)])
-    _read_csv(path, bundle, kind, default_region(region), mapping or {})
+    _read_csv(path, bundle, kind, default_region(region), columns or Columns())
     for other, name in (("document", KIND_NAMES["document"]), ("guide", KIND_NAMES["guide"]), ("auto", PASSAGES)):
         neighbour = beside(path, name)
         if neighbour.is_file():
             bundle.files.append(shown_name(neighbour))
-            _read_csv(neighbour, bundle, other, default_region(region), {})
+            _read_csv(neighbour, bundle, other, default_region(region), Columns())
     _imply_documents(bundle)
     return bundle
 
@@ -151,8 +155,8 @@ def beside(path: Path, name: str) -> Path:
     return path.with_name(f"{path.stem}-{name}{path.suffix}")
 
 
-def _read_csv(path: Path, bundle: Bundle, kind: str, region: str, mapping: Mapping[str, str]) -> None:
-    decoded = _decode_csv(path, bundle, kind, mapping)
+def _read_csv(path: Path, bundle: Bundle, kind: str, region: str, columns: Columns) -> None:
+    decoded = _decode_csv(path, bundle, kind, columns)
     if decoded is None:
         return
     text, lossy = decoded
@@ -160,7 +164,9 @@ def _read_csv(path: Path, bundle: Bundle, kind: str, region: str, mapping: Mappi
     start = text[:4096]
     first = {mark: list(islice(csv.reader(io.StringIO(start), delimiter=mark), HEADER_ROWS)) for mark in ",\t;|"}
     fits = (
-        mark for mark, rows in first.items() if any(kind_of(row, kind, mapping) or is_passages(row) for row in rows)
+        mark
+        for mark, rows in first.items()
+        if any(kind_of(row, kind, columns.everywhere) or is_passages(row) or columns.layout(row) for row in rows)
     )
     # Without a header that is known: the mark that parts the first rows into the most cells.
     delimiter = next(fits, max(first, key=lambda mark: max(map(len, first[mark]), default=0)))
@@ -172,10 +178,10 @@ def _read_csv(path: Path, bundle: Bundle, kind: str, region: str, mapping: Mappi
             yield Row(line, list(cells))
             line = reader.line_num + 1
 
-    Table(bundle, shown_name(path), kind, region, _stem(path), lossy=lossy, mapping=mapping).read(rows())
+    Table(bundle, shown_name(path), kind, region, _stem(path), lossy=lossy, columns=columns).read(rows())
 
 
-def _decode_csv(path: Path, bundle: Bundle, kind: str, mapping: Mapping[str, str]) -> tuple[str, bool] | None:
+def _decode_csv(path: Path, bundle: Bundle, kind: str, columns: Columns) -> tuple[str, bool] | None:
     """The text in the encoding in which the header makes sense, and whether bad bytes were replaced in it."""
     data = path.read_bytes().replace(b"\0", b"") if not _is_utf16(path) else path.read_bytes()
     if not data.strip(b"\xef\xbb\xbf \r\n\t"):
@@ -189,7 +195,7 @@ def _decode_csv(path: Path, bundle: Bundle, kind: str, mapping: Mapping[str, str
             except UnicodeDecodeError:
                 continue
             first = "\n".join(text[:4096].splitlines()[:HEADER_ROWS])
-            if kind_of(re.split(r"[,;|\t\n\"]", first), kind, mapping):
+            if kind_of(re.split(r"[,;|\t\n\"]", first), kind, columns.everywhere):
                 return text, errors == "replace"
     for encoding in encodings[:2]:  # no header that is known: that is said of what can be read
         try:
@@ -208,9 +214,7 @@ def _is_utf16(path: Path) -> bool:
         return file.read(2) in (b"\xff\xfe", b"\xfe\xff")
 
 
-def read_xlsx(
-    path: Path, *, kind: str = "auto", region: str | None = None, mapping: Mapping[str, str] | None = None
-) -> Bundle:
+def read_xlsx(path: Path, *, kind: str = "auto", region: str | None = None, columns: Columns | None = None) -> Bundle:
     """Read every visible sheet of an XLSX workbook; what a sheet holds is told from its columns."""
     name = shown_name(path)
     bundle = Bundle(files=[name])
@@ -226,7 +230,14 @@ def read_xlsx(
                 secrecy.refuse_table(name, [sheet.title, *sheet.furniture])
                 content = Bundle()
                 _read_sheet(
-                    sheet, content, name, len(book.sheets) > 1, kind, default_region(region), _stem(path), mapping or {}
+                    sheet,
+                    content,
+                    name,
+                    len(book.sheets) > 1,
+                    kind,
+                    default_region(region),
+                    _stem(path),
+                    columns or Columns(),
                 )
                 if len(book.sheets) > 1:  # Excel makes empty sheets by itself
                     content.problems = [problem for problem in content.problems if problem.reason != "文件是空的"]
@@ -247,11 +258,11 @@ def _read_sheet(
     kind: str,
     region: str,
     stem: str,
-    mapping: Mapping[str, str],
+    columns: Columns,
 ) -> None:
     file = f"{name} 的「{sheet.title}」" if several else name
     try:
-        Table(bundle, file, kind, region, stem, mapping=mapping).read(sheet.rows)
+        Table(bundle, file, kind, region, stem, columns=columns, merges=True).read(sheet.rows)
     except (zipfile.BadZipFile, zlib.error, SyntaxError, KeyError, ValueError, TypeError, IndexError, OSError):
         bundle.problems.append(Problem(file, None, "有一部分读不出来，文件可能已损坏。请在 Excel 里打开后重新保存"))
     if sheet.hidden:
@@ -260,16 +271,18 @@ def _read_sheet(
         bundle.problems.append(Problem(file, None, said))
 
 
-def read_jsonl(
-    path: Path, *, kind: str = "auto", region: str | None = None, mapping: Mapping[str, str] | None = None
-) -> Bundle:
+def read_jsonl(path: Path, *, kind: str = "auto", region: str | None = None, columns: Columns | None = None) -> Bundle:
     """Read JSON lines, a record a line, with English or Chinese names: {question, answer, dept, date}, or a guide's."""
     bundle = Bundle(files=[shown_name(path)])
     text = decode_file(path, bundle, ("utf-8", "gb18030"))
     if text is None:
         return bundle
-    mapping = mapping or {}
-    table = Table(bundle, shown_name(path), kind, default_region(region), _stem(path), cells=False, mapping=mapping)
+    columns = columns or Columns()
+    table = Table(bundle, shown_name(path), kind, default_region(region), _stem(path), cells=False, columns=columns)
+    layout = table.of_records(_first_records(text))
+    if layout is not None and layout.kind == SKIPPED:
+        return bundle
+    kind, mapping = (layout.kind, layout.columns) if layout else (kind, columns.everywhere)
     for line, source in enumerate(text.split("\n"), 1):
         if not source.strip():
             continue
@@ -306,12 +319,25 @@ def read_jsonl(
             name = field_of(found, key, mapping)
             if name and name not in values:
                 values[name], shown[name] = value, key
-            elif name is None and not secrecy.column(key) and key not in table.complained:
+            elif name is None and not secrecy.column(key) and key not in table.complained and mapping.get(key) != "":
                 table.complained.add(key)
                 table.problem(line, f"不认识的字段「{key}」，已忽略（以后各行不再提示）")
         table.take(found, line, values, shown)
     _imply_documents(bundle)
     return bundle
+
+
+def _first_records(text: str) -> list[dict[str, Any]]:
+    """A few of the records, for the names that they have."""
+    found: list[dict[str, Any]] = []
+    for source in text[:200_000].split("\n")[:50]:
+        try:
+            record = json.loads(source)
+        except ValueError:
+            continue
+        if isinstance(record, dict):
+            found.append(record)
+    return found
 
 
 def _imply_documents(bundle: Bundle) -> None:

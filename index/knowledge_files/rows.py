@@ -271,6 +271,35 @@ class Problem(NamedTuple):
 
 
 @dataclass
+class Column:
+    """A column of somebody's table."""
+
+    header: str
+    """As it is shown: of a header of two lines both, of two columns with one name the second with a number"""
+    plain: str
+    """As it is compared"""
+    means: str | None
+    """The field that it is for; None: it isn't known, or not imported"""
+    samples: list[str] = field(default_factory=list)
+    """The first few values"""
+
+
+@dataclass
+class Head:
+    """The header of a table, and what was made of it."""
+
+    file: str
+    line: int
+    kind: Kind | None
+    """What its rows are; None: it isn't known"""
+    headers: str
+    """Digest of the set of headers: the next table with the same columns has the same"""
+    columns: list[Column]
+    remembered: bool = False
+    """Whether a person has said what its columns mean"""
+
+
+@dataclass
 class Bundle:
     """The good rows of one or several files, and the problems of the others."""
 
@@ -286,6 +315,8 @@ class Bundle:
     """Ids of documents that a table names by title only."""
     given: dict[tuple[Kind, str], set[str]] = field(default_factory=dict)
     """For an item of a table: the fields that it has a column for.  The others stay as the database has them."""
+    heads: list[Head] = field(default_factory=list)
+    """The headers of the tables"""
 
     @classmethod
     def joined(cls, bundles: Iterable[Bundle]) -> Bundle:
@@ -352,6 +383,7 @@ def _explain(detail: Any, names: Mapping[str, str]) -> str:
 def merge_into(bundle: Bundle, other: Bundle) -> None:
     bundle.problems += other.problems
     bundle.passages += other.passages
+    bundle.heads += other.heads
     for kind in KIND_NAMES:
         for row in other.rows(kind):
             bundle.add(kind, row, *other.places[kind, row.id], other.given.get((kind, row.id)))

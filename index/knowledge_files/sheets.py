@@ -43,6 +43,8 @@ class Row(NamedTuple):
     cells: list[Any]
     filled: frozenset[int] = frozenset()
     """Columns, from 0, whose value stands above, in a cell merged over this row"""
+    across: frozenset[int] = frozenset()
+    """Columns, from 0, that are empty because a cell to their left is merged over them"""
 
 
 @dataclass
@@ -96,14 +98,19 @@ def opened(path: Path) -> Iterator[Book]:
 def _sheet(sheet: Any) -> Sheet:
     if not hasattr(sheet, "_worksheet_path"):  # an empty sheet of a workbook without one
         return Sheet(sheet.title, iter(()))
-    merges, furniture = _end(sheet)
+    merges, spans, furniture = _end(sheet)
     found = Sheet(sheet.title, iter(()), furniture)
-    found.rows = _rows(sheet, merges, found.hidden)
+    found.rows = _rows(sheet, merges, spans, found.hidden)
     return found
 
 
-def _end(sheet: Any) -> tuple[dict[int, list[tuple[int, int]]], list[str]]:
-    """What stands behind the cells in a sheet's XML: vertical merges by first row as (column, last row); header and footer."""
+_WIDEST = 200
+"""So many columns of a merged cell are looked at: it stands in a header, and no table is wider"""
+
+
+def _end(sheet: Any) -> tuple[dict[int, list[tuple[int, int]]], dict[int, list[range]], list[str]]:
+    """What stands behind the cells in a sheet's XML: vertical merges by first row as (column, last row); by row the columns
+    that a merge to their left covers; header and footer."""
     tail = b""
     with sheet.parent._archive.open(sheet._worksheet_path) as stream:
         found = False
@@ -115,15 +122,18 @@ def _end(sheet: Any) -> tuple[dict[int, list[tuple[int, int]]], list[str]]:
             if match := re.search(rb"</(?:\w+:)?sheetData\s*>", tail):
                 tail, found = tail[match.end() :], True
     merges: dict[int, list[tuple[int, int]]] = {}
+    spans: dict[int, list[range]] = {}
     if found:
         for ref in re.findall(rb"<(?:\w+:)?mergeCell\s[^>]*ref=\"([A-Z]+\d+:[A-Z]+\d+)\"", tail):
-            column, first, _, last = range_boundaries(ref.decode())
+            column, first, end, last = range_boundaries(ref.decode())
             if column and first and last and last > first:
                 merges.setdefault(first, []).append((column - 1, last))
+            if column and first and end and end > column:
+                spans.setdefault(first, []).append(range(column, min(end, column + _WIDEST)))
     words = re.findall(rb"<(?:\w+:)?(?:odd|even|first)(?:Header|Footer)>([^<]*)<", tail if found else b"")
     plain = [unescape(one.decode("utf-8", "replace")) for one in words]
     parts = [re.sub(r'&(?:"[^"]*"|[LCRPNDTFAGBIUSEXYOH+]|\d{1,3}|K[0-9A-F]{6})', "\n", one) for one in plain]
-    return merges, [line for one in parts for line in one.split("\n") if line.strip()]
+    return merges, spans, [line for one in parts for line in one.split("\n") if line.strip()]
 
 
 def _drawn(path: Path) -> list[str]:
@@ -151,7 +161,9 @@ class _Parser(WorkSheetParser):
         return cell
 
 
-def _rows(sheet: Any, merges: dict[int, list[tuple[int, int]]], hidden: list[int]) -> Iterator[Row]:
+def _rows(
+    sheet: Any, merges: dict[int, list[tuple[int, int]]], spans: dict[int, list[range]], hidden: list[int]
+) -> Iterator[Row]:
     book = sheet.parent
     formats = _Formats(book)
     held: dict[int, tuple[int, Any]] = {}
@@ -184,7 +196,8 @@ def _rows(sheet: Any, merges: dict[int, list[tuple[int, int]]], hidden: list[int
                 hidden.append(number)
                 continue
             cells = [values.get(column) for column in range(max(values, default=-1) + 1)]
-            yield Row(number, cells, frozenset(filled))
+            across = frozenset(column for span in spans.pop(number, ()) for column in span)
+            yield Row(number, cells, frozenset(filled), across)
 
 
 def _value(cell: dict[str, Any], formats: _Formats) -> Any:

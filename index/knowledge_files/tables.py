@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, cast, get_args
+from itertools import chain
+from typing import Any, NamedTuple, cast, get_args
 
 from bot import knowledge, regions
 from bot.errors import InvalidInput
@@ -20,6 +21,8 @@ from index.knowledge_files.rows import (
     NO_CLAUSE,
     ROWS,
     Bundle,
+    Column,
+    Head,
     Kind,
     PassageRow,
     Problem,
@@ -194,10 +197,15 @@ def is_passages(headers: Iterable[str]) -> bool:
     return {"文件编号", "原文"} <= set(headers)
 
 
+def _likely(rows: Sequence[Row]) -> int:
+    """Which of the first rows is the header, where none is known: the one with the most short words."""
+    short = [sum(0 < len(clean(cell_text(cell))) <= 20 for cell in row.cells) for row in rows]
+    return short.index(max(short))
+
+
 def _no_header(rows: Sequence[Row], kind: str) -> tuple[int, str]:
     """Where, and how, to say that no header was found: with what stands there and how to go on."""
-    # Of the rows looked at, the header is the one with the most short words.
-    likely = max(rows, key=lambda row: sum(0 < len(clean(cell_text(cell))) <= 20 for cell in row.cells))
+    likely = rows[_likely(rows)]
     headers = [clean(cell_text(cell)) for cell in likely.cells]
     found = "、".join(f"「{header[:20]}」" for header in headers[:12] if header)
     need = {"qa": ("问题", "答案"), "guide": ("指南名称",), "document": ("文件标题",)}.get(kind, ("问题", "答案"))
@@ -216,6 +224,94 @@ def _no_header(rows: Sequence[Row], kind: str) -> tuple[int, str]:
         f"前 {HEADER_ROWS} 行里没有找到表头，至少需要这些列：{'、'.join(need)}。看到的是：{found}。"
         f"列名不同的，请说明哪一列是什么，例如：{' '.join(pairs)}"
     )
+
+
+SKIPPED = "skip"
+"""The kind of a table that is not imported"""
+
+
+class Layout(NamedTuple):
+    """What a person says that the columns of a table mean."""
+
+    kind: str
+    """Of its rows: a kind, or ``SKIPPED``"""
+    columns: Mapping[str, str]
+    """Header, as compared → field; empty: not imported"""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What people say that columns mean, where their headers don't."""
+
+    everywhere: Mapping[str, str] = field(default_factory=dict)
+    """Header, as compared → header or field that is known; see ``column_mapping``"""
+    layouts: Mapping[str, Layout] = field(default_factory=dict)
+    """By ``header_set``: what is known of tables with just these headers"""
+
+    def layout(self, headers: Sequence[str]) -> Layout | None:
+        """What is known of this table; None, too, where the program has such fields no more."""
+        found = self.layouts.get(header_set(headers)) if self.layouts else None
+        if found is None or found.kind == SKIPPED:
+            return found
+        known = (
+            kind_of(map(_plain_header, numbered(headers)), found.kind, found.columns) if found.kind in ROWS else None
+        )
+        return found if known else None
+
+
+def header_set(headers: Iterable[str]) -> str:
+    """A digest that tables with the same columns share, in whatever order."""
+    words = "\x1f".join(sorted(_plain_header(header) for header in numbered(headers) if header))
+    return blake2b(words.encode(), digest_size=16).hexdigest()
+
+
+def numbered(headers: Iterable[str]) -> list[str]:
+    """Headers of which no two read the same: the second gets a number."""
+    seen: dict[str, int] = {}
+    found = []
+    for header in headers:
+        plain = _plain_header(header)
+        seen[plain] = seen.get(plain, 0) + 1
+        found.append(f"{header} {seen[plain]}" if plain and seen[plain] > 1 else header)
+    return found
+
+
+def offered(kind: Kind) -> list[dict[str, Any]]:
+    """What a column of such a table may be for: field, its name for people, whether there must be one."""
+    names = {name: header.partition("（")[0] for header, name in COLUMNS[kind].items()}
+    names |= {"text": "全文"} if kind == "guide" else {}
+    return [{"field": name, "name": shown, "required": name in _REQUIRED[kind]} for name, shown in names.items()]
+
+
+def names_of(kind: Kind) -> Mapping[str, str]:
+    """Every header that is known, as compared → its field."""
+    return _HEADERS[kind]
+
+
+def _two_lines(top: Row, bottom: Row, *, merged: bool) -> list[str]:
+    """The headers of a table whose header has two lines: 答复 over 内容 and 日期.
+
+    Args:
+        merged: whether it is known which cells are merged; else an empty cell belongs to the one on its left.
+    """
+    uppers = [clean(cell_text(cell)) for cell in top.cells]
+    lowers = [clean(cell_text(cell)) for cell in bottom.cells]
+    width = max(len(uppers), len(lowers))
+    uppers += [""] * (width - len(uppers))
+    lowers += [""] * (width - len(lowers))
+    for column in range(1, width):
+        if not uppers[column] and (column in top.across or (not merged and lowers[column])):
+            uppers[column] = uppers[column - 1]
+    known = {plain for kind in KIND_NAMES for plain in _HEADERS[kind]}
+    found = []
+    for upper, lower in zip(uppers, lowers, strict=True):
+        if not upper or not lower or upper == lower:
+            found.append(lower or upper)
+        elif _plain_header(upper + lower) not in known and _plain_header(lower) in known and lowers.count(lower) == 1:
+            found.append(lower)
+        else:
+            found.append(upper + lower)
+    return found
 
 
 def field_of(kind: Kind, header: str, mapping: Mapping[str, str]) -> str | None:
@@ -262,8 +358,9 @@ class Table:
     """Whether values are spreadsheet cells: lists by newline, formulas quoted."""
     lossy: bool = False
     """Whether some bytes could not be decoded; they stand as U+FFFD."""
-    mapping: Mapping[str, str] = field(default_factory=dict)
-    """What a person says that columns mean: header, as compared → header or field that is known"""
+    columns: Columns = field(default_factory=Columns)
+    merges: bool = False
+    """Whether it is known which cells are merged"""
     complained: set[str] = field(default_factory=set)
 
     def problem(self, line: int | None, reason: str) -> None:
@@ -281,9 +378,16 @@ class Table:
             headers = [clean(cell_text(cell)) for cell in row.cells]
             if not any(headers):
                 continue
-            kind = kind_of(headers, self.kind, self.mapping)
-            if kind is not None:
-                self._read_rows(kind, headers, row.line, rows)
+            above = before[-1] if before and before[-1].line == row.line - 1 else None
+            layout = self._layout(headers)
+            if layout is None and above is not None:
+                joined = _two_lines(above, row, merged=self.merges)
+                layout = self._layout(joined)
+                headers = joined if layout else headers
+            elif layout is not None and row.across:
+                headers, layout, rows = self._second_line(row, headers, layout, rows)
+            if layout is not None:
+                self._read_rows(layout, headers, row.line, rows)
                 return
             if is_passages(headers):
                 self._read_passages(headers, rows)
@@ -295,30 +399,107 @@ class Table:
         if not before:
             self.problem(None, "文件是空的" if self.cells else "没有内容")
             return
+        self._guess(before)
         self.problem(*_no_header(before, self.kind))
 
-    def _read_rows(self, kind: Kind, headers: list[str], line: int, rows: Iterator[Row]) -> None:
+    def _layout(self, headers: list[str]) -> Layout | None:
+        """What a row means as a header: as a person has said of these headers, else by their names; None: it is none."""
+        if known := self.columns.layout(headers):
+            return known
+        kind = kind_of(headers, self.kind, self.columns.everywhere)
+        return Layout(kind, self.columns.everywhere) if kind else None
+
+    def _second_line(
+        self, row: Row, headers: list[str], layout: Layout, rows: Iterator[Row]
+    ) -> tuple[list[str], Layout, Iterator[Row]]:
+        """A header whose cells are merged across may go on in the next row, over which the others are merged."""
+        below = next(rows, None)
+        if below is None:
+            return headers, layout, iter(())
+        if below.line == row.line + 1 and below.filled:
+            joined = _two_lines(row, below, merged=True)
+            if whole := self._layout(joined):
+                return joined, whole, rows
+        return headers, layout, chain([below], rows)
+
+    def _guess(self, rows: Sequence[Row]) -> None:
+        """Note what may be the header, for a person to say what its columns mean."""
+        at = _likely(rows)
+        headers = [clean(cell_text(cell)) for cell in rows[at].cells]
+        for top, bottom in ((at - 1, at), (at, at + 1)):
+            pair = top >= 0 and bottom < len(rows) and rows[top].line + 1 == rows[bottom].line
+            if pair and rows[top].across and (bottom == at or rows[bottom].filled):
+                headers, at = _two_lines(rows[top], rows[bottom], merged=self.merges), bottom
+                break
+        if sum(map(bool, headers)) < 2:
+            return  # a cover, a note: no table
+        head = self._head(None, headers, rows[at].line)
+        for row in rows[at + 1 : at + 1 + SAMPLES]:
+            _sample(head, row)
+
+    def of_records(self, records: Sequence[Mapping[str, Any]]) -> Layout | None:
+        """Note the names that records have, as a table's header; what a person has said of them, if so."""
+        keys = list(dict.fromkeys(str(key) for record in records for key in record))
+        if not keys:
+            return None
+        known = self.columns.layout(keys)
+        kind = kind_of(keys, self.kind, self.columns.everywhere)
+        head = self._head(known or (Layout(kind, self.columns.everywhere) if kind else None), keys, 1)
+        for number, record in enumerate(records, 1):
+            _sample(head, Row(number, [record.get(key) for key in keys]))
+        return known
+
+    def _head(self, layout: Layout | None, headers: list[str], line: int) -> Head:
+        kind = layout.kind if layout and layout.kind in ROWS else None
+        remembered = layout is not None and layout is self.columns.layout(headers)
+        shown = numbered(headers)
+        head = Head(
+            self.file,
+            line,
+            kind,
+            header_set(headers),
+            [
+                Column(
+                    header,
+                    _plain_header(header),
+                    field_of(kind, header, layout.columns) if kind and layout and header else None,
+                )
+                for header in shown
+            ],
+            remembered,
+        )
+        self.bundle.heads.append(head)
+        return head
+
+    def _read_rows(self, layout: Layout, headers: list[str], line: int, rows: Iterator[Row]) -> None:
+        head = self._head(layout, headers, line)
+        if layout.kind == SKIPPED:
+            return
+        kind, mapping = cast("Kind", layout.kind), layout.columns
+        headers = numbered(headers) if head.remembered else headers
         names: dict[int, str] = {}
         marks: dict[int, str] = {}
         for index, header in enumerate(headers):
             plain = _plain_header(header)
-            name = field_of(kind, header, self.mapping)
-            if name in names.values():
+            name = field_of(kind, header, mapping)
+            if secrecy.column(header) and not name:
+                marks[index] = header
+            elif name in names.values():
                 self.problem(line, f"「{header}」与另一列意思相同，已忽略")
             elif name:
                 names[index] = name
-            elif secrecy.column(header):
-                marks[index] = header
-            elif plain and plain not in _IGNORED:
+            elif plain and plain not in _IGNORED and mapping.get(plain) != "":
                 self.problem(line, f"不认识的列「{header}」，已忽略")
-        for source in self.mapping:
+        for source in self.columns.everywhere:
             if source not in map(_plain_header, headers):
                 self.problem(line, f"--map 里的列「{source}」表里没有")
         shown = {name: headers[index] for index, name in names.items()}
         columns = {name: index for index, name in names.items()}
         key = columns["question" if kind == "qa" else "title"]
         together: list[tuple[int, dict[str, Any]]] = []
-        for number, cells, filled in rows:
+        for row in rows:
+            number, cells, filled, _ = row
+            _sample(head, row)
             if any(self.marked(cell) for cell in cells):
                 raise secrecy.Classified(self.file)
             kept = [
@@ -343,7 +524,7 @@ class Table:
 
     def _read_passages(self, headers: list[str], rows: Iterator[Row]) -> None:
         names = {index: name for index, header in enumerate(headers) if (name := PASSAGE_COLUMNS.get(header))}
-        for line, cells, _ in rows:
+        for line, cells, *_ in rows:
             data = {
                 name: clean(self._unquote(cell_text(cells[index])))
                 for index, name in names.items()
@@ -533,6 +714,19 @@ class Table:
         data["id"] = self._name(str(data.get("id") or made_id("doc", bare_title(str(data["title"])))))
         if replaced_by := data.get("replaced_by"):
             data["replaced_by"] = self._name(str(replaced_by))
+
+
+SAMPLES = 3
+"""Rows of a table that are shown to whoever says what its columns mean"""
+_SAMPLE_CHARS = 60
+
+
+def _sample(head: Head, row: Row) -> None:
+    """Keep the beginnings of a row's cells, of the first few rows."""
+    if head.columns and len(head.columns[0].samples) < SAMPLES:
+        for index, column in enumerate(head.columns):
+            words = clean(cell_text(row.cells[index])) if index < len(row.cells) else ""
+            column.samples.append(re.sub(r"\s+", " ", words)[:_SAMPLE_CHARS])
 
 
 @lru_cache(maxsize=4096)

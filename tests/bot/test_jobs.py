@@ -71,7 +71,11 @@ def test_a_job_that_runs_is_asked_to_stop(sqlite_db: Settings) -> None:
 @pytest.mark.parametrize(
     ("kind", "arguments", "said"),
     [
-        ("拖地", {}, "没有“拖地”这种后台任务。现有：retention、recalculate、replay、knowledge、backup、"),
+        (
+            "拖地",
+            {},
+            "没有“拖地”这种后台任务。现有：retention、recalculate、import_check、import、replay、knowledge、backup、",
+        ),
         ("recalculate", {"days": 3}, "“重算办理期限”没有参数 days。这种任务没有参数。"),
         ("retention", {"sure": True}, "“到期清除”没有参数 sure。只有：confirm。"),
         ("retention", {"confirm": "yes"}, "的参数 confirm（时钟和数量都核对过了，照样清除）要写true 或 false。"),

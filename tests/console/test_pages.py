@@ -66,6 +66,7 @@ PAGES: dict[str, tuple[tuple[str, Callable[[Page], None] | None], ...]] = {
         ("/local", None),
         ("/local?state=waiting", a_person),
     ),
+    "2001": (("/import", None),),
     "9001": (
         ("/people", a_person),
         ("/people", opened),

@@ -39,6 +39,7 @@ const TOUCHES: Record<string, (subject: string) => (readonly unknown[])[]> = {
   unanswered: () => [['unanswered']],
   review: () => [['reviews']],
   person: () => [['sign-ins']],
+  import: (id) => [['imports'], ['import', id]],
   job: (id) => [['jobs'], ['job', id], ['health']],
   local: () => [['local'], ['local-one']],
   knowledge: (id) => [['knowledge'], ['qa', id]],

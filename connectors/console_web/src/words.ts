@@ -235,6 +235,10 @@ const ACTIONS: Record<string, string> = {
   'ticket.search': '按电话查工单',
   'calendar.set_day': '调整工作日',
   'knowledge.import': '导入知识',
+  'import.receive': '拖进要导入的文件',
+  'import.columns': '对导入的列',
+  'import.decide': '决定导入',
+  'import.drop': '放弃导入',
   'knowledge.export': '下载全部知识',
   'qa.distil': '问答提炼',
   'document.amended': '文件修改',
@@ -293,3 +297,9 @@ export function said(value: unknown): string {
   if (/^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)$/.test(text)) return exactly(text)
   return CONVERSATION_STATES[text] ?? CALL_RESULTS[text] ?? ROLES[text] ?? SCOPES[text] ?? text
 }
+
+/** What an item of a file is to the knowledge; what needs a person first. */
+export const WHATS = { conflict: '冲突', refused: '不能导入', new: '新增', changed: '有改动', same: '未变' } as const
+export const CHOICES: Record<string, string> = { take: '用文件里的', keep: '保留系统里的', onto: '改到系统里那一条' }
+export const OUTCOMES: Record<string, string> = { added: '已新增', changed: '已更新', same: '未变', kept: '没有动', failed: '没有导入' }
+export const IMPORT_KINDS: Record<string, string> = { qa: '问答', guide: '办事指南', document: '政策文件', skip: '不导入这张表' }
