@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
@@ -16,6 +16,7 @@ from bot.crypto import get_cipher
 from bot.desk import callbacks, states
 from bot.errors import IllegalMove, InvalidInput, NotFound
 from bot.models.calls import Call, CallLine, CallShown
+from bot.models.conversations import DeskNote
 from bot.models.tickets import digits_of
 
 OPEN = ("live", "wrap_up")
@@ -210,6 +211,32 @@ def shown_in(session: Session, call_id: str) -> Sequence[CallShown]:
     return session.scalars(select(CallShown).where(CallShown.call_id == call_id).order_by(CallShown.id)).all()
 
 
+def note(
+    session: Session,
+    call: Call,
+    author: str,
+    kind: Literal["note", "whisper", "three-way"],
+    text: str,
+    now: datetime,
+    *,
+    party: str | None = None,
+) -> None:
+    """Write something down about a call; the caller never sees it.
+
+    Args:
+        party: with whom a three-way call was; ``text`` is what came of it.
+
+    Raises:
+        InvalidInput: a three-way call without saying with whom.
+    """
+    if (kind == "three-way") != bool(party):
+        raise InvalidInput("请写明和谁三方通话。")
+    session.add(DeskNote(conversation_id=call.id, author=author, kind=kind, party=party, text=text, at=now))
+    if kind == "whisper":
+        audit.record(session, author, "call.whisper", call.id, agent=call.agent)
+    told_of(session, call)
+
+
 def end_lost(session: Session, now: datetime) -> int:
     """End calls that nothing was heard of for long; how many."""
     lost = session.scalars(
@@ -233,6 +260,7 @@ def _forget(session: Session, ids: Sequence[str]) -> None:
     """What was said in these calls, and whatever was kept of it elsewhere."""
     for table in (CallLine, CallShown):
         session.execute(delete(table).where(table.call_id.in_(ids)))
+    session.execute(delete(DeskNote).where(DeskNote.conversation_id.in_(ids)))
     retention.forget_subjects(session, ids)
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
-from bot import database, regions, sms
+from bot import database, language_model, regions, sms
 from bot.calls import calls
 from bot.clock import SHANGHAI, utcnow
 from bot.desk import choices, shield
@@ -28,6 +28,7 @@ from index.assist.fields import Field as Told
 from index.assist.fields import Fields, fields
 from index.assist.lines import Line
 from index.assist.summary import summary_of
+from index.assist.wording import word_summary
 
 router = APIRouter(
     prefix="/api/desk/calls/{call_id}",
@@ -336,6 +337,56 @@ def send_to_caller(call_id: str, body: ToCaller, me: TheCaller, here: TheGateway
             kind="call",
             subject=call.id,
         )
+
+
+class NewCallNote(Body):
+    """What is written down."""
+
+    text: str = Field(min_length=1, max_length=2000)
+    party: str | None = Field(default=None, max_length=100)
+    """With whom a three-way call was; the text is what came of it"""
+
+
+@router.post("/notes", status_code=204)
+def add_call_note(call_id: str, body: NewCallNote, me: TheCaller) -> None:
+    """A note on one's own call, or what came of a three-way call."""
+    with database.write() as session:
+        call = calls.of_agent(session, call_id, me.number)
+        kind: Literal["note", "three-way"] = "three-way" if body.party else "note"
+        calls.note(session, call, me.number, kind, body.text.strip(), utcnow(), party=body.party)
+
+
+@router.post("/whispers", status_code=204)
+def whisper_into_call(call_id: str, body: NewCallNote, me: TheCaller) -> None:
+    """A supervisor's word to whoever has the call."""
+    with database.write() as session:
+        calls.note(session, calls.locked(session, call_id), me.number, "whisper", body.text.strip(), utcnow())
+
+
+class WordedSummary(BaseModel):
+    """A draft of the summary, worded by a language model; a person reads it before it is kept."""
+
+    text: str
+    lines: list[list[int]]
+    """Of each sentence the lines that it comes from"""
+    left_out: int
+    """Sentences that nothing in the call bears out"""
+
+
+@router.post("/wording", responses=answers(503))
+def word_call(call_id: str, me: TheCaller, here: TheGateway, assist: TheAssisting) -> WordedSummary:
+    """Have the city's own language model word the summary, if there is one; each sentence is checked against its lines."""
+    model = language_model.configured(here.settings)
+    if model is None:
+        raise IllegalMove("没有接语言模型。")
+    with database.read() as session:
+        lines = _lines(session, calls.of_agent(session, call_id, me.number), assist)
+    found = word_summary(model, lines)
+    return WordedSummary(
+        text="\n".join(sentence for sentence, _ in found.sentences),
+        lines=[list(seqs) for _, seqs in found.sentences],
+        left_out=found.left_out,
+    )
 
 
 @router.post("/shield", status_code=204)

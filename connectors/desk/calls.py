@@ -19,12 +19,14 @@ from bot.accounts.roles import SUPERVISOR
 from bot.calls import calls, segments
 from bot.calls.segments import Segment
 from bot.clock import SHANGHAI, utcnow
+from bot.desk import notes
 from bot.errors import Forbidden, InvalidInput, NotFound, StoreBusy, Unauthorised, YihaodaError
 from bot.masking import mask
 from bot.models.calls import Call
 from bot.replies import Guide, RegionView, Source
 from bot.settings import get_settings
 from connectors.desk.assisting import Assisting, TheAssisting
+from connectors.desk.conversations import NoteView
 from connectors.web.access import ACCESS, Signed, TheCaller, program, signed
 from connectors.web.context import MAX_INT, Body, TheGateway
 from connectors.web.errors import answers
@@ -139,6 +141,9 @@ class CallRead(BaseModel):
     """The one that was asked last first"""
     summary: dict[str, Any] | None
     ticket: str | None
+    notes: list[NoteView]
+    can_word: bool
+    """Whether a language model may draft the summary here"""
 
 
 class NewCall(Body):
@@ -233,7 +238,8 @@ def read_call(
     with database.read() as session:
         call = _visible(session, call_id, me)
         mine = call.agent == me.number
-        names = people.names(session, [call.agent])
+        written = notes.of(session, call.id)
+        names = people.names(session, [call.agent, *(one.author for one in written)])
         return CallRead(
             id=call.id,
             state=call.state,
@@ -262,6 +268,19 @@ def read_call(
             ],
             summary=call.summary,
             ticket=call.ticket,
+            notes=[
+                NoteView(
+                    id=one.id,
+                    author=one.author,
+                    author_name=names.get(one.author, one.author),
+                    kind=one.kind,
+                    party=one.party,
+                    text=mask(one.text),
+                    at=one.at,
+                )
+                for one in written
+            ],
+            can_word=bool(here.settings.llm_url),
         )
 
 

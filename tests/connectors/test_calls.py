@@ -6,6 +6,8 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,12 @@ from starlette.websockets import WebSocketDisconnect
 from bot import database
 from bot.accounts import service_accounts
 from bot.models.calls import CallLine
+from bot.models.desk import Choice
 from bot.settings import Settings
 from connectors.terminal import desk
 from connectors.terminal.desk import Errors, Spoken
+from index.assist.listening import Listener
+from index.assist.weights import weights
 from tests.connectors.desk_gateway import code_of, serving
 
 LINES = [
@@ -32,6 +37,9 @@ LINES = [
 
 @pytest.fixture
 def http(sqlite_db: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+    # What is probable enough to be shown was fitted on the starter knowledge; the dozen items here are another world.
+    generous = replace(weights(), show_at=0.0, keep_at=0.0)
+    monkeypatch.setattr("connectors.desk.assisting.Listener", partial(Listener, fitted=generous))
     with serving(monkeypatch) as client:
         yield client
 
@@ -253,3 +261,75 @@ def test_a_file_that_is_no_transcript_is_refused(tmp_path: Path, text: str) -> N
     path.write_text(text, encoding="utf-8")
     with pytest.raises(desk.InvalidInput):
         desk.read_transcript(path)
+
+
+def test_notes_whispers_and_civil_words(http: TestClient, agent: dict[str, str]) -> None:
+    other, boss = signed_in("1002", "小李", "agent"), signed_in("2001", "班长", "supervisor")
+    call = http.post("/api/desk/calls", json={}, headers=agent).json()["id"]
+    path = f"/api/desk/calls/{call}"
+    assert http.post(f"{path}/notes", json={"text": "情绪激动"}, headers=agent).status_code == 204
+    three = {"text": "社保局答复明天办好", "party": "市社保局"}
+    assert http.post(f"{path}/notes", json=three, headers=agent).status_code == 204
+    assert http.post(f"{path}/whispers", json={"text": "先安抚"}, headers=boss).status_code == 204
+    assert http.post(f"{path}/whispers", json={"text": "x"}, headers=agent).status_code == 403
+    assert http.post(f"{path}/notes", json={"text": "x"}, headers=other).status_code == 409
+    seen = http.get(path, headers=agent).json()["notes"]
+    assert [(one["kind"], one["party"]) for one in seen] == [
+        ("note", None),
+        ("three-way", "市社保局"),
+        ("whisper", None),
+    ]
+    assert http.post(f"{path}/shield", headers=agent).status_code == 204
+    assert http.get("/api/desk/floor", headers=boss).json()["uncivil"]
+    assert http.post(f"{path}/keep-nothing", headers=agent).status_code == 204
+    assert http.get(path, headers=agent).json()["notes"] == []
+
+
+def test_what_was_said_becomes_a_ticket(http: TestClient, agent: dict[str, str]) -> None:
+    call = http.post("/api/desk/calls", json={"caller": "13800138000"}, headers=agent).json()["id"]
+    path = f"/api/desk/calls/{call}"
+    told = [("caller", "我叫陈建国"), ("caller", "岳麓区望月湖小区三栋楼上漏水没人修"), ("caller", "让物业赶紧来修")]
+    http.post(f"{path}/segments", json=said(*told), headers=agent)
+    draft = http.get(f"{path}/draft", headers=agent).json()
+    for name, field in draft["fields"].items():
+        assert field["lines"] or not field["value"] or name == "callback_phone", name
+        assert all(line in (1, 2, 3) for line in field["lines"])
+    assert draft["fields"]["region"]["code"] == "430104" and "待核" in draft["summary"]
+    body = {"kind": "求助", "matter": "楼上漏水没人修", "region": "430104", "callback_phone": "13800138000"}
+    assert http.post(f"{path}/same", json={"matter": "楼上漏水没人修"}, headers=agent).json() == []
+    made = http.post(f"{path}/ticket", json=body, headers=agent)
+    assert made.status_code == 201, made.text
+    assert code_of(http.post(f"{path}/ticket", json=body, headers=agent), 409)
+    assert http.get(path, headers=agent).json()["ticket"] == made.json()["number"]
+    http.post(f"{path}/hang-up", headers=agent)
+    http.post(f"{path}/finish", json={}, headers=agent)
+    again = http.post("/api/desk/calls", json={"caller": "13800138000"}, headers=agent).json()["id"]
+    same = http.post(f"/api/desk/calls/{again}/same", json={"matter": "楼上漏水没人修"}, headers=agent).json()
+    assert [one["number"] for one in same] == [made.json()["number"]]
+    added = {"number": made.json()["number"], "matter": "今天漏得更大了"}
+    assert http.post(f"/api/desk/calls/{again}/added", json=added, headers=agent).status_code == 204
+
+
+def test_practice_makes_no_ticket_and_teaches_nothing(http: TestClient, agent: dict[str, str]) -> None:
+    call = http.post("/api/desk/calls", json={"practice": True}, headers=agent).json()["id"]
+    path = f"/api/desk/calls/{call}"
+    body = {"kind": "求助", "matter": "楼上漏水没人修"}
+    assert code_of(http.post(f"{path}/ticket", json=body, headers=agent), 409)
+    choice = {"id": "0" * 32, "what": "used", "qa_id": "plain", "shown": []}
+    assert http.post(f"{path}/choices", json=choice, headers=agent).status_code == 204
+    with database.read() as session:
+        assert session.query(Choice).count() == 0
+
+
+def test_choices_are_kept_with_what_was_on_the_screen(http: TestClient, agent: dict[str, str]) -> None:
+    call = http.post("/api/desk/calls", json={}, headers=agent).json()["id"]
+    shown = [{"qa_id": "plain", "place": 1, "band": "sure"}]
+    for _ in range(2):
+        choice = {"id": "1" * 32, "what": "edited", "qa_id": "plain", "reason": "电话13800138000", "shown": shown}
+        sent = http.post(f"/api/desk/calls/{call}/choices", json=choice, headers=agent)
+        assert sent.status_code == 204, sent.text
+    with database.read() as session:
+        (kept,) = session.query(Choice).all()
+        assert kept.what == "edited" and kept.shown[0]["qa_id"] == "plain" and "13800138000" not in str(kept.reason)
+    doubt = {"qa_id": "plain", "reason": "数字不对", "call_id": call, "shown": shown}
+    assert http.post("/api/desk/doubts", json=doubt, headers=agent).status_code == 201
