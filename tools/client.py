@@ -82,6 +82,8 @@ class Client(Work):
     """The folder with the page that the gateway serves, within the client's"""
     STEP: str
     """The step that makes it"""
+    API: tuple[str, ...] = ()
+    """Which part of the gateway's routes it calls"""
     OWN_STEPS: tuple[str, ...] = ()
     """What else it may be asked for"""
 
@@ -171,7 +173,7 @@ class Client(Work):
         """The gateway's OpenAPI description, and the types made from it."""
         described = self._api_fingerprint()  # of before: what changes meanwhile is described the next time
         self._openapi.parent.mkdir(exist_ok=True)
-        command = [self._python(), "-m", "connectors.gateway.openapi", str(self._openapi)]
+        command = [self._python(), "-m", "connectors.gateway.openapi", str(self._openapi), *self.API]
         self.call(command, self._settings, "导出网关接口", folder=self._root)
         self._run("生成类型", "openapi-typescript", str(self._openapi), "-o", str(self._types))
         self._api_stamp.write_text(described, "utf-8")
@@ -219,6 +221,7 @@ class Citizens(Client):
 
     FOLDER, TITLE = "connectors/miniprogram", "市民端"
     BUILD, STEP, OWN_STEPS = "dist/build/h5", "h5", ("mp-weixin",)
+    API = ("--citizens",)
 
     def is_current(self) -> bool:
         """Whether nothing has to be done."""

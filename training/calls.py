@@ -35,7 +35,7 @@ AMBIGUOUS = ROOT / "tests" / "data" / "calls" / "ambiguous.jsonl"
 
 SHOW_AT, KEEP_AT = 0.4, 0.15
 """Chosen on folds of the calls: earlier shows more too early, later shows less in time"""
-CHECK_AT, SURE_AT = 0.5, 0.75
+LIKELY_AT, SURE_AT = 0.5, 0.75
 _BREATH = 22
 """Characters of a line that a letter is cut into"""
 
@@ -94,7 +94,7 @@ def _breaths(text: str) -> list[str]:
 def fit(loaded: Loaded) -> Weights:
     """Learn from the letters, then from the calls."""
     ranker = _fit_ranker(loaded, letters())
-    fitted = Weights(ranker, Logistic((0.0,) * len(STANDING), 0.0), SHOW_AT, KEEP_AT, CHECK_AT, SURE_AT, {}, {})
+    fitted = Weights(ranker, Logistic((0.0,) * len(STANDING), 0.0), SHOW_AT, KEEP_AT, LIKELY_AT, SURE_AT, {}, {})
     rows, right = [], []
     for call in read_calls(CALLS):
         listener = Listener(loaded, get_settings().region, fitted)
@@ -102,7 +102,9 @@ def fit(loaded: Loaded) -> Weights:
             if topics := listener.topics(heard):
                 rows.append(topics[0].standing)
                 right.append(_right_by_now(call, heard, topics[0]))
-    return Weights(ranker, _logistic(np.array(rows), np.array(right), 0.3), SHOW_AT, KEEP_AT, CHECK_AT, SURE_AT, {}, {})
+    return Weights(
+        ranker, _logistic(np.array(rows), np.array(right), 0.3), SHOW_AT, KEEP_AT, LIKELY_AT, SURE_AT, {}, {}
+    )
 
 
 def _right_by_now(call: Recorded, heard: Sequence[Line], topic: Topic) -> bool:
@@ -177,7 +179,7 @@ class Figures:
 def measure(loaded: Loaded, calls: Sequence[Recorded]) -> Figures:
     """Hear the calls line by line, as the desk does."""
     first = three = in_time = early = answered = silent = unanswered = 0
-    bands: dict[str, list[bool]] = {"sure": [], "check": [], "hint": []}
+    bands: dict[str, list[bool]] = {"sure": [], "likely": [], "reference": []}
     for call in calls:
         listener = Listener(loaded, get_settings().region)
         shown: dict[int, list[Topic]] = {0: []}

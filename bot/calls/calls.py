@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from bot import audit, database, events
+from bot import audit, database, events, retention
 from bot.crypto import get_cipher
 from bot.desk import callbacks, states
 from bot.errors import IllegalMove, InvalidInput, NotFound
@@ -177,8 +177,7 @@ def keep_nothing(session: Session, call: Call, by: str) -> None:
     if not call.kept:
         return
     call.kept, call.summary = False, None
-    for table in (CallLine, CallShown):
-        session.execute(delete(table).where(table.call_id == call.id))
+    _forget(session, [call.id])
     call.revision += 1
     audit.record(session, by, "call.not_kept", call.id)
     told_of(session, call)
@@ -225,18 +224,23 @@ def forget_old(session: Session, now: datetime, days: int) -> int:
     """Remove what was said in calls that ended so long ago, and whose they were; that there was a call stays.  How many."""
     old = select(Call.id).where(Call.started_at < now - timedelta(days=days), Call.kept)
     ids = list(session.scalars(old.limit(500)))
-    for table in (CallLine, CallShown):
-        session.execute(delete(table).where(table.call_id.in_(ids)))
+    _forget(session, ids)
     gone = {"kept": False, "summary": None, "caller": None, "caller_index": None}
     return database.rows_changed(session, update(Call).where(Call.id.in_(ids)).values(**gone))
+
+
+def _forget(session: Session, ids: Sequence[str]) -> None:
+    """What was said in these calls, and whatever was kept of it elsewhere."""
+    for table in (CallLine, CallShown):
+        session.execute(delete(table).where(table.call_id.in_(ids)))
+    retention.forget_subjects(session, ids)
 
 
 def forget_phone(session: Session, phone: str, actor: str) -> int:
     """Remove the calls of a phone at its owner's wish; how many."""
     query = select(Call.id).where(Call.caller_index.in_(get_cipher().blind(digits_of(phone))))
     ids = list(session.scalars(query))
-    for table in (CallLine, CallShown):
-        session.execute(delete(table).where(table.call_id.in_(ids)))
+    _forget(session, ids)
     session.execute(delete(Call).where(Call.id.in_(ids)))
     for id_ in ids:
         audit.record(session, actor, "call.erased", id_)

@@ -26,7 +26,7 @@ router = APIRouter(
 )
 
 
-class DocumentRow(BaseModel):
+class PolicyRow(BaseModel):
     """A policy document in a list."""
 
     id: str
@@ -45,7 +45,7 @@ class DocumentRow(BaseModel):
 class Documents(BaseModel):
     """A page of the list."""
 
-    items: list[DocumentRow]
+    items: list[PolicyRow]
     total: int
 
 
@@ -68,7 +68,7 @@ class PassageView(BaseModel):
     text: str
 
 
-class DocumentView(DocumentRow):
+class DocumentView(PolicyRow):
     """A document with its text and what has become of it."""
 
     url: str | None
@@ -78,9 +78,9 @@ class DocumentView(DocumentRow):
     """The ids of the Q&As that rest on it"""
 
 
-def _row(document: Document, passages: int) -> DocumentRow:
-    fields = {name: getattr(document, name) for name in DocumentRow.model_fields if name != "passages"}
-    return DocumentRow(**fields, passages=passages)
+def _row(document: Document, passages: int) -> PolicyRow:
+    fields = {name: getattr(document, name) for name in PolicyRow.model_fields if name != "passages"}
+    return PolicyRow(**fields, passages=passages)
 
 
 def _public(session: Session, document_id: str) -> tuple[Document, list[Passage]]:
@@ -168,7 +168,7 @@ def restore_document(document_id: str, body: Undo, me: TheCaller) -> None:
         reviews.undo(session, document_id, me.number, body.note)
 
 
-class DraftView(BaseModel):
+class DistilledDraft(BaseModel):
     """A draft that nobody has looked at."""
 
     id: str
@@ -184,7 +184,7 @@ class Distilled(BaseModel):
     """What the document yields."""
 
     matter: str
-    drafts: list[DraftView]
+    drafts: list[DistilledDraft]
     why_none: str
     note: str
     model: bool
@@ -209,7 +209,7 @@ def distil(document_id: str, body: Distil) -> Distilled:
     return Distilled(
         matter=found.matter,
         drafts=[
-            DraftView(
+            DistilledDraft(
                 id=draft.id,
                 aspect=draft.aspect,
                 question=draft.question,

@@ -301,7 +301,7 @@ class Reasoned(Decision):
     reason: str = Field(max_length=500)
 
 
-class Reason(Body):
+class FigureReason(Body):
     """Why."""
 
     reason: str = Field(max_length=500)
@@ -324,7 +324,7 @@ def return_local(key: str, region: str, body: Reasoned, me: TheCaller) -> LocalO
 
 
 @router.post("/{key}/{region}/withdrawal", responses=_CHANGES)
-def withdraw_local(key: str, region: str, body: Reason, me: TheCaller) -> LocalOne:
+def withdraw_local(key: str, region: str, body: FigureReason, me: TheCaller) -> LocalOne:
     """Show what stands no longer, at once."""
     with database.write() as session:
         figures.withdraw(session, me.number, key, region, body.reason)

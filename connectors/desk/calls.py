@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Query, WebSocket, WebSocketDisconnect
 from pydantic import BaseModel, Field, ValidationError
 from sqlalchemy.orm import Session
 
-from bot import database, knowledge, regions
+from bot import database, doubts, knowledge, regions
 from bot.accounts import people
 from bot.accounts.roles import SUPERVISOR
 from bot.calls import calls, segments
@@ -70,7 +70,7 @@ class LineView(BaseModel):
     version: int
 
 
-class SuggestionView(BaseModel):
+class SuggestedItem(BaseModel):
     """An item that may answer, with all that one needs on the phone."""
 
     qa_id: str
@@ -84,6 +84,8 @@ class SuggestionView(BaseModel):
     answer: str | None
     """None: it may not be answered with today"""
     under_review: bool
+    doubted: bool
+    """Somebody has reported it as wrong, and nobody has decided yet"""
     sources: list[Source]
     guides: list[Guide]
     valid_from: str | None
@@ -108,7 +110,7 @@ class TopicView(BaseModel):
 
     question: str
     lines: list[int]
-    suggestions: list[SuggestionView]
+    suggestions: list[SuggestedItem]
     deciding: DecidingView | None
 
 
@@ -170,7 +172,7 @@ class NewSegment(Body):
     """A higher one corrects what came under this number before"""
 
 
-class Taken(BaseModel):
+class StoredLines(BaseModel):
     """What was stored."""
 
     stored: list[int]
@@ -296,10 +298,11 @@ def _deciding(question: Deciding | None) -> DecidingView | None:
     return DecidingView(key=question.key, question=question.question, answers=list(question.answers))
 
 
-def suggested(session: Session, found: Sequence[Suggestion], *, production: bool) -> list[SuggestionView]:
+def suggested(session: Session, found: Sequence[Suggestion], *, production: bool) -> list[SuggestedItem]:
     """Suggestions with what the knowledge says of them today; what may not be answered with says so."""
     today = utcnow().astimezone(SHANGHAI).date()
-    items = knowledge.get_many(session, [one.qa_id for one in found])
+    ids = [one.qa_id for one in found]
+    items, reported = knowledge.get_many(session, ids, today), doubts.doubted(session, ids)
     shown = []
     for one in found:
         qa = items.get(one.qa_id)
@@ -308,7 +311,7 @@ def suggested(session: Session, found: Sequence[Suggestion], *, production: bool
         standing = knowledge.answerable(qa, today=today, production=production)
         sources, guides, _ = knowledge.expand(session, qa, today=today, production=production)
         shown.append(
-            SuggestionView(
+            SuggestedItem(
                 qa_id=qa.id,
                 matter=qa.matter,
                 question=qa.question,
@@ -317,6 +320,7 @@ def suggested(session: Session, found: Sequence[Suggestion], *, production: bool
                 band_name=NAMES[one.band],
                 hit_rate=weights().rates.get(one.band),
                 answer=qa.answer if standing.answers else None,
+                doubted=qa.id in reported,
                 under_review=standing is knowledge.Standing.UNDER_REVIEW,
                 sources=sources,
                 guides=guides,
@@ -339,13 +343,13 @@ class Segments(Body):
 
 
 @router.post("/calls/{call_id}/segments", responses=_CHANGES)
-def add_segments(call_id: str, body: Segments, me: TheCaller, assist: TheAssisting) -> Taken:
+def add_segments(call_id: str, body: Segments, me: TheCaller, assist: TheAssisting) -> StoredLines:
     """Store final segments, and show partial ones.  What is acknowledged is stored; the same again changes nothing."""
     now = utcnow()
     with database.write() as session:
         call = calls.locked(session, call_id) if me.sign_in is None else calls.of_agent(session, call_id, me.number)
         stored = _store(session, call, body.segments, assist, now)
-        taken = Taken(stored=stored, seq=call.seq)
+        taken = StoredLines(stored=stored, seq=call.seq)
         final = [_segment(one) for one in body.segments if one.final and one.text.strip()]
     if final:
         assist.heard(call, final, now)
@@ -430,7 +434,7 @@ def not_this(call_id: str, body: NotThis, me: TheCaller, assist: TheAssisting) -
     change(call_id, body.qa_id)
 
 
-class Decided(Body):
+class DecidedCall(Body):
     """What the caller answered to the decisive question."""
 
     key: str = Field(max_length=140)
@@ -438,7 +442,7 @@ class Decided(Body):
 
 
 @router.post("/calls/{call_id}/decide", status_code=204, responses=_CHANGES)
-def decide(call_id: str, body: Decided, me: TheCaller, assist: TheAssisting) -> None:
+def decide(call_id: str, body: DecidedCall, me: TheCaller, assist: TheAssisting) -> None:
     """The decisive question has been answered."""
     with database.write() as session:
         calls.of_agent(session, call_id, me.number)
@@ -486,7 +490,7 @@ class Typed(Body):
 
 
 @router.post("/suggest", responses=answers(404))
-def suggest(body: Typed, me: TheCaller, here: TheGateway) -> list[SuggestionView]:
+def suggest(body: Typed, me: TheCaller, here: TheGateway) -> list[SuggestedItem]:
     """What may answer a question that was typed, best first."""
     if body.region is not None:
         regions.get(body.region)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from bot import conversations, database, doubts, knowledge
 from bot.accounts import people
+from bot.calls import calls
 from bot.clock import utcnow
 from bot.desk import choices
 from bot.masking import mask
@@ -31,6 +32,8 @@ class Report(Body):
     reason: str = Field(min_length=1, max_length=500)
     conversation_id: str | None = Field(default=None, max_length=32)
     """Where it was seen"""
+    call_id: str | None = Field(default=None, max_length=32)
+    """Or in which call"""
     shown: list[ShownItem] = Field(default=[], max_length=choices.MOST)
     """What stood on the screen then"""
 
@@ -103,6 +106,19 @@ def report_item(body: Report, me: TheCaller) -> Reported:
                 session,
                 kind="conversation",
                 subject=seen.id,
+                person=me.number,
+                qa_id=body.qa_id,
+                shown=[one.kept() for one in body.shown],
+                reason=body.reason,
+                settings=settings,
+                now=now,
+            )
+        elif body.call_id:
+            call = calls.of_agent(session, body.call_id, me.number)
+            made = choices.wrong(
+                session,
+                kind="call",
+                subject=call.id,
                 person=me.number,
                 qa_id=body.qa_id,
                 shown=[one.kept() for one in body.shown],

@@ -153,7 +153,7 @@ def _shown(found: Suggestion, tree: categories.Catalogue) -> SuggestionView:
     )
 
 
-class Correction(Body):
+class TicketCorrection(Body):
     """What is put right; what is left out stays, null removes it."""
 
     kind: str | None = Field(default=None, max_length=8)
@@ -169,7 +169,7 @@ class Correction(Body):
 
 
 @router.put("/tickets/{number}/particulars", responses=answers(404, 409))
-def correct_particulars(number: str, body: Correction, me: TheCaller, if_match: IfMatch = None) -> TicketView:
+def correct_particulars(number: str, body: TicketCorrection, me: TheCaller, if_match: IfMatch = None) -> TicketView:
     """Put right what an open ticket says; the department is changed by dispatching it."""
     changes: dict[str, Any] = body.model_dump(exclude_unset=True)
     return change(number, me, if_match, lambda session: particulars.change(session, number, changes, me.number))

@@ -30,7 +30,7 @@ _MODELS: dict[str, type[QA | ServiceGuide | Document]] = {
 MOST_FAVOURITES = 200
 
 
-class Search(Body):
+class KnowledgeSearch(Body):
     """What is looked for, and where."""
 
     text: str = Field(min_length=1, max_length=200)
@@ -55,7 +55,7 @@ class Results(BaseModel):
 
 
 @router.post("/search")
-def search_knowledge(body: Search, me: TheCaller, here: TheGateway) -> Results:
+def search_knowledge(body: KnowledgeSearch, me: TheCaller, here: TheGateway) -> Results:
     """Questions and answers, guides and documents with these words, the best of each kind first."""
     if body.region is not None:
         regions.get(body.region)

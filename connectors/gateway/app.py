@@ -28,6 +28,7 @@ from connectors.console import jobs as job_routes
 from connectors.console import knowledge as knowledge_routes
 from connectors.console import replay as replay_routes
 from connectors.desk import (
+    call_outcome,
     callbacks,
     choices,
     doubts,
@@ -254,6 +255,7 @@ def create_app() -> FastAPI:
         desk_conversations,
         handover,
         desk_calls,
+        call_outcome,
         desk_search,
         states,
         choices,

@@ -12,6 +12,8 @@ from index.search.normalise import canonical, clean
 from index.search.retriever import Item, Retriever
 from index.search.terms import terms_in
 
+_CLEAR = 0.9
+"""Whatever is so probable needs no question"""
 _LIFT = 0.9
 """How probable the first one is at least once the question is answered"""
 _NAME = 16
@@ -32,19 +34,18 @@ class Deciding:
 
 
 def deciding(topic: Topic, retriever: Retriever, said: str) -> Deciding | None:
-    """The question that tells the first item from the one that is most like it; None where what was said tells them apart already.
+    """The question that tells the first item from the nearest other one; None where what was said tells them apart already.
 
     Two items are close if each has words of its own (职工 and 居民, 首次 and 补领) and the caller has used neither's, or both's.
 
     Args:
         said: all that the caller said.
     """
-    if not topic.suggestions:
+    if not topic.suggestions or topic.suggestions[0].probability >= _CLEAR:
         return None
-    found = (*topic.suggestions, *topic.near)
-    first, *others = (retriever.items[retriever.place(one.qa_id)] for one in found)
+    first, *others = (retriever.items[retriever.place(one.qa_id)] for one in (*topic.suggestions, *topic.near))
     words = clean(said)
-    for other in sorted(others, key=lambda item: -_alike(first, item)):
+    for other in others:
         if other.matter != first.matter and not _akin(first, other):
             continue
         if _says(words, first, other) != _says(words, other, first):
@@ -68,12 +69,6 @@ def _words(item: Item) -> set[str]:
 def _akin(one: Item, other: Item) -> bool:
     """Whether two items of different matters ask the same thing of near kinds (职工养老, 居民养老)."""
     return bool({*terms_in(clean(one.texts[0])), *_words(one)} & {*terms_in(clean(other.texts[0])), *_words(other)})
-
-
-def _alike(one: Item, other: Item) -> float:
-    """How much of their questions two items share, 0…1."""
-    mine, theirs = (set(tokenize.ngrams(clean(item.texts[0]))) for item in (one, other))
-    return len(mine & theirs) / len(mine | theirs)
 
 
 def _says(said: str, item: Item, other: Item) -> bool:

@@ -13,9 +13,9 @@ from typing import Literal
 
 from index.search.ranking import Logistic
 
-Band = Literal["sure", "check", "hint"]
+Band = Literal["sure", "likely", "reference"]
 
-NAMES: dict[Band, str] = {"sure": "可直接答", "check": "请核对", "hint": "仅供参考"}
+NAMES: dict[Band, str] = {"sure": "可直接答", "likely": "请核对", "reference": "仅供参考"}
 
 FILE = Path(__file__).with_name("weights.json")
 
@@ -53,7 +53,7 @@ class Weights:
     """A question is shown from this probability on,"""
     keep_at: float
     """and stays as long as it has this"""
-    check_at: float
+    likely_at: float
     sure_at: float
     rates: dict[str, float]
     """Band → which share of the first items in it was right, at the end of calls that nothing was fitted on"""
@@ -72,4 +72,4 @@ def weights() -> Weights:
 def band_of(probability: float) -> Band:
     """The band of an item."""
     fitted = weights()
-    return "sure" if probability >= fitted.sure_at else "check" if probability >= fitted.check_at else "hint"
+    return "sure" if probability >= fitted.sure_at else "likely" if probability >= fitted.likely_at else "reference"

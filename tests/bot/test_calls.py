@@ -147,7 +147,7 @@ def test_what_is_shown_is_noted_once(db: Settings) -> None:
         call = calls.locked(session, call_id)
         calls.shown(session, call, 1, 0, "问题", items, utcnow())
         calls.shown(session, call, 2, 0, "问题", [items[0] | {"probability": 0.95}], utcnow())
-        calls.shown(session, call, 3, 0, "问题", [items[0] | {"band": "check"}], utcnow())
+        calls.shown(session, call, 3, 0, "问题", [items[0] | {"band": "likely"}], utcnow())
     with database.read() as session:
         assert [one.seq for one in calls.shown_in(session, call_id)] == [1, 3]
 

@@ -14,7 +14,7 @@ START = datetime(2026, 11, 30, tzinfo=UTC)
 
 
 def items(names: str) -> list[Suggestion]:
-    return [Suggestion(name, "事项", name, 0.5, "check") for name in names]
+    return [Suggestion(name, "事项", name, 0.5, "likely") for name in names]
 
 
 def names(panel: Panel) -> str:
@@ -57,5 +57,5 @@ def test_what_does_not_fit_is_gone_at_once() -> None:
 
 def test_an_item_keeps_its_place_but_tells_what_is_known_now() -> None:
     panel = Panel().next(items("ab"), START)
-    surer = [Suggestion("a", "事项", "a", 0.9, "sure"), Suggestion("b", "事项", "b", 0.1, "hint")]
-    assert [one.band for one in panel.next(surer, START + timedelta(seconds=3)).items] == ["sure", "hint"]
+    surer = [Suggestion("a", "事项", "a", 0.9, "sure"), Suggestion("b", "事项", "b", 0.1, "reference")]
+    assert [one.band for one in panel.next(surer, START + timedelta(seconds=3)).items] == ["sure", "reference"]

@@ -28,6 +28,7 @@ const TOO_MANY = 4429
 /** Kind of event → what it makes outdated. */
 const TOUCHES: Record<string, (subject: string) => (readonly unknown[])[]> = {
   conversation: (id) => [['conversations'], ['conversation', id], ['work'], ['unanswered'], ['floor'], ['colleagues']],
+  call: (id) => [['calls'], ['call', id], ['floor']],
   danger: () => [['dangers'], ['work'], ['conversations'], ['floor']],
   duty: () => [['work'], ['floor'], ['colleagues']],
   doubt: () => [['doubts'], ['conversation'], ['floor']],

@@ -9,6 +9,9 @@ export type Me = Schemas['Me']
 export type Person = Schemas['PersonView']
 export type ConversationRow = Schemas['ConversationRow']
 export type Conversation = Schemas['ConversationRead']
+export type Call = Schemas['CallRead']
+export type CallTopic = Schemas['TopicView']
+export type Suggested = Schemas['SuggestedItem']
 export type Danger = Schemas['AlarmView']
 
 /** What went wrong: the gateway's own sentence, or ours where the gateway was not reached (status 0). */
