@@ -26,7 +26,7 @@ PATH = "/api/knowledge/imports"
 router = APIRouter(prefix=PATH, tags=["knowledge"], dependencies=[Depends(signed)], responses=answers(400, 401, 403))
 
 
-class OfferedField(BaseModel):
+class ImportOffered(BaseModel):
     """What a column may be for."""
 
     field: str
@@ -34,7 +34,7 @@ class OfferedField(BaseModel):
     required: bool
 
 
-class ColumnView(BaseModel):
+class ImportColumn(BaseModel):
     """A column of a table of the file."""
 
     header: str
@@ -43,7 +43,7 @@ class ColumnView(BaseModel):
     samples: list[str]
 
 
-class TableView(BaseModel):
+class ImportTable(BaseModel):
     """A table of the file."""
 
     headers: str
@@ -54,8 +54,8 @@ class TableView(BaseModel):
     remembered: bool
     """Whether a person has said what its columns mean"""
     kind: str
-    columns: list[ColumnView]
-    offered: dict[str, list[OfferedField]]
+    columns: list[ImportColumn]
+    offered: dict[str, list[ImportOffered]]
     """Kind of rows → what a column may be for"""
 
 
@@ -83,7 +83,7 @@ class ImportView(BaseModel):
     """columns, choose, decide, drop, stop, resume"""
 
 
-class What(BaseModel):
+class ImportCounts(BaseModel):
     """How many items are what."""
 
     conflict: int
@@ -96,9 +96,9 @@ class What(BaseModel):
 class ImportRead(ImportView):
     """An import with its tables and what stands in it."""
 
-    tables: list[TableView]
+    tables: list[ImportTable]
     notes: list[str]
-    what: What
+    what: ImportCounts
     undecided: int
     internal: int
     outcomes: dict[str, int]
@@ -113,7 +113,7 @@ class Imports(BaseModel):
     worker_alive: bool
 
 
-class FieldView(BaseModel):
+class ImportField(BaseModel):
     """A field of an item: what the system has, what the file says."""
 
     name: str
@@ -121,7 +121,7 @@ class FieldView(BaseModel):
     after: str
 
 
-class ItemView(BaseModel):
+class ImportItemView(BaseModel):
     """An item of a file, or a row that can't be taken."""
 
     position: int
@@ -132,20 +132,20 @@ class ItemView(BaseModel):
     file: str
     line: int | None
     reason: str
-    fields: list[FieldView]
+    fields: list[ImportField]
     conflicts: list[str]
     other: str | None
-    other_fields: list[FieldView]
+    other_fields: list[ImportField]
     internal: str | None
     choice: str | None
     outcome: str | None
     said: str
 
 
-class Items(BaseModel):
+class ImportItems(BaseModel):
     """A page of an import's items."""
 
-    items: list[ItemView]
+    items: list[ImportItemView]
 
 
 def _can(row: Import, job: Any) -> list[str]:
@@ -177,18 +177,18 @@ def _read(session: Session, row: Import) -> ImportRead:
     found = imports.counts(session, row.id)
     return ImportRead(
         **_view(session, row, people.names(session, [row.by])).model_dump(),
-        tables=[TableView.model_validate(table) for table in row.tables or []],
+        tables=[ImportTable.model_validate(table) for table in row.tables or []],
         notes=row.notes or [],
-        what=What(**found.what),
+        what=ImportCounts(**found.what),
         undecided=found.undecided,
         internal=found.internal,
         outcomes=found.outcomes,
     )
 
 
-def _item(row: ImportItem) -> ItemView:
+def _item(row: ImportItem) -> ImportItemView:
     content = imports.Content(**row.content)  # type: ignore[typeddict-item]
-    return ItemView(
+    return ImportItemView(
         position=row.position,
         what=row.what,
         kind=row.kind,
@@ -197,10 +197,10 @@ def _item(row: ImportItem) -> ItemView:
         file=content.get("file", ""),
         line=content.get("line"),
         reason=content.get("reason", ""),
-        fields=[FieldView(**one) for one in content.get("fields", [])],
+        fields=[ImportField(**one) for one in content.get("fields", [])],
         conflicts=content.get("conflicts", []),
         other=content.get("other"),
-        other_fields=[FieldView(**one) for one in content.get("other_fields", [])],
+        other_fields=[ImportField(**one) for one in content.get("other_fields", [])],
         internal=content.get("internal"),
         choice=row.choice,
         outcome=row.outcome,
@@ -279,15 +279,15 @@ def list_items(
     what: Annotated[Literal["conflict", "refused", "new", "changed", "same"] | None, Query()] = None,
     offset: Annotated[int, Query(ge=0, le=MAX_INT)] = 0,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-) -> Items:
+) -> ImportItems:
     """Items of an import, each beside what the system has."""
     with database.read() as session:
         imports.get(session, import_id)
         rows = imports.items(session, import_id, what=what, limit=limit, offset=offset)
-        return Items(items=[_item(row) for row in rows])
+        return ImportItems(items=[_item(row) for row in rows])
 
 
-class TableSaid(Body):
+class ImportTableSaid(Body):
     """What the columns of a table mean."""
 
     headers: str = Field(max_length=64)
@@ -297,21 +297,21 @@ class TableSaid(Body):
     """A field, or nothing, for each of its columns"""
 
 
-class ColumnsSaid(Body):
+class ImportColumnsSaid(Body):
     """What the columns mean."""
 
-    tables: list[TableSaid] = Field(min_length=1, max_length=50)
+    tables: list[ImportTableSaid] = Field(min_length=1, max_length=50)
 
 
 @router.put("/{import_id}/columns", responses=answers(404, 409))
-def map_columns(import_id: str, body: ColumnsSaid, me: TheCaller) -> ImportRead:
+def map_columns(import_id: str, body: ImportColumnsSaid, me: TheCaller) -> ImportRead:
     """Say what the columns of its tables mean: remembered for the next table with these headers; the file is read anew."""
     with database.write() as session:
         tables = [table.model_dump() for table in body.tables]
         return _read(session, imports.map_columns(session, import_id, tables, me.number))
 
 
-class Choice(Body):
+class ImportChoice(Body):
     """What is to be done about one item, or about all of one sort that are undecided."""
 
     choice: Literal["take", "keep", "onto"] | None
@@ -320,7 +320,7 @@ class Choice(Body):
 
 
 @router.put("/{import_id}/choices", status_code=204, responses=answers(404, 409))
-def choose(import_id: str, body: Choice) -> None:
+def choose(import_id: str, body: ImportChoice) -> None:
     """Choose: the file's, the system's, or the file's words for the other item of the system."""
     if (body.position is None) == (body.what is None):
         raise InvalidInput("请指明一条，或者一类。")
@@ -328,7 +328,7 @@ def choose(import_id: str, body: Choice) -> None:
         imports.choose(session, import_id, body.choice, position=body.position, what=body.what)
 
 
-class Decision(Body):
+class ImportDecision(Body):
     """How it is brought in."""
 
     whole: bool
@@ -338,7 +338,7 @@ class Decision(Body):
 
 
 @router.post("/{import_id}/decide", responses=answers(404, 409))
-def decide(import_id: str, body: Decision, me: TheCaller) -> ImportRead:
+def decide(import_id: str, body: ImportDecision, me: TheCaller) -> ImportRead:
     """Have it brought in: a job does it."""
     with database.write() as session:
         named = body.internal_confirmed_by

@@ -30,12 +30,13 @@ from bot.errors import InvalidInput
 from bot.models.imports import Import, Imported, ImportItem
 from bot.settings import ROOT
 from connectors.jobs import file_reader
+from index.knowledge_files import comparing, importing
+from index.knowledge_files.comparing import Compared, Difference
+from index.knowledge_files.importing import ImportReport, Item
+from index.knowledge_files.rows import KIND_NAMES, Bundle, Kind, Problem
 
 if TYPE_CHECKING:
     from connectors.jobs.steps import Work
-    from index.knowledge_files.comparing import Compared, Difference
-    from index.knowledge_files.importing import ImportReport, Item
-    from index.knowledge_files.rows import Bundle, Kind, Problem
 
 _CHUNK = 200
 """Items that are stored, or brought in, in one transaction"""
@@ -150,9 +151,6 @@ def _run(work: Work, path: Path, result: Path, layouts: str) -> bool:
 
 
 def _compare(work: Work, row: Import, said: dict[str, Any]) -> int:
-    from index.knowledge_files import comparing
-    from index.knowledge_files.rows import Problem
-
     work.progress("正在和系统里的知识比较")
     stored = {(one["kind"], one["id"]): one for one in said["items"]}
     reviewed = {id_: datetime.fromisoformat(at) for id_, at in said["reviewed"].items()}
@@ -263,9 +261,6 @@ def write(work: Work) -> int:
 
 def _lot(session: Session, row: Import, limit: int | None) -> _Lot:
     """The next items that are not brought in yet."""
-    from index.knowledge_files import comparing, importing
-    from index.knowledge_files.importing import Item
-
     query = select(ImportItem).where(
         ImportItem.import_id == row.id, ImportItem.outcome.is_(None), ImportItem.what != "refused"
     )
@@ -289,8 +284,6 @@ def _lot(session: Session, row: Import, limit: int | None) -> _Lot:
 
 def _bring_in(session: Session, actor: str, row: Import, lot: _Lot) -> list[str]:
     """Bring these in and mark what came of each.  Why some could not be; of an import that is all or nothing, none is then."""
-    from index.knowledge_files import comparing, importing
-
     knowledge.lock(session)
     moved = _moved(session, lot.taken)
     failed = {item.position: "同一条已经由文件里的另一行改过了，没有导入。" for item in lot.doubled}
@@ -337,9 +330,6 @@ def _is_taken(item: ImportItem) -> bool:
 
 def _moved(session: Session, taken: Mapping[Item, ImportItem]) -> list[Item]:
     """Those that somebody has changed in the system since they were compared."""
-    from index.knowledge_files import comparing
-    from index.knowledge_files.rows import KIND_NAMES
-
     found = []
     for kind in KIND_NAMES:
         present = comparing.present(session, kind, [one.id for one in taken if one.kind == kind])
