@@ -41,6 +41,7 @@ const TOUCHES: Record<string, (subject: string) => (readonly unknown[])[]> = {
   person: () => [['sign-ins']],
   job: (id) => [['jobs'], ['job', id], ['health']],
   local: () => [['local'], ['local-one']],
+  learning: () => [['learning']],
   knowledge: (id) => [['knowledge'], ['qa', id]],
 }
 

@@ -31,6 +31,7 @@ export const MENU: Entry[] = [
   { path: '/local', name: '本地标准', key: 'v', roles: ['supervisor', 'editor', 'approver'], page: () => import('./pages/LocalPage.vue') },
   { path: '/going-live', name: '上线准备', key: 'o', roles: ['supervisor', 'admin'], page: () => import('./pages/GoingLivePage.vue') },
   { path: '/asked', name: '提问记录', key: 'i', roles: ['supervisor', 'editor', 'approver'], page: () => import('./pages/AskedPage.vue') },
+  { path: '/review', name: '待学习', key: 'n', roles: ['editor', 'approver', 'supervisor'], page: () => import('./pages/ReviewPage.vue') },
   { path: '/try', name: '试一试', key: 'y', roles: ['supervisor', 'editor', 'approver'], page: () => import('./pages/TryPage.vue') },
   { path: '/people', name: '账号', key: 'p', roles: ['admin'], page: () => import('./pages/PeoplePage.vue') },
   { path: '/programs', name: '程序密钥', key: 'k', roles: ['admin'], page: () => import('./pages/ProgramsPage.vue') },
