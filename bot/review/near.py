@@ -5,15 +5,16 @@ No encoder is needed for it, so whoever decides waits for some hundred products 
 
 from __future__ import annotations
 
+import base64
 import struct
 from collections.abc import Sequence
 from math import sqrt
 from operator import mul
+from typing import Any
 
 from sqlalchemy import Select, func, or_, select, update
-from sqlalchemy.orm import Session, undefer
+from sqlalchemy.orm import Session
 
-from bot import asked
 from bot.models.asked import Asked
 from bot.models.review import ReviewGroup, ReviewMember
 
@@ -26,29 +27,29 @@ _MOST = 1500
 def settle_alike(session: Session, decision_id: str, like: Sequence[str], group: ReviewGroup, qa_id: str) -> set[str]:
     """Settle by a decision what is open and near the questions ``like``; the ids of the groups that it touches.
 
-    Looked at are the texts of the group itself, and of groups of the same matter or with the same item in view.
+    Looked at are the texts of the group itself, and of groups of the same matter or with the same item in view, those that matter most first.
     """
-    wanted = [one for one in session.scalars(_with_vectors(like)) if one.vector]
+    wanted = [one for one in session.execute(_vectors(like)) if one.vector]
     if not wanted:
         return set()
-    of_one_encoder = [_unpacked(one) for one in wanted if one.encoder == wanted[0].encoder]
+    encoder = wanted[0].encoder
+    liked = [_unpacked(one.vector) for one in wanted if one.encoder == encoder]
     near = or_(ReviewGroup.id == group.id, ReviewGroup.candidate == qa_id, ReviewGroup.matter == group.matter)
     texts = (
         select(ReviewMember.text, func.max(ReviewMember.asked_id))
         .join(ReviewGroup, ReviewGroup.id == ReviewMember.group_id)
         .where(near, ReviewMember.decision.is_(None))
         .group_by(ReviewMember.text)
-        .order_by(func.count().desc(), ReviewMember.text)
+        .order_by(func.max(ReviewGroup.help).desc(), func.count().desc(), ReviewMember.text)
         .limit(_MOST)
     )
-    by_question = {id_: text for text, id_ in session.execute(texts)}
-    alike = [
-        by_question[one.id]
-        for one in session.scalars(_with_vectors(list(by_question)))
-        if one.vector
-        and one.encoder == wanted[0].encoder
-        and any(sum(map(mul, vector, _unpacked(one))) >= ALIKE for vector in of_one_encoder)
-    ]
+    text_of = {id_: text for text, id_ in session.execute(texts)}
+    alike = []
+    for one in session.execute(_vectors(list(text_of))):
+        if one.vector and one.encoder == encoder:
+            vector = _unpacked(one.vector)
+            if any(sum(map(mul, vector, other)) >= ALIKE for other in liked):
+                alike.append(text_of[one.id])
     return settle_texts(session, decision_id, alike)
 
 
@@ -63,12 +64,13 @@ def settle_texts(session: Session, decision_id: str, texts: Sequence[str]) -> se
     return touched
 
 
-def _with_vectors(ids: Sequence[str]) -> Select[Asked]:
-    return select(Asked).where(Asked.id.in_(ids)).options(undefer(Asked.vector))
+def _vectors(ids: Sequence[str]) -> Select[Any]:
+    """Of these questions, and nothing else that would have to be decrypted."""
+    return select(Asked.id, Asked.encoder, Asked.vector).where(Asked.id.in_(ids))
 
 
-def _unpacked(row: Asked) -> list[float]:
-    raw = asked.vector_of(row) or b""
+def _unpacked(kept: str) -> list[float]:
+    raw = base64.b64decode(kept)
     numbers = struct.unpack(f"<{len(raw) // 2}e", raw)
     length = sqrt(sum(map(mul, numbers, numbers))) or 1.0
     return [number / length for number in numbers]

@@ -23,6 +23,8 @@ MOST = 200
 _DENSE = 4_000
 """So many texts are split by all their distances; more are parted by raising the link first"""
 _RAISED = 0.02
+_HELD = 0.75
+"""Cosine to the middle of a group above which a text stays in it"""
 _EXACT = 5_000
 """Up to so many texts all are compared; beyond, a graph (HNSW) finds the neighbours"""
 _WIDTH, _BUILD, _SEARCH = 16, 64, 48
@@ -32,12 +34,16 @@ def group(
     keys: Sequence[str],
     vectors: NDArray[np.float32],
     progress: Callable[[str, int, int], None] = lambda said, done, total: None,
+    *,
+    before: Mapping[str, str] | None = None,
 ) -> NDArray[np.int64]:
     """A label for each of these different texts, shape (texts,); labels count from 0 in the order of the keys.
 
     Args:
         keys: one for each text, none twice; only their order matters.
         vectors: of unit length, shape (texts, dim); a zero vector is near nothing.
+        before: the groups that some keys were in.  What was together stays so unless it lies far from the rest: new texts among
+            a text's nearest would else push out those that it was linked by.
     """
     count = len(keys)
     if not count:
@@ -45,7 +51,7 @@ def group(
     order = np.array(sorted(range(count), key=keys.__getitem__), dtype=np.int64)
     sorted_vectors = np.ascontiguousarray(vectors[order], dtype=np.float32)
     near, scores = _neighbours(sorted_vectors, progress)
-    own = _components(near, scores, LINK, count)
+    own = _components(near, scores, LINK, count, _ties([keys[row] for row in order], sorted_vectors, before or {}))
     labels = _split(own, near, scores, sorted_vectors)
     out = np.empty(count, dtype=np.int64)
     out[order] = labels
@@ -85,15 +91,39 @@ def _neighbours(
     return rows, scores
 
 
-def _components(near: NDArray[np.int64], scores: NDArray[np.float32], link: float, count: int) -> NDArray[np.int64]:
-    """Connected by links of two that are each among the other's neighbours."""
+def _ties(keys: Sequence[str], vectors: NDArray[np.float32], before: Mapping[str, str]) -> tuple[list[int], list[int]]:
+    """Links from the first text of each group that there was to the others of it that lie near its middle."""
+    rows: dict[str, list[int]] = defaultdict(list)
+    for row, key in enumerate(keys):
+        if key in before:
+            rows[before[key]].append(row)
+    source: list[int] = []
+    target: list[int] = []
+    for some in rows.values():
+        middle = vectors[some].mean(axis=0)
+        length = float(np.linalg.norm(middle)) or 1.0
+        held = [row for row, cosine in zip(some, vectors[some] @ middle / length, strict=True) if cosine >= _HELD]
+        source += held[:1] * (len(held) - 1)
+        target += held[1:]
+    return source, target
+
+
+def _components(
+    near: NDArray[np.int64],
+    scores: NDArray[np.float32],
+    link: float,
+    count: int,
+    ties: tuple[Sequence[int], Sequence[int]] = ((), ()),
+) -> NDArray[np.int64]:
+    """Connected by links of two that are each among the other's neighbours, and by what ties them anyhow."""
     source = np.repeat(np.arange(count), near.shape[1])
     target, score = near.ravel(), scores.ravel()
     kept = (target >= 0) & (score >= link)
     source, target = source[kept], target[kept]
-    forth = source * count + target
-    mutual = np.isin(forth, target * count + source, assume_unique=True)
-    graph = coo_matrix((np.ones(mutual.sum(), dtype=np.int8), (source[mutual], target[mutual])), shape=(count, count))
+    mutual = np.isin(source * count + target, target * count + source, assume_unique=True)
+    source = np.concatenate([source[mutual], np.array(ties[0], dtype=np.int64)])
+    target = np.concatenate([target[mutual], np.array(ties[1], dtype=np.int64)])
+    graph = coo_matrix((np.ones(len(source), dtype=np.int8), (source, target)), shape=(count, count))
     _, labels = connected_components(graph, directed=False)
     return np.asarray(labels, dtype=np.int64)
 

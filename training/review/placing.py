@@ -59,7 +59,8 @@ def arrange(now: datetime, progress: Callable[..., None], checksum: str) -> Foun
                 progress("正在读提问", read, len(rows))
         assert texts is not None
         decisions = _decisions(session)
-    labels = grouping.group(texts.keys, texts.vectors, progress)
+    was = {key: before[ids[0]].group for key, ids in texts.asked.items() if ids[0] in before}
+    labels = grouping.group(texts.keys, texts.vectors, progress, before=was)
     members = grouping.together(texts.asked, dict(zip(texts.keys, labels.tolist(), strict=True)))
     # Questions without a vector that fits stay where they are; equal texts are one text, so nobody's are parted.
     after = _placed(members, {id_: one.group for id_, one in before.items() if id_ in rows}, pinned)
