@@ -159,6 +159,12 @@ KINDS: dict[str, Kind] = {
         {},
         lambda settings: Daily(time(4, 30)),
     ),
+    "review": Kind(
+        "整理待学习",
+        "把没有答上、答错的提问按意思分组，按帮助多少排好，抽出要核对的回答，写出补充语料。处理过的不再列出，组的编号不变。",
+        {},
+        lambda settings: Daily(time(5, 0)),
+    ),
     "export": Kind(
         "导出全部知识",
         "把问答、政策文件连同原文、办事指南导出成一个 Excel 文件，从“知识体检”下载。",

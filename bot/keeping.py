@@ -56,6 +56,28 @@ KEPT: Mapping[str, Kept] = {
         "conversation",
         "supervisor, editor, approver",
     ),
+    "review_groups": Kept(
+        "until their questions are gone", "to improve the knowledge", "none", "supervisor, editor, approver"
+    ),
+    "review_members": Kept(
+        "as its question", "to improve the knowledge", "conversation", "supervisor, editor, approver"
+    ),
+    "review_decisions": Kept(
+        "for good: a wording that was adopted stays, masked, tied to nobody",
+        "who taught what",
+        "none",
+        "supervisor, editor, approver",
+    ),
+    "review_audits": Kept(
+        "as its question", "to know how many answers are wrong", "conversation", "supervisor, editor, approver"
+    ),
+    "review_figures": Kept(_FOR_GOOD, "to know how many answers are wrong", "none", "supervisor, editor, approver"),
+    "nlu_examples": Kept(
+        "for good: adopted sentences, masked, tied to nobody",
+        "to train the acts",
+        "none",
+        "supervisor, editor, approver",
+    ),
     "replays": Kept("asked_days", "what a change of the knowledge does", "none", "supervisor, editor, approver"),
     "channel_users": Kept(_RETENTION, "to deliver replies", "conversation", "nobody"),
     "tickets": Kept(_FOR_GOOD, "a public body's records", "unlinked", "citizen, agent, supervisor, officer"),

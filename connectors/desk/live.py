@@ -59,6 +59,7 @@ _AUDIENCE: dict[str, frozenset[str] | None] = {
     "person": None,
     "review": frozenset({SUPERVISOR, EDITOR, APPROVER, OFFICER}),
     "local": frozenset({EDITOR, APPROVER, SUPERVISOR}),
+    "learning": frozenset({EDITOR, APPROVER, SUPERVISOR}),
     "job": frozenset({"admin", SUPERVISOR}),
     "import": frozenset({EDITOR, APPROVER}),
     "knowledge": frozenset({SUPERVISOR, EDITOR, APPROVER}),

@@ -27,6 +27,7 @@ from connectors.console import imports as import_routes
 from connectors.console import jobs as job_routes
 from connectors.console import knowledge as knowledge_routes
 from connectors.console import replay as replay_routes
+from connectors.console import review as review_routes
 from connectors.desk import (
     call_outcome,
     callbacks,
@@ -275,6 +276,7 @@ def create_app() -> FastAPI:
         going_live,
         asked_routes,
         replay_routes,
+        review_routes,
         knowledge_routes,
     ):
         app.include_router(router.router)

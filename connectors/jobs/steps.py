@@ -27,6 +27,7 @@ from bot import (
     links,
     replays,
     retention,
+    review,
     reviews,
     security_log,
 )
@@ -265,6 +266,37 @@ _EXPORTS = 3
 """Files that are kept"""
 
 
+def _renew_vectors(work: Work) -> int:
+    from training.review import gathering  # loaded here: only this kind of job groups
+
+    with database.read() as session:
+        wanted = gathering.wanted(session, utcnow())
+        stale = gathering.stale(session, wanted, encoder := load_encoder(work.settings.encoder or None))
+    for done in gathering.renew(stale, encoder):
+        work.progress(f"重新编码了 {done} 条提问", done, len(stale))
+    if stale:
+        work.log(f"编码模型换过，或者提问没有向量：重新编码了 {len(stale)} 条。")
+    return len(stale)
+
+
+def _group_questions(work: Work) -> dict[str, int]:
+    from training.review import placing
+
+    found = placing.arrange(utcnow(), work.progress, load_encoder(work.settings.encoder or None).checksum)
+    return {"questions": found.questions, "groups": found.groups, "alone": found.alone}
+
+
+def _draw_sample(work: Work) -> int:
+    from training.review import estimate
+
+    with database.write() as session:
+        kept = estimate.keep(session, utcnow(), renewed=work.results["renew"], **work.results["group"])
+        review.export_examples(session, work.settings)
+    said = f"{kept.questions} 条提问分成 {kept.groups} 组，零散 {kept.alone} 条；抽查核对了 {kept.judged} 条"
+    work.progress(said if kept.high is None else f"{said}，答错的在 {kept.low:.1%} 到 {kept.high:.1%} 之间")
+    return kept.groups
+
+
 STEPS: dict[str, tuple[Step, ...]] = {
     "retention": (
         Step("conversations", "清除到期的会话", _conversations),
@@ -276,6 +308,11 @@ STEPS: dict[str, tuple[Step, ...]] = {
     "import_check": (Step("check", "读文件，和系统里的知识比较", importing.check),),
     "import": (Step("write", "导入", importing.write),),
     "replay": (Step("all", "逐条重放", _replay),),
+    "review": (
+        Step("renew", "补上向量", _renew_vectors),
+        Step("group", "按意思分组", _group_questions),
+        Step("sample", "抽查，写出补充语料", _draw_sample),
+    ),
     "knowledge": (Step("versions", "换上到期的新版本", _versions),),
     "backup": (
         Step("archive", "备份，并读回来检查", _archive),

@@ -178,7 +178,7 @@ def test_nothing_is_asked_for_while_one_of_its_kind_is_under_way(sqlite_db: Sett
 
 def test_a_clock_that_leapt_ahead_and_came_back_puts_nothing_off(sqlite_db: Settings) -> None:
     planned(NOON)
-    assert planned(NOON + 700 * DAY) == ["retention", "recalculate", "knowledge", "reviews", "health"]
+    assert planned(NOON + 700 * DAY) == ["retention", "recalculate", "knowledge", "reviews", "health", "review"]
     assert planned(NOON + HOUR / 2) == []
     assert planned(NOON + 1.5 * HOUR) == ["retention"]
 

@@ -8,11 +8,13 @@ from bot import conversations, database, models
 from bot.asked import Look
 from bot.clock import utcnow
 from bot.keeping import KEPT
+from bot.models.asked import Asked
 from bot.models.base import Base
 from bot.models.callbacks import Callback
 from bot.models.conversations import Alarm, ChannelUser, DeskNote, HumanService, Rating
 from bot.models.desk import Choice, Shield
 from bot.models.people import Draft, Person
+from bot.models.review import ReviewAudit, ReviewMember
 from bot.models.sms import ShortMessage
 from bot.settings import Settings
 from tests.bot.test_turns import receive, settle
@@ -40,6 +42,9 @@ def test_what_goes_with_a_conversation_is_gone_with_it(db: Settings) -> None:
                 channel="wechat", user_digest="d", conversation_id=one.id, address="o", push_until=now, pushes_left=5
             )
         )
+        (asked_id,) = session.scalars(select(Asked.id))
+        session.add(ReviewMember(asked_id=asked_id, group_id="g", text="t", danger=False))
+        session.add(ReviewAudit(asked_id=asked_id, lot="l"))
         session.add(Person(number="1", name="王芳", roles=["agent"], created_at=now))
         session.flush()
         session.add(Draft(person="1", kind="conversation", subject=one.id, text="您好", revision=1, at=now))

@@ -42,6 +42,7 @@ const TOUCHES: Record<string, (subject: string) => (readonly unknown[])[]> = {
   import: (id) => [['imports'], ['import', id]],
   job: (id) => [['jobs'], ['job', id], ['health']],
   local: () => [['local'], ['local-one']],
+  learning: () => [['learning']],
   knowledge: (id) => [['knowledge'], ['qa', id]],
 }
 
