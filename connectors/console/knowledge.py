@@ -27,7 +27,7 @@ from bot.settings import get_settings
 from connectors.web.access import Rule, Signed, TheCaller, permitted, signed
 from connectors.web.context import MAX_INT, Body, TheGateway
 from connectors.web.errors import ErrorBody, Problem, answers
-from index import editing
+from index import editing, replay
 from index.versions.store import IndexUnavailable
 
 router = APIRouter(
@@ -94,6 +94,8 @@ class CopyView(BaseModel):
     changed_by: Who
     changed_at: datetime
     submitted_at: datetime | None
+    digest: str
+    """By which replays of exactly this content are found"""
 
 
 class RequestView(BaseModel):
@@ -198,6 +200,9 @@ def _view(session: Session, qa_id: str, me: Signed) -> ItemView:
         ],
     )
     production = get_settings().env == "production"
+    written = None
+    if copy is not None:
+        written = ContentView.model_validate(copy.content) if copy.content is not None else _content(qa)
     return ItemView(
         id=qa.id,
         status=qa.status,
@@ -207,7 +212,8 @@ def _view(session: Session, qa_id: str, me: Signed) -> ItemView:
         replaced_by=qa.replaced_by,
         content=_content(qa),
         working=CopyView(
-            content=ContentView.model_validate(copy.content) if copy.content is not None else _content(qa),
+            content=written,
+            digest=replay.Change(qa.id, "content", written.model_dump(mode="json")).digest,
             state=copy.state,  # type: ignore[arg-type]
             base=copy.base,
             authors=[who(one) for one in copy.authors],
@@ -217,7 +223,7 @@ def _view(session: Session, qa_id: str, me: Signed) -> ItemView:
             changed_at=copy.changed_at,
             submitted_at=copy.submitted_at,
         )
-        if copy is not None
+        if copy is not None and written is not None
         else None,
         request=RequestView(
             move=request.move,  # type: ignore[arg-type]
@@ -526,7 +532,7 @@ class OtherItem(BaseModel):
     """Its wording, or its clause, that matters"""
 
 
-class NoteView(BaseModel):
+class ItemNote(BaseModel):
     """Something to look at."""
 
     code: Literal[
@@ -540,7 +546,7 @@ class NoteView(BaseModel):
 
 
 @router.post("/check")
-def check_content(body: Written, here: TheGateway) -> list[NoteView]:
+def check_content(body: Written, here: TheGateway) -> list[ItemNote]:
     """What to look at in what somebody is writing.  Nothing is kept, and nothing forbidden."""
     fields = knowledge.stored(body.content.fields())
     try:
@@ -548,7 +554,7 @@ def check_content(body: Written, here: TheGateway) -> list[NoteView]:
     except IndexUnavailable:
         loaded = None
     with database.read() as session:
-        return [NoteView.model_validate(asdict(one)) for one in editing.check(session, loaded, body.qa_id, fields)]
+        return [ItemNote.model_validate(asdict(one)) for one in editing.check(session, loaded, body.qa_id, fields)]
 
 
 def _change(qa_id: str, me: Signed, step: Callable[[Session], object]) -> Any:

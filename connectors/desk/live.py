@@ -59,7 +59,7 @@ _AUDIENCE: dict[str, frozenset[str] | None] = {
     "person": None,
     "review": frozenset({SUPERVISOR, EDITOR, APPROVER, OFFICER}),
     "local": frozenset({EDITOR, APPROVER, SUPERVISOR}),
-    "job": frozenset({"admin", SUPERVISOR}),
+    "job": frozenset({"admin", SUPERVISOR, EDITOR, APPROVER}),
     "knowledge": frozenset({SUPERVISOR, EDITOR, APPROVER}),
 }
 """Kind of event → the roles that may hear of it; None: only the person that it is about"""

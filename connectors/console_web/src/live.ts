@@ -39,7 +39,7 @@ const TOUCHES: Record<string, (subject: string) => (readonly unknown[])[]> = {
   unanswered: () => [['unanswered']],
   review: () => [['reviews']],
   person: () => [['sign-ins']],
-  job: (id) => [['jobs'], ['job', id], ['health']],
+  job: (id) => [['jobs'], ['job', id], ['health'], ['replay']],
   local: () => [['local'], ['local-one']],
   knowledge: (id) => [['knowledge'], ['qa', id]],
 }
