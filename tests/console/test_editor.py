@@ -137,7 +137,7 @@ def test_what_loses_answers_is_asked_once_more(come: Come, desk: Stack) -> None:
     write(page, "答案", "到政务大厅办理，可拨12345。")
     expect(page.get_by_text("草稿已存")).to_be_visible()
     editor.press("Escape", "s")
-    expect(page.get_by_text("待审核", exact=True)).to_be_visible()
+    expect(page.get_by_role("region", name="待审修改")).to_contain_text("宠物医院")
     editor.press("y")
     replayed(page)
     theirs = approver.at("/knowledge/new-2")
