@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import Select, exists, func, or_, select
 from sqlalchemy.orm import Session
@@ -77,6 +78,22 @@ def guides(session: Session, text: str, *, limit: int = 20) -> list[ServiceGuide
     found = or_(ServiceGuide.title.contains(text, autoescape=True), ServiceGuide.id.contains(text, autoescape=True))
     query = select(ServiceGuide).where(found) if text else select(ServiceGuide)
     return list(session.scalars(query.order_by(ServiceGuide.title, ServiceGuide.id).limit(limit)))
+
+
+def titles(session: Session, contents: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """What the documents, guides and items that stored contents name are called, by id."""
+    all_ = list(contents)
+    documents = {source["document"] for one in all_ for source in one.get("sources") or ()}
+    named: tuple[tuple[type[Document | ServiceGuide | QA], set[str]], ...] = (
+        (Document, documents),
+        (ServiceGuide, {id_ for one in all_ for id_ in one.get("guides") or ()}),
+        (QA, {id_ for one in all_ for id_ in one.get("related") or ()}),
+    )
+    found: dict[str, str] = {}
+    for model, ids in named:
+        title = QA.question if model is QA else model.title  # type: ignore[union-attr]
+        found |= {row[0]: row[1] for row in session.execute(select(model.id, title).where(model.id.in_(ids)))}
+    return found
 
 
 def kinds(session: Session) -> tuple[dict[str, int], dict[str, int]]:

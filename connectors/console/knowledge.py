@@ -7,6 +7,7 @@ can show both.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
@@ -15,7 +16,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
-from bot import database, knowledge
+from bot import database, knowledge, wordings
 from bot.accounts import people
 from bot.clock import SHANGHAI, utcnow
 from bot.knowledge import listing
@@ -24,8 +25,10 @@ from bot.models.knowledge import QA
 from bot.models.versions import QAVersion
 from bot.settings import get_settings
 from connectors.web.access import Rule, Signed, TheCaller, permitted, signed
-from connectors.web.context import MAX_INT, Body
+from connectors.web.context import MAX_INT, Body, TheGateway
 from connectors.web.errors import ErrorBody, Problem, answers
+from index import editing, replay
+from index.versions.store import IndexUnavailable
 
 router = APIRouter(
     prefix="/api/knowledge", tags=["knowledge"], dependencies=[Depends(signed)], responses=answers(400, 401, 403)
@@ -91,6 +94,8 @@ class CopyView(BaseModel):
     changed_by: Who
     changed_at: datetime
     submitted_at: datetime | None
+    digest: str
+    """By which replays of exactly this content are found"""
 
 
 class RequestView(BaseModel):
@@ -135,6 +140,8 @@ class ItemView(BaseModel):
     coming: list[VersionView]
     can: list[str]
     """The moves that whoever asks may make now, by the names of ``bot.knowledge.MOVES``"""
+    names: dict[str, str]
+    """Titles of the documents, guides and items that any of this names, by id"""
 
 
 class ItemRow(BaseModel):
@@ -193,6 +200,9 @@ def _view(session: Session, qa_id: str, me: Signed) -> ItemView:
         ],
     )
     production = get_settings().env == "production"
+    written = None
+    if copy is not None:
+        written = ContentView.model_validate(copy.content) if copy.content is not None else _content(qa)
     return ItemView(
         id=qa.id,
         status=qa.status,
@@ -202,7 +212,8 @@ def _view(session: Session, qa_id: str, me: Signed) -> ItemView:
         replaced_by=qa.replaced_by,
         content=_content(qa),
         working=CopyView(
-            content=ContentView.model_validate(copy.content) if copy.content is not None else _content(qa),
+            content=written,
+            digest=replay.Change(qa.id, "content", written.model_dump(mode="json")).digest,
             state=copy.state,  # type: ignore[arg-type]
             base=copy.base,
             authors=[who(one) for one in copy.authors],
@@ -212,7 +223,7 @@ def _view(session: Session, qa_id: str, me: Signed) -> ItemView:
             changed_at=copy.changed_at,
             submitted_at=copy.submitted_at,
         )
-        if copy is not None
+        if copy is not None and written is not None
         else None,
         request=RequestView(
             move=request.move,  # type: ignore[arg-type]
@@ -229,6 +240,14 @@ def _view(session: Session, qa_id: str, me: Signed) -> ItemView:
             for name, move in knowledge.MOVES.items()
             if me.roles & move.roles and knowledge.refusal(name, one, me.number) is None
         ],
+        names=listing.titles(
+            session,
+            [
+                knowledge.stored(knowledge.content(qa)),
+                *([copy.content] if copy is not None and copy.content is not None else []),
+                *(row.content for row in coming),
+            ],
+        ),
     )
 
 
@@ -392,6 +411,26 @@ def list_versions(qa_id: str) -> list[VersionView]:
         return [_version(row, qa, today, who) for row in rows]
 
 
+class WordingView(BaseModel):
+    """How somebody asked for an item."""
+
+    text: str
+    """Masked"""
+    times: int
+    right: bool
+    """The citizen chose the item or found it useful, or an agent gave it"""
+    sure: bool
+    """It was answered surely each time"""
+
+
+@router.get("/items/{qa_id}/wordings", responses=answers(404))
+def list_wordings(qa_id: str) -> list[WordingView]:
+    """Questions that the item was given for and that are none of its wordings yet, what helps most first."""
+    with database.read() as session:
+        knowledge.held(session, qa_id)
+        return [WordingView.model_validate(vars(one)) for one in wordings.asked_for(session, qa_id)]
+
+
 # --- changing --------------------------------------------------------------------------------------------------------
 
 _Line = Annotated[str, Field(max_length=500)]
@@ -474,6 +513,48 @@ class ItemWish(Body):
     replaced_by: _Slug | None = None
     """The item that takes a retired one's place"""
     why: str | None = Field(default=None, max_length=500)
+
+
+class Written(Body):
+    """What somebody is writing."""
+
+    qa_id: _Slug | None = None
+    """null: a new item"""
+    content: ItemContent
+
+
+class OtherItem(BaseModel):
+    """Another item that a note is about."""
+
+    qa_id: str
+    question: str
+    sentence: str
+    """Its wording, or its clause, that matters"""
+
+
+class ItemNote(BaseModel):
+    """Something to look at."""
+
+    code: Literal[
+        "no_wordings", "same_wording", "long_sentence", "no_source", "not_in_source", "no_phone", "double", "at_odds"
+    ]
+    field: Literal["question", "similar", "answer", "sources"]
+    text: str
+    sentence: str | None
+    """As it is written there"""
+    other: OtherItem | None
+
+
+@router.post("/check")
+def check_content(body: Written, here: TheGateway) -> list[ItemNote]:
+    """What to look at in what somebody is writing.  Nothing is kept, and nothing forbidden."""
+    fields = knowledge.stored(body.content.fields())
+    try:
+        loaded = here.assistant.reader.get()
+    except IndexUnavailable:
+        loaded = None
+    with database.read() as session:
+        return [ItemNote.model_validate(asdict(one)) for one in editing.check(session, loaded, body.qa_id, fields)]
 
 
 def _change(qa_id: str, me: Signed, step: Callable[[Session], object]) -> Any:

@@ -79,6 +79,11 @@ class ReplayView(BaseModel):
     job: str | None
     state: str
     """完成, or that of its job"""
+    doing: str | None
+    """What its job is doing, or why it failed"""
+    done: int | None
+    total: int | None
+    """How far its job is, where it counts"""
     asked: int | None
     own: int | None
     """How many of them are the city's own"""
@@ -105,6 +110,9 @@ def _view(row: Replay, job: Job | None, texts: dict[str, str], *, named: bool = 
         move=row.change["move"],
         estimated=not row.whole,
         state=job.state if job is not None else jobs.DONE,
+        doing=(job.error or job.doing) if job is not None else None,
+        done=job.done if job is not None else None,
+        total=job.total if job is not None else None,
         counts=result.get("counts", {}),
         changes=[ChangedQuestion.model_validate(one) for one in changes] if named else [],
     )

@@ -60,7 +60,7 @@ _AUDIENCE: dict[str, frozenset[str] | None] = {
     "review": frozenset({SUPERVISOR, EDITOR, APPROVER, OFFICER}),
     "local": frozenset({EDITOR, APPROVER, SUPERVISOR}),
     "learning": frozenset({EDITOR, APPROVER, SUPERVISOR}),
-    "job": frozenset({"admin", SUPERVISOR}),
+    "job": frozenset({"admin", SUPERVISOR, EDITOR, APPROVER}),
     "import": frozenset({EDITOR, APPROVER}),
     "knowledge": frozenset({SUPERVISOR, EDITOR, APPROVER}),
 }

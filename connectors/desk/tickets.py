@@ -312,14 +312,14 @@ def return_ticket(number: str, body: Reason, me: TheCaller, if_match: IfMatch = 
     return change(number, me, if_match, lambda session: moves.send_back(session, number, me.number, body.reason))
 
 
-class Words(Body):
+class TicketWords(Body):
     """What is said to the citizen."""
 
     text: str = Field(min_length=1, max_length=5000)
 
 
 @router.post("/{number}/reply", responses=_CHANGES)
-def reply_ticket(number: str, body: Words, me: TheCaller, here: TheGateway, if_match: IfMatch = None) -> TicketView:
+def reply_ticket(number: str, body: TicketWords, me: TheCaller, here: TheGateway, if_match: IfMatch = None) -> TicketView:
     """Answer the citizen; the answer also reaches the conversation the ticket came from."""
     return change(number, me, if_match, lambda session: moves.reply(session, number, me.number, body.text), here)
 

@@ -175,7 +175,7 @@ class DraftText(Body):
     """What somebody is writing now; empty removes the draft."""
 
     own_words = frozenset({"text"})
-    text: str = Field(max_length=5000)
+    text: str = Field(max_length=40_000)
     revision: int = Field(ge=0, le=2**31 - 1)
     """The last one that was seen: counts up with each save"""
 

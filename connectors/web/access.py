@@ -248,6 +248,8 @@ ACCESS: Mapping[str, Rule | None] = {
     "GET /api/knowledge/items/{qa_id}": Rule(_KNOWLEDGE),
     "PUT /api/knowledge/items/{qa_id}": _move("edit"),
     "GET /api/knowledge/items/{qa_id}/versions": Rule(_KNOWLEDGE),
+    "GET /api/knowledge/items/{qa_id}/wordings": Rule(_KNOWLEDGE),
+    "POST /api/knowledge/check": Rule(_KNOWLEDGE),
     "POST /api/knowledge/items/{qa_id}/submit": _move("submit"),
     "POST /api/knowledge/items/{qa_id}/return": _move("return"),
     "POST /api/knowledge/items/{qa_id}/approve": _move("approve"),

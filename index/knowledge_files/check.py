@@ -19,8 +19,8 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy.orm import Session
 
+from index.figures import Figure, figures, without_figures
 from index.knowledge_files.exporting import from_database
-from index.knowledge_files.figures import Figure, figures, without_figures
 from index.knowledge_files.reading import guide_answer_id
 from index.knowledge_files.rows import Bundle, DocumentRow, GuideRow, QARow, SourceRow
 from index.knowledge_files.tables import bare_title

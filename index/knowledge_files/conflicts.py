@@ -10,7 +10,7 @@ import numpy as np
 
 from bot.models.knowledge import QA
 from index.encoder import Encoder
-from index.knowledge_files.figures import figures
+from index.figures import figures
 from index.search.normalise import clean
 
 ALIKE = 0.93

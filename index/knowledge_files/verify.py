@@ -18,7 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from bot.errors import InvalidInput
-from index.knowledge_files.figures import Figure, figures
+from index.figures import Figure, figures
 from index.knowledge_files.rows import Bundle, DocumentRow, QARow
 from index.knowledge_files.tables import bare_title
 

@@ -59,6 +59,9 @@ _POOL = 12
 _UNLIKELY = 8.0
 """Log-probabilities below minus this say nothing more."""
 
+_ALIKE = 8
+"""Items that a text is compared with."""
+
 _SAYS_ENOUGH = 4
 """Characters from which on a whole wording stands for itself; shorter (怎么办) anything may be meant."""
 
@@ -325,6 +328,30 @@ class Retriever:
             by_item["centroid"] = np.add.reduceat(cosines, self._starts) / self._sizes
             by_item["passage"] = np.maximum.reduceat(self._passages.scores(vector), self._passage_starts)
         return by_item, char_rows
+
+    def alike(self, text: str, most: int = _ALIKE) -> list[tuple[Item, str, float, bool]]:
+        """The items with a wording nearest to a text: (item, wording, likeness, by words), the nearest first.
+
+        Likeness is a cosine; without an encoder, by words, the share of neighbouring characters in common.
+        """
+        cleaned = clean(text)
+        vector = self.vector(cleaned) if self._dense is not None else None
+        if vector is not None and self._dense is not None:
+            scores: NDArray[Any] = self._dense.scores(vector)
+        else:
+            grams = set(tokenize.ngrams(cleaned))
+            scores = np.zeros(len(self._rows))
+            for row in np.argsort(-self._chars.scores(sorted(grams)), kind="stable")[: 4 * most]:
+                wording = _grams(self._rows[row])
+                scores[row] = len(grams & wording) / max(len(grams | wording), 1)
+        ends = np.append(self._starts[1:], len(self._rows))
+        best = np.maximum.reduceat(scores, self._starts)
+        found = []
+        for place in np.argsort(-best, kind="stable")[:most]:
+            start, end = int(self._starts[place]), int(ends[place])
+            row = start + int(np.argmax(scores[start:end]))
+            found.append((self.items[place], self._rows[row], float(scores[row]), vector is None))
+        return found
 
     def exact(self, query: str) -> frozenset[str]:
         """Ids of the items that have a normalised query among their wordings, but for particles and such."""

@@ -78,6 +78,34 @@ def test_an_edit_is_approved_by_somebody_else_and_then_answers(
     assert {one.subject for one in told} >= {"plain"} and not any(one.about for one in told)
 
 
+def test_what_is_being_written_is_looked_at_and_nothing_is_kept(http: TestClient, editor: dict[str, str]) -> None:
+    item = http.get(ITEM, headers=editor).json()
+    assert item["names"] == {"doc": "图书馆条例"}
+    written = item["content"] | {"answer": "补领要10元，标准由当地定。", "sources": []}
+    notes = http.post("/api/knowledge/check", headers=editor, json={"qa_id": "plain", "content": written}).json()
+    assert [(one["code"], one["field"], one["sentence"]) for one in notes] == [
+        ("no_wordings", "similar", None),
+        ("no_source", "sources", "补领要10元，标准由当地定。"),
+        ("no_phone", "answer", "补领要10元，标准由当地定。"),
+    ]
+    double = http.post("/api/knowledge/check", headers=editor, json={"content": written}).json()
+    assert [one["other"]["qa_id"] for one in double if one["code"] == "double"] == ["plain"]
+    assert http.get(ITEM, headers=editor).json() == item
+
+
+def test_how_it_was_asked_for_is_told_and_a_replay_is_found_by_the_copys_digest(
+    http: TestClient, editor: dict[str, str]
+) -> None:
+    ask(http)
+    assert http.get(f"{ITEM}/wordings", headers=editor).json() == []  # in its own words
+    assert code_of(http.get("/api/knowledge/items/nothing/wordings", headers=editor), 404) == "not_found"
+    edited = http.put(ITEM, headers=editor, json={"content": {"answer": "新的答案。"}}).json()["working"]
+    body = {"qa_id": "plain", "content": edited["content"]}
+    replayed = http.post("/api/console/replay", headers=editor, json=body).json()
+    assert replayed["digest"] == edited["digest"]
+    assert (replayed["state"], replayed["doing"], replayed["total"]) == ("完成", None, None)
+
+
 def test_whoever_has_both_roles_does_not_approve_what_they_wrote(http: TestClient, approver: dict[str, str]) -> None:
     both = signed_in("b1", "赵两样", "editor", "approver")
     http.put(ITEM, headers=both, json={"content": {"answer": "新的答案。"}})

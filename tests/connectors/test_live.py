@@ -104,7 +104,7 @@ def test_everyone_hears_what_is_theirs(http: TestClient) -> None:
     wanted = {
         "agent": ["ours", "theirs", "conversation", "danger", "unanswered", "duty", "end", "end", "end"],
         "officer": ["ours", "end"],
-        "editor": ["unanswered", "qian", "end"],
+        "editor": ["unanswered", "job", "qian", "end"],
         "admin": ["job", "end"],
     }
     for role, headers in people_.items():

@@ -88,6 +88,28 @@ def a_draft(page: Page) -> None:
     page.get_by_role("dialog").get_by_role("button", name="修改").click()
 
 
+def writing(page: Page) -> None:
+    page.keyboard.press("e")
+    page.get_by_label("答案", exact=True).fill(
+        "到新参保地的社保经办机构申请转移就行，不用回原参保地。材料齐全的，15个工作日内办结，标准由当地定。"
+    )
+    expect(page.get_by_role("region", name="请看一看").get_by_role("listitem").nth(1)).to_be_visible()
+    expect(page.get_by_text("草稿已存")).to_be_visible()
+
+
+def written(page: Page) -> None:
+    """Goes on from what ``writing`` left as a draft; the replay needs an index."""
+    page.keyboard.press("e")
+    expect(page.get_by_text("您上次没有存完的修改")).to_be_visible()
+    page.get_by_label("为什么改").fill("新办法规定了时限")
+    expect(page.get_by_text("草稿已存")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("s")
+    expect(page.get_by_role("region", name="待审修改")).to_contain_text("新办法规定了时限")
+    page.keyboard.press("y")
+    expect(page.get_by_role("region", name="昨日重放").get_by_text("估算", exact=True)).to_be_visible(timeout=30_000)
+
+
 PICTURES = {
     "work": (AGENT, "/work", None),
     "dangers": (AGENT, "/dangers", None),
@@ -106,6 +128,9 @@ PICTURES = {
     "dispatch": (AGENT, "/tickets", dispatch),
     "shortcuts": (AGENT, "/tickets", sheet),
     "unanswered": (EDITOR, "/unanswered", None),
+    "knowledge": (EDITOR, "/knowledge?list=all", None),
+    "knowledge-edit": (EDITOR, "/knowledge/yl-transfer", writing),
+    "knowledge-item": (EDITOR, "/knowledge/yl-transfer", written),
     "local": (EDITOR, "/local", None),
     "local-draft": (EDITOR, "/local?text=最低工资", a_draft),
     "local-approval": (APPROVER, "/local?state=waiting", a_figure),
@@ -128,6 +153,7 @@ DOCUMENTED = (
     "ticket",
     "people",
     "audit",
+    *("knowledge", "knowledge-edit", "knowledge-item"),
     *("local", "local-draft", "local-approval", "going-live"),
 )
 

@@ -41,6 +41,11 @@ def the_sheet(page: Page) -> None:
     expect(page.get_by_role("dialog")).to_be_visible()
 
 
+def an_edit(page: Page) -> None:
+    page.keyboard.press("e")
+    expect(page.get_by_role("region", name="请看一看").get_by_role("listitem").first).to_be_visible()
+
+
 def opened(page: Page) -> None:
     page.get_by_role("button", name="新建").click()
     expect(page.get_by_role("dialog")).to_be_visible()
@@ -62,11 +67,17 @@ PAGES: dict[str, tuple[tuple[str, Callable[[Page], None] | None], ...]] = {
         ("/floor", None),
         ("/going-live", None),
     ),
+    "2001": (
+        ("/import", None),
+        ("/knowledge?list=all", None),
+        ("/knowledge/yl-transfer", None),
+        ("/knowledge/yl-transfer", an_edit),
+    ),
     "2002": (
+        ("/knowledge", None),
         ("/local", None),
         ("/local?state=waiting", a_person),
     ),
-    "2001": (("/import", None),),
     "9001": (
         ("/people", a_person),
         ("/people", opened),

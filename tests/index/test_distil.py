@@ -20,8 +20,8 @@ from bot.models.knowledge import QA, Document, Passage
 from bot.settings import Settings
 from index.distil import drafts, subject
 from index.distil.drafts import Distilled, distil
+from index.figures import figures
 from index.knowledge_files import documents
-from index.knowledge_files.figures import figures
 
 __all__ = ["fake_model"]
 

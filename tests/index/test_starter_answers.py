@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from index.knowledge_files.figures import figures
+from index.figures import figures
 from index.knowledge_files.reading import read_folder
 from index.knowledge_files.starter import STARTER
 from index.knowledge_files.verify import REVIEWED, articles, read_settled

@@ -40,7 +40,7 @@ const TOUCHES: Record<string, (subject: string) => (readonly unknown[])[]> = {
   review: () => [['reviews']],
   person: () => [['sign-ins']],
   import: (id) => [['imports'], ['import', id]],
-  job: (id) => [['jobs'], ['job', id], ['health']],
+  job: (id) => [['jobs'], ['job', id], ['health'], ['replay']],
   local: () => [['local'], ['local-one']],
   learning: () => [['learning']],
   knowledge: (id) => [['knowledge'], ['qa', id]],

@@ -13,6 +13,7 @@ export const router = createRouter({
     ...MENU.map(({ path, page, name, roles }) => ({ path, component: page, meta: { title: name, roles } })),
     { path: '/conversations/:id', component: () => import('./pages/ConversationsPage.vue'), meta: { title: '会话', roles: ['agent', 'supervisor'] } },
     { path: '/tickets/:number', component: () => import('./pages/TicketPage.vue'), props: true, meta: { each: true, title: '工单', roles: ['agent', 'supervisor', 'officer'] } },
+    { path: '/knowledge/:id', component: () => import('./pages/ItemPage.vue'), props: true, meta: { each: true, title: '知识条目', roles: ['supervisor', 'editor', 'approver'] } },
     { path: '/:rest(.*)*', component: () => import('./pages/NotFoundPage.vue'), meta: { title: '没有这个页面' } },
   ],
 })

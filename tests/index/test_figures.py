@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.calculators.numbers import number
-from index.knowledge_files.figures import Figure, figures
+from index.figures import Figure, figures
 
 _ONES = "零一二三四五六七八九"
 
