@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,6 +26,7 @@ from index.search.normalise import normalise
 DAYS = 90
 """What was asked longer ago is looked at no more, unless it is in a group"""
 _BATCH = 500
+_HEARD, _MOST_HEARD = timedelta(days=2), 2_000
 _UNHEARD = 0.5
 """A text that the classifier holds for a danger with this share of what it takes to ask about it was perhaps not heard"""
 
@@ -81,16 +82,23 @@ class Texts:
     """Questions that perhaps tell of a danger that nobody heard"""
 
 
-def texts(session: Session, ids: Sequence[str], checksum: str, looked_at: set[str]) -> Iterator[int | Texts]:
+def to_hear(rows: dict[str, Any], known: Collection[str], now: datetime) -> set[str]:
+    """The questions that are listened to for dangers: new ones of the last days, the newest first, since each takes some milliseconds."""
+    new = [row for id_, row in rows.items() if id_ not in known and now - row.at <= _HEARD]
+    return {row.id for row in sorted(new, key=lambda row: row.at, reverse=True)[:_MOST_HEARD]}
+
+
+def texts(session: Session, ids: Sequence[str], checksum: str, hear: set[str]) -> Iterator[int | Texts]:
     """Read them: how many are read so far, and at the end the whole.
 
     Args:
-        looked_at: questions that need no look for dangers any more.
+        hear: questions that are listened to for dangers.
     """
     cipher, classifier = get_cipher(), bundled()
     found: dict[str, list[str]] = {}
     vectors: list[NDArray[np.float16]] = []
     dangers: set[str] = set()
+    heard: dict[str, float] = {}
     done = 0
     for some in _batches(sorted(ids)):
         query = select(Asked.id, Asked.said, Asked.vector).where(Asked.id.in_(some), Asked.encoder == checksum)
@@ -100,9 +108,10 @@ def texts(session: Session, ids: Sequence[str], checksum: str, looked_at: set[st
                 found[key] = []
                 vectors.append(np.frombuffer(base64.b64decode(vector), dtype="<f2"))
             found[key].append(id_)
-            if classifier is not None and id_ not in looked_at:
-                probability, _ = classifier.probability(said["text"])
-                if probability >= classifier.limits.ask_at * _UNHEARD:
+            if classifier is not None and id_ in hear:
+                if key not in heard:
+                    heard[key] = classifier.probability(said["text"])[0]
+                if heard[key] >= classifier.limits.ask_at * _UNHEARD:
                     dangers.add(id_)
         done += len(some)
         yield done

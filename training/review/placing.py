@@ -52,7 +52,7 @@ def arrange(now: datetime, progress: Callable[..., None], checksum: str) -> Foun
         }
         pinned = set(session.scalars(select(ReviewGroup.id).where(ReviewGroup.pinned)))
         texts: gathering.Texts | None = None
-        for read in gathering.texts(session, list(rows), checksum, set(before)):
+        for read in gathering.texts(session, list(rows), checksum, gathering.to_hear(rows, before, now)):
             if isinstance(read, gathering.Texts):
                 texts = read
             else:
