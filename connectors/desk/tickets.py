@@ -319,7 +319,9 @@ class TicketWords(Body):
 
 
 @router.post("/{number}/reply", responses=_CHANGES)
-def reply_ticket(number: str, body: TicketWords, me: TheCaller, here: TheGateway, if_match: IfMatch = None) -> TicketView:
+def reply_ticket(
+    number: str, body: TicketWords, me: TheCaller, here: TheGateway, if_match: IfMatch = None
+) -> TicketView:
     """Answer the citizen; the answer also reaches the conversation the ticket came from."""
     return change(number, me, if_match, lambda session: moves.reply(session, number, me.number, body.text), here)
 
