@@ -129,6 +129,12 @@ KINDS: dict[str, Kind] = {
         {"replay": Argument("哪一次重放（编号）", str, "")},
         lambda settings: None,
     ),
+    "index": Kind(
+        "重建索引",
+        "由现在的知识构建一个新的索引版本，检查无误后启用，正在运行的服务自动换上。审核通过以后会自己发起；新的问法要等它做完才找得到。",
+        {},
+        lambda settings: None,
+    ),
     "knowledge": Kind(
         "换上到期的新版本",
         "把到了生效日期的问答版本记到问答上。没有它，到了那天也照新版作答。",
@@ -194,6 +200,13 @@ def request(session: Session, kind: str, by: str, arguments: Mapping[str, Any] |
     job = _add(session, kind, by, given, utcnow())
     audit.record(session, by, "job.request", f"{KINDS[kind].title} {job.id}", kind=kind, arguments=given)
     return job.id
+
+
+def request_once(session: Session, kind: str, by: str) -> None:
+    """The same, unless one that has not begun yet will do it anyway."""
+    waiting = select(Job.id).where(Job.kind == kind, Job.state == WAITING).limit(1)
+    if session.scalar(waiting) is None:
+        _add(session, kind, by, checked(kind, {}), utcnow())
 
 
 def checked(kind: str, arguments: Mapping[str, Any]) -> dict[str, Any]:

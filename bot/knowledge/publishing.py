@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bot import audit, events, policy_changes
+from bot import audit, events, jobs, policy_changes
 from bot.clock import SHANGHAI, utcnow
 from bot.knowledge.content import content, stored
 from bot.knowledge.reading import put
@@ -55,6 +55,7 @@ def publish(
         qa.status, qa.replaced_by = "approved", None
     session.flush()
     policy_changes.refresh_stops(session, [qa.id])
+    jobs.request_once(session, "index", by or SYSTEM)  # its wordings are found once they are in the index
     return version
 
 

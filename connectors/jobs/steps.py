@@ -119,6 +119,23 @@ def _replay(work: Work) -> str:
     return id_
 
 
+def _build(work: Work) -> str:
+    from index.versions import build
+    from training.fit import calibration_for
+
+    return build.build(work.settings, calibration_for, lambda what, share: work.progress(what, round(share * 100), 100))
+
+
+def _publish(work: Work) -> str:
+    from index.versions import startup, store
+
+    version: str = work.results["build"]
+    store.publish(work.settings, version)
+    startup.published(work.settings)
+    work.progress(f"已启用 {version}")
+    return version
+
+
 def _old_jobs(work: Work) -> int:
     with database.write() as session:
         return jobs.purge(session, utcnow(), work.settings.job_days)
@@ -307,6 +324,7 @@ STEPS: dict[str, tuple[Step, ...]] = {
     "recalculate": (Step("deadlines", "重新计算办理期限", _deadlines),),
     "import_check": (Step("check", "读文件，和系统里的知识比较", importing.check),),
     "import": (Step("write", "导入", importing.write),),
+    "index": (Step("build", "构建并检查", _build), Step("publish", "启用", _publish)),
     "replay": (Step("all", "逐条重放", _replay),),
     "review": (
         Step("renew", "补上向量", _renew_vectors),

@@ -74,7 +74,7 @@ def test_a_job_that_runs_is_asked_to_stop(sqlite_db: Settings) -> None:
         (
             "拖地",
             {},
-            "没有“拖地”这种后台任务。现有：retention、recalculate、import_check、import、replay、knowledge、backup、",
+            "没有“拖地”这种后台任务。现有：retention、recalculate、import_check、import、replay、index、knowledge、backup、",
         ),
         ("recalculate", {"days": 3}, "“重算办理期限”没有参数 days。这种任务没有参数。"),
         ("retention", {"sure": True}, "“到期清除”没有参数 sure。只有：confirm。"),

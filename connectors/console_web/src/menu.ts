@@ -19,6 +19,7 @@ export const MENU: Entry[] = [
   { path: '/work', name: '我的工作', key: 'w', roles: [...DESK, 'officer'], page: () => import('./pages/WorkPage.vue') },
   { path: '/dangers', name: '险情', key: 'd', roles: DESK, page: () => import('./pages/DangersPage.vue'), count: 'dangers' },
   { path: '/calls', name: '电话', key: 'a', roles: DESK, page: () => import('./pages/CallsPage.vue') },
+  { path: '/search', name: '查知识', key: 'z', roles: DESK, page: () => import('./pages/SearchPage.vue') },
   { path: '/conversations', name: '会话', key: 'c', roles: DESK, page: () => import('./pages/ConversationsPage.vue'), count: 'waiting' },
   { path: '/tickets', name: '工单', key: 't', roles: [...DESK, 'officer'], page: () => import('./pages/TicketsPage.vue'), count: 'tickets' },
   { path: '/callbacks', name: '回拨', key: 'b', roles: DESK, page: () => import('./pages/CallbacksPage.vue'), count: 'callbacks' },
