@@ -279,7 +279,7 @@ def test_putting_a_word_together_triggers_nothing(come: Come, desk: Stack) -> No
 
 
 KEYS = re.compile(
-    r"(?:g )?[a-z0-9/]|\[Shift\]\+\?|F[248]|F9|Escape|Arrow(?:Up|Down)|Bracket(?:Left|Right)|g \$\{key\}|Control\+Enter"
+    r"(?:g )?[a-z0-9/]|\[Shift\]\+\?|F[248]|F9|Escape|Enter|Arrow(?:Up|Down)|Bracket(?:Left|Right)|g \$\{key\}|Control\+Enter"
 )
 """None that Chromium, Edge or Windows owns: Ctrl+Enter aside no Ctrl, Alt or Meta, no F1, F3, F5–F7, F10–F12"""
 
