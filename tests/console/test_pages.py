@@ -55,6 +55,8 @@ PAGES: dict[str, tuple[tuple[str, Callable[[Page], None] | None], ...]] = {
     "1003": (
         ("/work", None),
         ("/dangers", None),
+        ("/calls", None),
+        ("/search", None),
         ("/conversations?list=waiting", a_conversation),
         ("/conversations?list=mine", None),
         ("/tickets", None),
