@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import expect
 from processes import Stack
 from sqlalchemy import select
@@ -109,6 +110,7 @@ def test_states_by_one_key_each_with_a_timer_on_the_floor_too(come: Come, desk: 
     )
 
 
+@pytest.mark.full
 def test_civil_words_are_asked_for_and_the_supervisor_knows(come: Come, desk: Stack) -> None:
     with desk.database():
         mine = conversation("你们都是干什么吃的", state="human", agent="1001")
@@ -137,6 +139,7 @@ def test_civil_words_are_asked_for_and_the_supervisor_knows(come: Come, desk: St
     assert sum("文明用语" in str(one.replies) for one in said) == 1
 
 
+@pytest.mark.full
 def test_a_call_that_is_owed_is_made_by_one(come: Come, desk: Stack) -> None:
     wang, li = come("1001"), come("1002")
     page, other = wang.at("/callbacks"), li.at("/callbacks")
@@ -155,6 +158,7 @@ def test_a_call_that_is_owed_is_made_by_one(come: Come, desk: Stack) -> None:
     expect(other.get_by_role("row").filter(has_text="139****5678")).to_have_count(0)
 
 
+@pytest.mark.full
 def test_a_three_way_call_is_noted_and_without_a_platform_nothing_is_sent(come: Come, desk: Stack) -> None:
     with desk.database():
         mine = conversation("停水了", state="human", agent="1001")

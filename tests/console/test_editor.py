@@ -111,6 +111,7 @@ def test_who_comes_second_sees_both_and_keeps_what_they_typed(come: Come, desk: 
     expect(theirs.get_by_role("region", name="待审修改")).to_contain_text("粮油供应")
 
 
+@pytest.mark.full
 def test_what_was_typed_outlives_a_reload(come: Come, desk: Stack) -> None:
     editor = somebody(come, desk, "8005", "钱编", "editor")
     page = editor.at("/knowledge/old-1")
@@ -125,6 +126,7 @@ def test_what_was_typed_outlives_a_reload(come: Come, desk: Stack) -> None:
     expect(page.get_by_label("答案", exact=True)).not_to_have_value("现在不用上牌照。")
 
 
+@pytest.mark.full
 def test_what_loses_answers_is_asked_once_more(come: Come, desk: Stack) -> None:
     for _ in range(2):
         Citizen(desk).say("电动轮椅充电桩在哪儿")
@@ -155,6 +157,7 @@ def test_what_loses_answers_is_asked_once_more(come: Come, desk: Stack) -> None:
     expect(page.get_by_text("退回的原因：问题被整个换掉了")).to_be_visible()
 
 
+@pytest.mark.full
 def test_many_by_keyboard_each_with_its_result(come: Come, desk: Stack) -> None:
     both = somebody(come, desk, "8008", "吴全", "editor", "approver")
     page = both.at("/knowledge?list=all")
@@ -171,6 +174,7 @@ def test_many_by_keyboard_each_with_its_result(come: Come, desk: Stack) -> None:
     expect(results).to_contain_text("draft：办成了")
 
 
+@pytest.mark.full
 def test_a_new_item_is_written_and_found(come: Come, desk: Stack) -> None:
     editor = somebody(come, desk, "8009", "郑编", "editor")
     page = editor.at("/knowledge")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import expect
 from processes import Stack
 
@@ -69,6 +70,7 @@ def test_what_waits_is_seen_filtered_and_settled_and_two_pages_know(come: Come, 
     expect(other.locator("tbody tr").first).to_contain_text("内容仍然对，新办法同样规定")
 
 
+@pytest.mark.full
 def test_answers_side_by_side_coverage_and_the_file(come: Come, desk: Stack) -> None:
     editor = come(**STILL)
     editor.bring(desk.person("7003", "赵编", "editor"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.console.colleague import Colleague
@@ -38,6 +39,7 @@ def test_one_writes_by_keyboard_and_another_approves(come: Come) -> None:
     expect(page.get_by_role("row").filter(has_text="婚假天数")).to_contain_text("在用")
 
 
+@pytest.mark.full
 def test_nobody_approves_their_own(come: Come) -> None:
     page = come("2002").at("/local?text=丧葬")
     page.locator("[data-row]").first.click()
@@ -48,6 +50,7 @@ def test_nobody_approves_their_own(come: Come) -> None:
     expect(page.get_by_role("button", name="审核通过")).to_be_disabled()
 
 
+@pytest.mark.full
 def test_a_filled_table_is_tried_before_it_is_taken(come: Come) -> None:
     page = come("2001").at("/local")
     table = "编号,值,依据,地区代码\nfalv-yuanzhu,家庭人均月收入不超过最低工资,湘司发〔2026〕1号,430100\nyoudai-jin,9000,长退役发〔2026〕1号,430100\n"
