@@ -160,6 +160,24 @@ def test_a_repealed_document_is_listed_and_settled(http: TestClient, policy: str
     assert http.get(f"/api/console/documents/{policy}", headers=editor).json()["status"] == "有效"
 
 
+def test_what_is_approved_is_found_once_the_index_was_rebuilt(http: TestClient, editor: dict[str, str]) -> None:
+    approver = signed_in("a1", "王审核", "approver")
+    new = {"content": {"similar": ["那本借阅凭证没影了"]}}
+    path = "/api/knowledge/items/plain"
+    for move, who, body in (("", editor, new), ("/submit", editor, {}), ("/approve", approver, None)):
+        call = http.put if not move else http.post
+        answer = call(path + move, headers=who, json=body)
+        assert answer.status_code == 200, answer.text
+    with database.read() as session:
+        assert [(one.kind, one.state) for one in jobs.jobs(session, kind="index")] == [("index", jobs.WAITING)]
+    before = http.get("/readyz").json()["index"]
+    assert "已启用" in Rehearsal("index").run()
+    found = http.post(
+        "/api/desk/suggest", json={"text": "那本借阅凭证没影了"}, headers=signed_in("1001", "小王", "agent")
+    )
+    assert found.json()[0]["qa_id"] == "plain" and before is not None
+
+
 def test_the_daily_job_lists_what_is_due(http: TestClient, policy: str, editor: dict[str, str]) -> None:
     with database.write() as session:
         knowledge.upsert(session, [qa("due", "过期的问题", review_by=TODAY - timedelta(days=1))])
