@@ -685,6 +685,7 @@ class Rooms(RuleBasedStateMachine):
                     assert held.content == knowledge.stored(knowledge.content(qa))
 
 
+@pytest.mark.parametrize("db", ["sqlite", pytest.param("postgresql", marks=pytest.mark.full)], indirect=True)
 def test_whatever_moves_happen_what_is_in_force_answers(db: Settings) -> None:
     run_state_machine_as_test(
         Rooms,
