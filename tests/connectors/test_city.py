@@ -110,7 +110,8 @@ def test_departments_of_the_list_are_offered_first(
     with database.write() as session:
         session.add(Person(number="1", name="王", roles=["officer"], department="市公安局", created_at=utcnow()))
         session.flush()
-        assert board.departments(session) == ["市水务局", "市教育局", "市公安局"]
+        found = board.departments(session)
+        assert (found[:2], found[-1]) == (["市水务局", "市教育局"], "市公安局")  # between them the catalogue's
 
 
 @pytest.mark.parametrize("suffix", [".xlsx", ".csv"])
