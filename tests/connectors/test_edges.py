@@ -209,7 +209,15 @@ def test_every_route_says_what_it_may_answer() -> None:
             assert {"413", "422", "503"} <= answers, (method, address)
             secured = any(
                 part in address
-                for part in ("conversation_id", "/api/desk/", "/api/auth/", "/api/admin/", "/api/tickets/")
+                for part in (
+                    "conversation_id",
+                    "/api/desk/",
+                    "/api/auth/",
+                    "/api/admin/",
+                    "/api/tickets/",
+                    "/api/console/",
+                    "/api/knowledge/",
+                )
             )
             assert ("401" in answers) == secured, (method, address)
             if "requestBody" in one:
