@@ -1222,7 +1222,7 @@ class Assistant:
         """Which category of a tree, the project's own by default, a text is about; by its words alone while there is no index."""
         try:
             encoder = self.reader.get().retriever.encoder
-        except IndexUnavailable:
+        except (IndexUnavailable, OSError):  # a ticket must come of it all the same
             encoder = None
         return suggest(text, encoder, tree)
 
