@@ -80,6 +80,7 @@ def test_the_documented_client_does_it_right(gateway: Stack) -> None:
     assert lines(gateway, call) == [(n, text) for n, (_, text) in enumerate(spoken, 1)]
 
 
+@pytest.mark.full
 def test_more_than_can_be_stored_is_bounded_and_nothing_is_lost(gateway: Stack) -> None:
     """Thousands of segments at once, of many calls on one socket: all are stored, in batches."""
     key = key_of(gateway)
