@@ -46,7 +46,8 @@ _AGAIN_S = 0.5
 class Heard:
     """One call in memory."""
 
-    listener: Listener
+    listener: Listener | None = None
+    """Once there is an index: what is said is taken before that, too"""
     lines: dict[int, Line] = field(default_factory=dict)
     partial: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     """Speaker → what they are saying"""
@@ -177,7 +178,7 @@ class Assisting:
         if len(self._calls) >= _MOST:
             oldest = min(self._calls, key=lambda id_: self._calls[id_].touched)
             del self._calls[oldest]
-        one = self._calls[call_id] = Heard(Listener(self._reader.get(), self._settings.region))
+        one = self._calls[call_id] = Heard()
         return one
 
     def _known_or_new(self, call_id: str) -> Heard:
@@ -198,7 +199,7 @@ class Assisting:
             }
             kept, region = call.kept, call.region
         one = self._known_or_new(call_id)
-        if one.listener.loaded.version != loaded.version:
+        if one.listener is None or one.listener.loaded.version != loaded.version:
             one.listener = Listener(loaded, self._settings.region)
         if kept:
             one.lines = stored
