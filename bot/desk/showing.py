@@ -1,4 +1,4 @@
-"""What of the knowledge the desk may be shown: one function for suggestions, search and pickers, so that none shows what another hides."""
+"""What of the knowledge free search at the desk may show.  Suggestions show what may not answer today, too, and say that it may not."""
 
 from __future__ import annotations
 

@@ -100,25 +100,16 @@ def report_item(body: Report, me: TheCaller) -> Reported:
     """Say that an item is wrong: it is marked on every desk, and citizens get it as likely at most, until somebody decides."""
     now, settings = utcnow(), get_settings()
     with database.write() as session:
+        subject: str | None = None
         if body.conversation_id:
-            seen = conversations.lock(session, body.conversation_id)
-            made = choices.wrong(
-                session,
-                kind="conversation",
-                subject=seen.id,
-                person=me.number,
-                qa_id=body.qa_id,
-                shown=[one.kept() for one in body.shown],
-                reason=body.reason,
-                settings=settings,
-                now=now,
-            )
+            subject = conversations.lock(session, body.conversation_id).id
         elif body.call_id:
-            call = calls.of_agent(session, body.call_id, me.number)
+            subject = calls.of_agent(session, body.call_id, me.number).id
+        if subject is not None:
             made = choices.wrong(
                 session,
-                kind="call",
-                subject=call.id,
+                kind="conversation" if body.conversation_id else "call",
+                subject=subject,
                 person=me.number,
                 qa_id=body.qa_id,
                 shown=[one.kept() for one in body.shown],

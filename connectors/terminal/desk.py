@@ -19,7 +19,6 @@ from typing import Annotated, Any, Literal
 import httpx
 import typer
 import websockets
-from pypinyin import lazy_pinyin
 from rich.console import Console
 
 from bot.errors import InvalidInput
@@ -163,6 +162,8 @@ _SOUNDS: dict[str, list[str]] = {}
 
 def _same_sound(term: str, dice: random.Random) -> str:
     """The term with one character, never a figure, put for another of the domain's with the same sound."""
+    from pypinyin import lazy_pinyin  # half a second that no other command needs
+
     if not _SOUNDS:
         for character in sorted({one for word in policy_terms() for one in word}):
             _SOUNDS.setdefault(lazy_pinyin(character)[0], []).append(character)
