@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot import asked, audit, events, regions, retention
+from bot import asked, audit, events, regions, releases, retention
 from bot.clock import utcnow
 from bot.crypto import CannotDecrypt, digest, get_cipher, same
 from bot.desk import callbacks
@@ -117,6 +117,7 @@ def create(session: Session, channel: str, now: datetime | None = None) -> tuple
         created_at=at,
         active_at=at,
     )
+    releases.assign(session, conversation)
     session.add(conversation)
     return conversation, token
 
@@ -318,6 +319,7 @@ def renew_session(session: Session, conversation: Conversation, settings: Settin
         return
     conversation.session += 1
     conversation.session_turns = 0
+    releases.assign(session, conversation)
 
 
 def say(

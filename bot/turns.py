@@ -16,7 +16,7 @@ from typing import Any, Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot import alarms, asked, conversations, database
+from bot import alarms, asked, conversations, database, releases
 from bot.clock import utcnow
 from bot.conversations import Context
 from bot.errors import NotFound
@@ -48,6 +48,12 @@ class Turn:
     """Whom it came from, as a pseudonym: never the conversation, of which one may open as many as one likes"""
     trial: bool = False
     """Somebody only tries the assistant: it makes no ticket, asks for no person, looks up no ticket"""
+    bundle: str | None = None
+    """The release that answers it; None: there is none"""
+    index: str | None = None
+    """Its index version; None: the one in use"""
+    rasa_port: int | None = None
+    """Where its Rasa listens, if one does"""
 
 
 @dataclass
@@ -185,6 +191,7 @@ def load(session: Session, turn_id: str, *, act: str = "ask_policy", engine: Eng
     if message is None:
         raise NotFound("没有这一轮对话。")
     conversation = session.get_one(Conversation, message.conversation_id)
+    bundle = releases.of(session, conversation)
     return Turn(
         turn_id=turn_id,
         conversation_id=conversation.id,
@@ -196,6 +203,9 @@ def load(session: Session, turn_id: str, *, act: str = "ask_policy", engine: Eng
         engine=engine,
         source=message.source or "",
         trial=conversation.channel == conversations.TRIAL,
+        bundle=bundle.name if bundle else None,
+        index=bundle.index_version if bundle else None,
+        rasa_port=bundle.rasa_port if bundle else None,
     )
 
 
@@ -228,7 +238,7 @@ def settle(turn: Turn, outcome: Outcome) -> Settled:
         if outcome.state and conversation.state == turn.state:
             action = "conversation.ask_for_human" if outcome.state == "waiting" else "conversation.leave"
             conversations.move(session, conversation, outcome.state, "市民", action)
-        _write(session, conversation, message, turn.engine, turn.act, outcome, utcnow())
+        _write(session, conversation, message, turn.engine, turn.act, outcome, utcnow(), turn.bundle)
         return Settled(conversation.state, outcome.replies, outcome.context)
 
 
@@ -252,6 +262,7 @@ def _write(
     act: str,
     outcome: Outcome,
     now: datetime,
+    bundle: str | None = None,
 ) -> None:
     session.add(
         TurnEffect(
@@ -265,6 +276,7 @@ def _write(
             state=conversation.state,
             replies=REPLIES.dump_python(outcome.replies, mode="json"),
             explain=outcome.explain,
+            bundle=bundle,
             settled_at=now,
         )
     )

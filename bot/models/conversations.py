@@ -50,6 +50,8 @@ class Conversation(Base):
     """Since when the agent has waited for the citizen's"""
     context: Mapped[Any] = mapped_column(Secret)
     """See ``bot.conversations.Context``."""
+    bundle: Mapped[str | None] = mapped_column(String(64))
+    """The release that its present session was given, see ``bot.releases``"""
     created_at: Mapped[datetime]
     active_at: Mapped[datetime] = mapped_column(index=True)
 
@@ -135,6 +137,8 @@ class TurnEffect(Base):
     """The conversation's state after the turn"""
     replies: Mapped[Any] = mapped_column(Secret)
     explain: Mapped[Any] = mapped_column(Secret)
+    bundle: Mapped[str | None] = mapped_column(String(64))
+    """The release that decided"""
     settled_at: Mapped[datetime]
 
 

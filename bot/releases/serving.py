@@ -1,0 +1,61 @@
+"""Which bundle answers whom."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bot.models.conversations import Conversation
+from bot.models.releases import Bundle
+from bot.releases.states import ANSWERING, HELD, LIVE, SHARE
+
+
+@dataclass(frozen=True)
+class Serving:
+    """The bundles that are held at this moment."""
+
+    live: Bundle | None
+    """None: none was ever released; the index's own pointer counts"""
+    held: Sequence[Bundle]
+    """The live one too"""
+
+    def named(self, name: str | None) -> Bundle | None:
+        """The held bundle of this name."""
+        return next((one for one in self.held if one.name == name), None)
+
+
+def serving(session: Session) -> Serving:
+    """What is held."""
+    held = session.scalars(select(Bundle).where(Bundle.state.in_(HELD)).order_by(Bundle.name)).all()
+    return Serving(next((one for one in held if one.state == LIVE), None), held)
+
+
+def assign(session: Session, conversation: Conversation) -> None:
+    """Choose a bundle for a session that begins: by hash, so that whoever has the coming one keeps it as its share grows."""
+    there = serving(session)
+    coming = next((one for one in there.held if one.state == SHARE), None)
+    mine = coming if coming is not None and falls(conversation.id, coming) else there.live
+    conversation.bundle = mine.name if mine is not None else None
+
+
+def falls(conversation_id: str, bundle: Bundle) -> bool:
+    """Whether a conversation is among the share of a bundle."""
+    digest = hashlib.sha256(f"{bundle.name}\n{conversation_id}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") % 100 < bundle.share
+
+
+def of(session: Session, conversation: Conversation) -> Bundle | None:
+    """The bundle that answers a conversation now: its own as long as that answers, else the live one; None: there is none."""
+    there = serving(session)
+    own = there.named(conversation.bundle)
+    return own if own is not None and own.state in ANSWERING else there.live
+
+
+def pinned(session: Session) -> tuple[set[str], set[str]]:
+    """(index versions, Rasa models) that bundles name: they stay on disk until their bundle goes."""
+    rows = session.execute(select(Bundle.index_version, Bundle.rasa_model)).all()
+    return {row[0] for row in rows}, {row[1] for row in rows}
