@@ -56,8 +56,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Without them"""
-    for table in ("turns", "conversations"):
-        with op.batch_alter_table(table) as batch:
-            batch.drop_column("bundle")
+    for table in ("turns", "conversations"):  # not by a copy: what hangs on its rows would go with the old table
+        op.drop_column(table, "bundle")
     op.drop_table("release_steps")
     op.drop_table("bundles")
