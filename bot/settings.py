@@ -213,6 +213,18 @@ class Settings(BaseSettings):
         default="training/questions/*.jsonl,tests/data/lived/*.jsonl",
         description="昨日重放：本市最近的提问不够时，补上的问题集（JSONL），相对于项目文件夹，多个用逗号分隔。留空不补。",
     )
+    watch_error: float = Field(
+        default=0.05,
+        gt=0,
+        le=0.5,
+        description="灰度时误停的概率上限：和在用的一样好的发布包，一次灰度里被自动停下的可能最多这么大。",
+    )
+    watch_fallback: float = Field(
+        default=0.2, gt=0, le=1, description="灰度时最近的对话里，网关代答的超过这个比例（在用的不到它一半）就停下。"
+    )
+    watch_slow_ratio: float = Field(
+        default=2.0, ge=1, description="灰度时最慢的二十分之一（95 分位）比在用的慢几倍就停下，一秒以内的不算。"
+    )
     job_days: int = Field(default=90, ge=1, description="后台任务结束以后，记录保留多少天。")
     backup_time: str = Field(
         default="", pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$", description="每天几点自动备份，如 03:00。留空不自动备份。"

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot import audit, database, events, jobs
+from bot import audit, database, events, jobs, notices
 from bot.accounts.roles import ADMIN, APPROVER, SUPERVISOR
 from bot.clock import utcnow
 from bot.errors import Forbidden, IllegalMove, InvalidInput, NotFound, YihaodaError
@@ -79,6 +79,8 @@ MOVES: Mapping[str, Move] = MappingProxyType(
     }
 )
 """What may be done, by whom, and when.  ``refusal`` adds what a table can't say."""
+NOTICE = "release.stopped"
+"""Under this name it is said that one was stopped because it was worse; until somebody lets one out again"""
 EXPLAINED = frozenset({"stop", "back", "ask"})
 """Whoever does one of these has to say why"""
 
@@ -235,6 +237,8 @@ def take(
     with database.read() as session:
         permit(session, by, MOVES[move].roles)
     _take(settings, move, name, by, why, share, knowledge)
+    if move in ("shadow", "share", "all", "confirm", "drop"):
+        notices.settle(NOTICE)
 
 
 def release_passed(settings: Settings, name: str) -> None:

@@ -95,15 +95,15 @@ def test_what_passed_goes_out_step_by_step_and_every_step_is_told(db: Settings) 
         ]  # fmt: skip
 
 
-def test_what_was_not_evaluated_or_got_worse_goes_out_by_nobody(db: Settings) -> None:
-    made(db, "a", gate="none")
-    made(db, "b", gate="worse")
+def test_what_was_not_evaluated_or_got_worse_goes_out_by_nobody(sqlite_db: Settings) -> None:
+    made(sqlite_db, "a", gate="none")
+    made(sqlite_db, "b", gate="worse")
     for name in ("a", "b"):
         for move in ("shadow", "share", "all", "ask", "confirm"):
             with pytest.raises(IllegalMove):
-                moves.take(db, move, name, "2002", share=10, why="急用")
-    moves.take(db, "drop", "a", "2002")
-    assert states() == {"b": REFUSED} and not manifest.folder(db, "a").exists()
+                moves.take(sqlite_db, move, name, "2002", share=10, why="急用")
+    moves.take(sqlite_db, "drop", "a", "2002")
+    assert states() == {"b": REFUSED} and not manifest.folder(sqlite_db, "a").exists()
     assert [one.move for one in history("a")] == ["drop"], "that it was there is not forgotten"
 
 
@@ -134,54 +134,54 @@ def test_too_few_questions_take_two_people_and_a_reason_for_each_step(db: Settin
     assert states()["b"] == LIVE
 
 
-def test_knowledge_goes_out_at_once_if_it_passed_and_else_by_two(db: Settings) -> None:
-    made(db, "a", kind="start", gate="none", state=LIVE)
-    made(db, "b", kind="knowledge")
-    moves.release_passed(db, "b")
-    made(db, "c", kind="knowledge", gate="newly wrong")
+def test_knowledge_goes_out_at_once_if_it_passed_and_else_by_two(sqlite_db: Settings) -> None:
+    made(sqlite_db, "a", kind="start", gate="none", state=LIVE)
+    made(sqlite_db, "b", kind="knowledge")
+    moves.release_passed(sqlite_db, "b")
+    made(sqlite_db, "c", kind="knowledge", gate="newly wrong")
     with pytest.raises(IllegalMove):
-        moves.release_passed(db, "c")
+        moves.release_passed(sqlite_db, "c")
     with pytest.raises(IllegalMove):
-        moves.take(db, "all", "c", "2002")
-    moves.take(db, "ask", "c", "2002", why="那一题的答案本来就改了")
-    moves.take(db, "confirm", "c", "2003")
+        moves.take(sqlite_db, "all", "c", "2002")
+    moves.take(sqlite_db, "ask", "c", "2002", why="那一题的答案本来就改了")
+    moves.take(sqlite_db, "confirm", "c", "2003")
     assert states() == {"a": KEPT, "b": PREVIOUS, "c": LIVE}
-    made(db, "d", kind="emergency", gate="none")
-    moves.take(db, "ask", "d", "2002", why="昨天的停水通知说错了")
-    moves.take(db, "confirm", "d", "2003")
+    made(sqlite_db, "d", kind="emergency", gate="none")
+    moves.take(sqlite_db, "ask", "d", "2002", why="昨天的停水通知说错了")
+    moves.take(sqlite_db, "confirm", "d", "2003")
     assert states()["d"] == LIVE, "evaluated afterwards"
 
 
-def test_only_one_is_on_its_way_and_what_was_stopped_takes_two(db: Settings) -> None:
-    made(db, "a", kind="start", gate="none", state=LIVE)
-    made(db, "b")
-    made(db, "c")
-    moves.take(db, "shadow", "b", "2002")
+def test_only_one_is_on_its_way_and_what_was_stopped_takes_two(sqlite_db: Settings) -> None:
+    made(sqlite_db, "a", kind="start", gate="none", state=LIVE)
+    made(sqlite_db, "b")
+    made(sqlite_db, "c")
+    moves.take(sqlite_db, "shadow", "b", "2002")
     with pytest.raises(IllegalMove, match="一次只发布一个"):
-        moves.take(db, "shadow", "c", "2002")
-    moves.take(db, "share", "b", "2002", share=10)
-    moves.stop_worse(db, "b", "比在用的差")
+        moves.take(sqlite_db, "shadow", "c", "2002")
+    moves.take(sqlite_db, "share", "b", "2002", share=10)
+    moves.stop_worse(sqlite_db, "b", "比在用的差")
     with pytest.raises(IllegalMove, match="没有全部启用过"):
-        moves.take(db, "back", "b", "2002", why="试试")
-    moves.take(db, "shadow", "c", "2002")
-    moves.take(db, "stop", "c", "2002", why="先看 b")
-    moves.take(db, "ask", "b", "2002", why="是碰巧")
-    moves.take(db, "confirm", "b", "2003")
+        moves.take(sqlite_db, "back", "b", "2002", why="试试")
+    moves.take(sqlite_db, "shadow", "c", "2002")
+    moves.take(sqlite_db, "stop", "c", "2002", why="先看 b")
+    moves.take(sqlite_db, "ask", "b", "2002", why="是碰巧")
+    moves.take(sqlite_db, "confirm", "b", "2003")
     assert states() == {"a": LIVE, "b": SHARE, "c": STOPPED}
     with pytest.raises(IllegalMove, match="停过"):
-        moves.take(db, "all", "b", "2002")
+        moves.take(sqlite_db, "all", "b", "2002")
 
 
-def test_in_production_it_takes_the_role(db: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_production_it_takes_the_role(sqlite_db: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     with database.write() as session:
         people.create(session, "9001", "3001", "王班", [SUPERVISOR])
         people.create(session, "9001", "2001", "李编", ["editor"])
-    made(db, "b")
-    monkeypatch.setattr(db, "env", "production")
+    made(sqlite_db, "b")
+    monkeypatch.setattr(sqlite_db, "env", "production")
     for nobody in ("2001", "7777", moves.SYSTEM):
         with pytest.raises(Forbidden):
-            moves.take(db, "shadow", "b", nobody)
-    moves.take(db, "shadow", "b", "3001")
+            moves.take(sqlite_db, "shadow", "b", nobody)
+    moves.take(sqlite_db, "shadow", "b", "3001")
 
 
 # --- whatever people do ----------------------------------------------------------------------------------------------
