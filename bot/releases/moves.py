@@ -21,10 +21,9 @@ from bot.accounts.roles import ADMIN, APPROVER, SUPERVISOR
 from bot.clock import utcnow
 from bot.errors import Forbidden, IllegalMove, InvalidInput, NotFound, YihaodaError
 from bot.knowledge.moves import permit
-from bot.knowledge.revision import lock
 from bot.models.release_watch import ReleaseWatch
 from bot.models.releases import Bundle, ReleaseStep
-from bot.releases import manifest, rollback, switching
+from bot.releases import files, rollback, switching
 from bot.releases.states import (
     BUILT,
     EMERGENCY,
@@ -262,7 +261,7 @@ def _take(
 
     def checked(session: Session, bundle: Bundle) -> dict[str, Any]:
         """In the transaction of the move: it may still be made, and is what was seen.  What is known of it at this moment."""
-        lock(session)
+        switching.lock(session)
         one = held(session, name)
         if (refused := refusal(move, one, by, share)) is not None:
             raise refused
@@ -294,7 +293,7 @@ def _take(
         _change(session, settings, bundle, then, by, why, figures, utcnow())
         _tell(session, then.move, by, bundle, why, figures)
     if then.move == "drop":
-        shutil.rmtree(manifest.folder(settings, name), ignore_errors=True)
+        shutil.rmtree(files.folder(settings, name), ignore_errors=True)
 
 
 _BECOMES = {"shadow": SHADOW, "share": SHARE, "stop": STOPPED}

@@ -27,7 +27,7 @@ from bot.models.housekeeping import AuditEntry
 from bot.models.knowledge import QA
 from bot.models.releases import Bundle
 from bot.models.versions import QAVersion
-from bot.releases import manifest
+from bot.releases import files
 from bot.settings import Settings
 
 WHY = {
@@ -85,11 +85,9 @@ class Plan:
 def plan(session: Session, settings: Settings, bundle: Bundle, today: date | None = None) -> Plan:
     """What going back to a bundle would do to the knowledge today.  Changes nothing."""
     today = today or utcnow().astimezone(SHANGHAI).date()
-    known = manifest.knowledge(settings, bundle.name)
+    known = files.read(settings, bundle.name).knowledge
     present = {qa.id: qa for qa in all_qas(session, today)}
     found = Plan(unknown=sorted(id_ for id_, qa in present.items() if qa.version is not None and id_ not in known))
-    if not known:
-        found.unknown = []  # there is no telling
     behind = {id_: then for id_, then in known.items() if id_ in present and (present[id_].version or then) > then}
     versions = _versions(session, behind)
     silenced = _silenced_since(session, bundle.made_at)
@@ -105,9 +103,9 @@ def plan(session: Session, settings: Settings, bundle: Bundle, today: date | Non
 
 def behind(session: Session, settings: Settings, bundle: Bundle) -> int:
     """How many published items say something else than when the bundle was made, or are new since."""
-    known = manifest.knowledge(settings, bundle.name)
+    known = files.read(settings, bundle.name).knowledge
     published = {qa.id: qa.version for qa in all_qas(session) if qa.version is not None and qa.status == "approved"}
-    return sum(known.get(id_) != version for id_, version in published.items()) if known else 0
+    return sum(known.get(id_) != version for id_, version in published.items())
 
 
 def carry_out(session: Session, settings: Settings, bundle: Bundle, by: str) -> dict[str, Any]:

@@ -61,6 +61,7 @@ from connectors.web.limits import PerMinute
 from connectors.web.same_origin import SameOrigin
 from connectors.wechat import account, channel, miniprogram
 from index.assistant.respond import Assistant, get_assistant
+from index.versions.holding import Holder
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +82,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     rasa = RasaClient(settings.rasa_url, settings.rasa_timeout_s, settings.service_secret.get_secret_value())
     notifier = Notifier(settings.streams_per_conversation, settings.streams_per_address)
     dispatcher = Dispatcher(settings, rasa, assistant, notifier)
-    loading = asyncio.create_task(_load(assistant))
+    holder = Holder(assistant.reader, settings)
+    loading = asyncio.create_task(_load(assistant, holder))
     app.state.gateway = Gateway(
         settings,
         assistant,
@@ -120,14 +122,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             await one.api.close()
         await app.state.feed.close()
         await asyncio.to_thread(app.state.assisting.close)
+        await asyncio.to_thread(holder.close)
         await dispatcher.close()
         await rasa.close()
         await asyncio.to_thread(database.reset_engine)
 
 
-async def _load(assistant: Assistant) -> None:
+async def _load(assistant: Assistant, holder: Holder) -> None:
     """Messages are taken, stored and (by Rasa) answered meanwhile; what we have to answer ourselves waits for this."""
     try:
+        await asyncio.to_thread(holder.start)
         await asyncio.to_thread(assistant.warm_up)
     except YihaodaError as error:
         log.error("index.unavailable", reason=str(error))  # readyz says so; tickets are made meanwhile

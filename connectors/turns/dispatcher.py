@@ -257,7 +257,9 @@ class Dispatcher:
         turn_id = turn.turn_id
         reason = None
         try:
-            await self._rasa.send(sender, turn.text, turn_id)
+            if turn.bundle is not None and turn.rasa_port is None:
+                raise RasaFailed("no_port")
+            await self._rasa.send(sender, turn.text, turn_id, port=turn.rasa_port, bundle=turn.bundle)
         except RasaFailed as error:
             reason = error.reason
         effect = await self._in_thread(_effect, turn_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from typing import Any
 
@@ -21,7 +20,7 @@ from bot.models.conversations import Conversation
 from bot.models.jobs import Job
 from bot.models.knowledge import QA
 from bot.models.releases import Bundle, ReleaseStep
-from bot.releases import manifest, moves, rollback
+from bot.releases import files, moves, rollback
 from bot.releases.states import BUILT, KEPT, LIVE, PASSED, PREVIOUS, REFUSED, SHADOW, SHARE, SHORT, STOPPED
 from bot.settings import Settings
 from tests.index.test_assistant import qa
@@ -45,19 +44,22 @@ def made(
     state: str | None = None,
     named: dict[str, int] | None = None,
 ) -> None:
-    """A bundle with its folder."""
-    folder = manifest.folder(where, name)
-    folder.mkdir(parents=True, exist_ok=True)
-    said = {"format": 1, "name": name, "kind": kind, "index": f"index-{name}", "knowledge": named or {}}
-    (folder / "manifest.json").write_text(json.dumps(said), encoding="utf-8")
+    """A bundle with its folder, and small files in the place of its index and its model."""
     at = utcnow()
+    named_files = {where.index_dir / f"index-{name}" / "file": name, files.model_file(where, "rasa"): "model"}
+    for path, text in named_files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    index, model = (files.checksum(path) for path in named_files)
+    manifest = files.Manifest(
+        name, at.isoformat(), kind, files.code(), f"index-{name}", {"file": index}, {"model": "rasa", "sha256": model},
+        encoder="", limits={}, knowledge_revision=0, knowledge=named or {},
+    )  # fmt: skip
+    files.write(where, manifest)
+    row = files.row(manifest, state or VERDICTS[gate], "2001")
+    row.gate = GATES[gate]
     with database.write() as session:
-        session.add(
-            Bundle(
-                name=name, kind=kind, state=state or VERDICTS[gate], share=0, index_version=f"index-{name}",
-                rasa_model="rasa", summary={}, gate=GATES[gate], made_by="2001", made_at=at, since=at,
-            )
-        )  # fmt: skip
+        session.add(row)
 
 
 def states() -> dict[str, str]:
@@ -103,7 +105,7 @@ def test_what_was_not_evaluated_or_got_worse_goes_out_by_nobody(sqlite_db: Setti
             with pytest.raises(IllegalMove):
                 moves.take(sqlite_db, move, name, "2002", share=10, why="急用")
     moves.take(sqlite_db, "drop", "a", "2002")
-    assert states() == {"b": REFUSED} and not manifest.folder(sqlite_db, "a").exists()
+    assert states() == {"b": REFUSED} and not files.folder(sqlite_db, "a").exists()
     assert [one.move for one in history("a")] == ["drop"], "that it was there is not forgotten"
 
 

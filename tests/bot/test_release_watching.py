@@ -226,7 +226,6 @@ def test_a_growing_share_starts_anew_and_whoever_was_under_way_is_left_out(share
     assert again.coming.turns + again.live.turns == found.coming.turns + found.live.turns + 1
 
 
-
 def test_what_citizens_say_of_it_counts_once_a_conversation(shared_on_both: Settings) -> None:
     shared = shared_on_both
 
