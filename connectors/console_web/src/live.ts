@@ -40,9 +40,10 @@ const TOUCHES: Record<string, (subject: string) => (readonly unknown[])[]> = {
   review: () => [['reviews']],
   person: () => [['sign-ins']],
   import: (id) => [['imports'], ['import', id]],
-  job: (id) => [['jobs'], ['job', id], ['health'], ['replay']],
+  job: (id) => [['jobs'], ['job', id], ['health'], ['replay'], ['releases', 'training']],
   local: () => [['local'], ['local-one']],
   learning: () => [['learning']],
+  release: () => [['releases']],
   knowledge: (id) => [['knowledge'], ['qa', id]],
 }
 
