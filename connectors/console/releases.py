@@ -15,7 +15,7 @@ from bot.accounts import people
 from bot.models.release_watch import ReleaseWatch
 from bot.models.releases import Bundle, ReleaseStep
 from bot.releases import moves, reading, watching
-from bot.releases.states import KINDS, SHARE, STATES
+from bot.releases.states import KINDS, LIVE, SHARE, STATES
 from bot.settings import get_settings
 from connectors.web.access import Signed, TheCaller, signed
 from connectors.web.context import Body
@@ -202,12 +202,18 @@ def _steps(session: Session, rows: Iterable[ReleaseStep]) -> list[StepView]:
         StepView(
             **{name: getattr(row, name) for name in own},
             name=names[row.by],
-            title=_TITLES.get(row.move, row.move),
+            title=_title(row),
             before=STATES.get(row.before, row.before),
             after=STATES.get(row.after, row.after),
         )
         for row in steps
     ]
+
+
+def _title(step: ReleaseStep) -> str:
+    if step.before == LIVE and step.move in ("all", "back"):  # another one took its place
+        return "换下"
+    return _TITLES.get(step.move, step.move)
 
 
 _TITLES = {name: move.title for name, move in moves.MOVES.items()} | {

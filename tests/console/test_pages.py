@@ -67,6 +67,7 @@ PAGES: dict[str, tuple[tuple[str, Callable[[Page], None] | None], ...]] = {
         ("/sms", None),
         ("/doubts", None),
         ("/floor", None),
+        ("/releases", None),
         ("/going-live", None),
     ),
     "2001": (
