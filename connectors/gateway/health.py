@@ -40,7 +40,7 @@ async def readyz(request: Request) -> JSONResponse:
     to see to, not for a load balancer, which would take the last gateway away.
     """
     here: Gateway = request.app.state.gateway
-    reasons = await request.app.state.disks.reasons()
+    reasons: list[str] = await request.app.state.disks.reasons()
     checks: dict[str, object] = {"accepting": False, "answering": False, "rasa": False}
     checks["bundles"] = releases = await _bundles(here)
     live = next((one for one in releases if one["state"] == LIVE), None)
@@ -48,6 +48,9 @@ async def readyz(request: Request) -> JSONResponse:
     checks |= {"reasons": reasons, "keys": crypto.get_cipher().fingerprints}
     if not checks["rasa"]:
         reasons.append("Rasa 没有应答，网关自己作答。")
+    for one in releases:
+        if one["index_error"]:
+            reasons.append(f"发布包 {one['name']} 的索引装不上（{one['index_error']}），由在用的索引代它作答。")
     if bundled() is None:
         reasons.append("险情识别的模型读不出来，现在只靠词句规则。")
     try:
