@@ -21,6 +21,7 @@ from bot.errors import YihaodaError
 from bot.private import keep_private
 from bot.settings import get_settings
 from index.assistant.respond import get_assistant
+from index.versions.holding import Holder
 
 log = structlog.get_logger(__name__)
 
@@ -66,14 +67,17 @@ class Executor(ActionExecutor):  # type: ignore[misc]
         return {}
 
 
-async def _warm_up(*_: Any) -> None:
+async def _warm_up(app: Sanic[Any, Any], *_: Any) -> None:
+    app.ctx.holder = Holder(get_assistant().reader, get_settings())
     try:
+        app.ctx.holder.start()
         get_assistant().warm_up()
     except YihaodaError as error:
         log.error("index.unavailable", reason=str(error))  # questions become tickets until there is one
 
 
-async def _close(*_: Any) -> None:
+async def _close(app: Sanic[Any, Any], *_: Any) -> None:
+    app.ctx.holder.close()
     database.reset_engine()
 
 

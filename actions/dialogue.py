@@ -97,7 +97,7 @@ class Respond(Action):  # type: ignore[misc]
         if not turn_id:
             raise InvalidInput("这条消息不是网关送来的，没有轮次编号。")
         act = _act(self._name, tracker.latest_message.get("intent") or {})
-        replies, context = await asyncio.to_thread(_answer, turn_id, act)
+        replies, context = await asyncio.to_thread(_answer, turn_id, act, metadata.get("bundle"))
         for reply in replies:
             dispatcher.utter_message(json_message=reply)
         # Only what changed: every event stays in the tracker and travels with each later call.
@@ -112,9 +112,9 @@ def _act(action: str, intent: dict[str, Any]) -> str:
     return act if sure or act not in _TAKEN_WHEN_SURE else "ask_policy"
 
 
-def _answer(turn_id: str, act: str) -> tuple[list[dict[str, Any]], Context]:
+def _answer(turn_id: str, act: str, bundle: str | None) -> tuple[list[dict[str, Any]], Context]:
     with database.read() as session:
-        turn = turns.load(session, turn_id, act=act)
+        turn = turns.load(session, turn_id, act=act, bundle=bundle)
     settled = get_assistant().settle(turn)
     return REPLIES.dump_python(settled.replies, mode="json"), settled.context or Context()
 

@@ -5,6 +5,7 @@ Those that several packages raise are defined here, the rest where they arise.  
     YihaodaError
         BackupDamaged           an archive does not hold what it says
         BrokenOff               an evaluation was cut short
+        BundleDamaged           a release's files are not what its manifest says
         CannotDecrypt           stored text needs a key that is not there
         EncoderError            the sentence encoder can't be loaded
         Forbidden               the caller may not do this

@@ -51,6 +51,11 @@ class Settings(BaseSettings):
     )
     public_url: str = Field(default="", description="网关的公网地址（https 开头，不含最后的斜杠）。编译小程序时要用。")
     rasa_port: int = Field(default=5005, ge=1, le=65535, description="Rasa 服务端口，只在本机监听。")
+    rasa_spare_ports: str = Field(
+        default="5006,5007",
+        pattern=r"^(\d{1,5}(,\d{1,5})*)?$",
+        description="同时运行几个发布包时，另外的 Rasa 用的端口，多个用逗号分隔，只在本机监听。留空就不另外启动，由网关直接作答。",
+    )
     action_port: int = Field(default=5055, ge=1, le=65535, description="动作服务端口，只在本机监听。")
 
     service_secret: SecretStr = Field(
@@ -285,6 +290,12 @@ class Settings(BaseSettings):
     def rasa_url(self) -> str:
         """Base URL of the Rasa server."""
         return f"http://127.0.0.1:{self.rasa_port}"
+
+    @property
+    def rasa_ports(self) -> tuple[int, ...]:
+        """Where Rasa servers may listen, the first one first."""
+        spare = (int(port) for port in self.rasa_spare_ports.split(",") if port)
+        return tuple(dict.fromkeys((self.rasa_port, *spare)))
 
     @property
     def action_url(self) -> str:

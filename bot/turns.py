@@ -185,13 +185,22 @@ def forward_open(session: Session, conversation: Conversation, now: datetime) ->
     return [message.turn_id for message in open_]
 
 
-def load(session: Session, turn_id: str, *, act: str = "ask_policy", engine: Engine = "rasa") -> Turn:
-    """The turn, ready to be answered.  Raises: NotFound."""
+def load(
+    session: Session, turn_id: str, *, act: str = "ask_policy", engine: Engine = "rasa", bundle: str | None = None
+) -> Turn:
+    """The turn, ready to be answered.
+
+    Args:
+        bundle: Whose Rasa recognised the act; it goes on with the turn, as long as it answers anybody.
+
+    Raises:
+        NotFound: it is gone.
+    """
     message = session.get(InboxMessage, turn_id)
     if message is None:
         raise NotFound("没有这一轮对话。")
     conversation = session.get_one(Conversation, message.conversation_id)
-    bundle = releases.of(session, conversation)
+    answers = releases.of(session, conversation, begun_with=bundle)
     return Turn(
         turn_id=turn_id,
         conversation_id=conversation.id,
@@ -203,9 +212,9 @@ def load(session: Session, turn_id: str, *, act: str = "ask_policy", engine: Eng
         engine=engine,
         source=message.source or "",
         trial=conversation.channel == conversations.TRIAL,
-        bundle=bundle.name if bundle else None,
-        index=bundle.index_version if bundle else None,
-        rasa_port=bundle.rasa_port if bundle else None,
+        bundle=answers.name if answers else None,
+        index=answers.index_version if answers else None,
+        rasa_port=answers.rasa_port if answers else None,
     )
 
 

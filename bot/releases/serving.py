@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from bot.models.conversations import Conversation
 from bot.models.releases import Bundle
@@ -23,6 +24,11 @@ class Serving:
     held: Sequence[Bundle]
     """The live one too"""
 
+    @classmethod
+    def of(cls, held: Sequence[Bundle]) -> Self:
+        """These are held."""
+        return cls(next((one for one in held if one.state == LIVE), None), held)
+
     def named(self, name: str | None) -> Bundle | None:
         """The held bundle of this name."""
         return next((one for one in self.held if one.name == name), None)
@@ -30,8 +36,12 @@ class Serving:
 
 def serving(session: Session) -> Serving:
     """What is held."""
-    held = session.scalars(select(Bundle).where(Bundle.state.in_(HELD)).order_by(Bundle.name)).all()
-    return Serving(next((one for one in held if one.state == LIVE), None), held)
+    return Serving.of(session.scalars(_HELD).all())
+
+
+_HELD = select(Bundle).where(Bundle.state.in_(HELD)).order_by(Bundle.name)
+_LIGHT = (defer(Bundle.gate), defer(Bundle.summary))
+"""Looked up in every turn: without what only people read"""
 
 
 def assign(session: Session, conversation: Conversation) -> None:
@@ -48,10 +58,14 @@ def falls(conversation_id: str, bundle: Bundle) -> bool:
     return int.from_bytes(digest[:4], "big") % 100 < bundle.share
 
 
-def of(session: Session, conversation: Conversation) -> Bundle | None:
-    """The bundle that answers a conversation now: its own as long as that answers, else the live one; None: there is none."""
-    there = serving(session)
-    own = there.named(conversation.bundle)
+def of(session: Session, conversation: Conversation, begun_with: str | None = None) -> Bundle | None:
+    """The bundle that answers a conversation now: its own as long as that answers, else the live one; None: there is none.
+
+    Args:
+        begun_with: In the place of its own, where a turn was begun with that.
+    """
+    there = Serving.of(session.scalars(_HELD.options(*_LIGHT)).all())
+    own = there.named(begun_with or conversation.bundle)
     return own if own is not None and own.state in ANSWERING else there.live
 
 

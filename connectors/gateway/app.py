@@ -54,6 +54,7 @@ from connectors.gateway.disks import Disks
 from connectors.turns.dispatcher import Dispatcher
 from connectors.turns.notifier import Notifier
 from connectors.turns.rasa_client import RasaClient
+from connectors.turns.shadow import Shadow
 from connectors.turns.typing import Typing
 from connectors.web.context import Gateway
 from connectors.web.errors import answers, error_response
@@ -61,6 +62,7 @@ from connectors.web.limits import PerMinute
 from connectors.web.same_origin import SameOrigin
 from connectors.wechat import account, channel, miniprogram
 from index.assistant.respond import Assistant, get_assistant
+from index.versions.holding import Holder
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +83,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     rasa = RasaClient(settings.rasa_url, settings.rasa_timeout_s, settings.service_secret.get_secret_value())
     notifier = Notifier(settings.streams_per_conversation, settings.streams_per_address)
     dispatcher = Dispatcher(settings, rasa, assistant, notifier)
-    loading = asyncio.create_task(_load(assistant))
+    holder = Holder(assistant.reader, settings)
+    shadow = Shadow(assistant, holder.live_and_shadow, lambda: dispatcher.busy)
+    dispatcher.answered = shadow.offer
+    shadow.start()
+    loading = asyncio.create_task(_load(assistant, holder))
     app.state.gateway = Gateway(
         settings,
         assistant,
@@ -93,6 +99,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         lookups=PerMinute(settings.conversations_per_minute),
         messages=PerMinute(settings.rate_per_minute),
         loading=loading,
+        holder=holder,
     )
     app.state.wechat = account.official(settings)
     app.state.miniprogram = account.miniprogram(settings)
@@ -120,14 +127,17 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             await one.api.close()
         await app.state.feed.close()
         await asyncio.to_thread(app.state.assisting.close)
+        await asyncio.to_thread(shadow.close)
+        await asyncio.to_thread(holder.close)
         await dispatcher.close()
         await rasa.close()
         await asyncio.to_thread(database.reset_engine)
 
 
-async def _load(assistant: Assistant) -> None:
+async def _load(assistant: Assistant, holder: Holder) -> None:
     """Messages are taken, stored and (by Rasa) answered meanwhile; what we have to answer ourselves waits for this."""
     try:
+        await asyncio.to_thread(holder.start)
         await asyncio.to_thread(assistant.warm_up)
     except YihaodaError as error:
         log.error("index.unavailable", reason=str(error))  # readyz says so; tickets are made meanwhile

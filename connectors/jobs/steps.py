@@ -127,11 +127,12 @@ def _build(work: Work) -> str:
 
 
 def _publish(work: Work) -> str:
-    from index.versions import startup, store
+    from index.versions import adopting, startup, store
 
     version: str = work.results["build"]
     store.publish(work.settings, version)
     startup.published(work.settings)
+    adopting.adopt(work.settings)
     work.progress(f"已启用 {version}")
     return version
 

@@ -21,6 +21,7 @@ from connectors.run.supervisor import (
     State,
     Supervision,
     SupervisorError,
+    Wanted,
 )
 from connectors.run.watchdog import GRACE_S
 
@@ -113,12 +114,13 @@ def start_in_background(
     grace_s: float = GRACE_S,
     log_bytes: int = LOG_BYTES,
     kept_logs: int = KEPT_LOGS,
+    wanted: Wanted | None = None,
 ) -> Iterator[Handle]:
     """Run the services beside the caller, who gets a `Handle` once all are ready; stops them at the end.
 
     Raises SupervisorError if a port is in use or a service does not become ready within `timeout_s` seconds.
     """
-    supervision = Supervision(services, log_dir, say, grace_s, log_bytes, kept_logs)
+    supervision = Supervision(services, log_dir, say, grace_s, log_bytes, kept_logs, wanted)
 
     def watch() -> None:
         try:

@@ -22,13 +22,14 @@ class RasaTrainingError(YihaodaError):
     """Rasa could not be trained; the message, in Chinese, says where the log lies."""
 
 
-def ensure_model(root: Path) -> Path:
+def ensure_model(root: Path, overlay: Path | None = None) -> Path:
     """Return the Rasa model for the project at ``root``, training it first if its inputs have changed.
 
     Two callers at once both train and the later one replaces the earlier one's equal file; neither sees half a model.
 
     Args:
         root: The project's directory, with ``.venv-rasa``, ``config.yml``, ``domain.yml``, ``nlu_data`` and ``bot/rasa``.
+        overlay: A file of NLU data that is learned besides.
 
     Returns:
         ``<root>/.cache/rasa/<hash of the inputs>.tar.gz``.
@@ -37,14 +38,14 @@ def ensure_model(root: Path) -> Path:
         RasaTrainingError: if ``.venv-rasa`` or an input is missing, or if Rasa's training fails.
     """
     root = root.resolve()
-    model = root / _CACHE / f"{_hash_of_inputs(root)}.tar.gz"
+    model = root / _CACHE / f"{model_id(root, overlay)}.tar.gz"
     if not model.exists():
         model.parent.mkdir(parents=True, exist_ok=True)
-        _train(root, model)
+        _train(root, model, overlay)
     return model
 
 
-def _train(root: Path, model: Path) -> None:
+def _train(root: Path, model: Path, overlay: Path | None) -> None:
     python = root / ".venv-rasa" / "bin" / "python"
     if not python.exists():
         raise RasaTrainingError(f"找不到 Rasa 的运行环境 {python}，请先运行 make setup")
@@ -52,7 +53,8 @@ def _train(root: Path, model: Path) -> None:
     # The working directory is beside the model, on one file system, so that the move is a rename.
     with tempfile.TemporaryDirectory(dir=model.parent, prefix="training-") as out:
         command = [str(python), "-m", "bot.rasa", "train", "--config", "config.yml", "--domain", "domain.yml"]
-        command += ["--data", *_TRAINING_DATA, "--out", out, "--fixed-model-name", "model"]
+        data = [*_TRAINING_DATA, *([str(overlay.resolve())] if overlay is not None else [])]
+        command += ["--data", *data, "--out", out, "--fixed-model-name", "model"]
         with log.open("wb") as sink:
             finished = subprocess.run(
                 command, cwd=root, env=_environment(), stdout=sink, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
@@ -69,12 +71,15 @@ def _environment() -> dict[str, str]:
     return {"YIHAODA_ACTION_URL": "http://127.0.0.1:5055/webhook", **os.environ, **quiet}
 
 
-def _hash_of_inputs(root: Path) -> str:
+def model_id(root: Path, overlay: Path | None = None) -> str:
+    """What the model of these inputs is called.  Raises: RasaTrainingError, where one is missing."""
     digest = hashlib.sha256()
     for path in _input_files(root):
         content = path.read_bytes()
         digest.update(f"{path.relative_to(root).as_posix()}\0{len(content)}\0".encode())
         digest.update(content)
+    if overlay is not None:
+        digest.update(b"overlay\0" + overlay.read_bytes())
     return digest.hexdigest()[:16]
 
 

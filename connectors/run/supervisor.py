@@ -54,6 +54,8 @@ CAPTURE_S = 2.0  # for the last lines of a service that has ended
 LOG_BYTES = 20_000_000
 KEPT_LOGS = 10
 
+WANTED_EVERY_S = 2.0
+
 Say = Callable[[str], None]
 
 
@@ -73,6 +75,8 @@ class Service:
         ready_url: Ready once a GET of it answers with a status of 2xx.
         alive_file: In place of both, for a service without a port: ready, and alive, as long as it touches this file.
         needed: Without one that isn't, all is ready all the same: it is started when the others are, and never given up.
+        comes_and_goes: It may be wanted no more while the others run on, or be wanted only then; see `Supervision`.
+        drain_s: So long it runs on when it is not wanted any more: what it was asked before is finished.
         live_url: Once ready, it lives as long as a GET of it answers, whatever the status; `ready_url` where empty.
         probe_headers: Sent with both.
         title: What the operator calls it; `name` where empty.
@@ -89,6 +93,8 @@ class Service:
     ready_url: str = ""
     alive_file: Path | None = None
     needed: bool = True
+    comes_and_goes: bool = False
+    drain_s: float = 0.0
     live_url: str = ""
     probe_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     title: str = ""
@@ -96,6 +102,10 @@ class Service:
     host: str = "127.0.0.1"
     cwd: Path | None = None
     start_timeout_s: float = 300.0
+
+
+Wanted = Callable[[], Sequence[Service]]
+"""Which services that come and go are wanted now; it may raise"""
 
 
 class State(Enum):
@@ -175,6 +185,8 @@ class Running:
     was_ready: bool = False
     deaths: int = 0  # since the beginning; a test waits for it to grow
     hangs: int = 0  # those of them for which it did not answer
+    leaves_at: float | None = None  # not wanted any more: then it is asked to end…
+    ends_at: float | None = None  # …and was: then it is ended
 
     @property
     def title(self) -> str:
@@ -183,10 +195,21 @@ class Running:
 
 
 class Supervision:
-    """The running services.  Every change is made under one lock; `tick` is called a few times a second."""
+    """The running services.  Every change is made under one lock; `tick` is called a few times a second.
+
+    Services that come and go are those that `wanted` names, asked in a thread of its own: it may take its time, and where it fails
+    all stays as it is.  One that is wanted with another command is ended first; one that came so is never given up.
+    """
 
     def __init__(
-        self, services: Sequence[Service], log_dir: Path, say: Say, grace_s: float, log_bytes: int, kept_logs: int
+        self,
+        services: Sequence[Service],
+        log_dir: Path,
+        say: Say,
+        grace_s: float,
+        log_bytes: int,
+        kept_logs: int,
+        wanted: Wanted | None = None,
     ) -> None:
         names = [service.name for service in services]
         if len(set(names)) != len(names):
@@ -194,13 +217,21 @@ class Supervision:
         self.lock = threading.RLock()
         self.ended = threading.Event()
         self.failure = ""  # why it ended by itself
-        self.running = {s.name: Running(s, LogFile(log_dir / f"{s.name}.log", log_bytes, kept_logs)) for s in services}
+        self._logs = log_dir, log_bytes, kept_logs
+        self.running = {service.name: Running(service, self._log(service.name)) for service in services}
         self.grace_s = grace_s
+        self._wanted = wanted
+        self._now_wanted: Sequence[Service] | None = None
+        self._problem = ""  # that was said last of a port that one of them needs
         self._say = _unfailing(say)
         self._watchdog = Watchdog()
         self._began = time.monotonic()
         self._next_progress = self._began + PROGRESS_EVERY_S
         self._next_notice = self._began
+
+    def _log(self, name: str) -> LogFile:
+        folder, size, kept = self._logs
+        return LogFile(folder / f"{name}.log", size, kept)
 
     def begin(self) -> None:
         """Check the ports and start everything.  Raises SupervisorError."""
@@ -212,6 +243,8 @@ class Supervision:
         for one in self.running.values():
             if one.service.needed:
                 self.start(one)
+        if self._wanted is not None:
+            threading.Thread(target=self._ask, args=(self._wanted,), name="wanted", daemon=True).start()
 
     def start(self, one: Running) -> None:
         """Start a service that is not running.  Where that fails, or its log does, `tick` sees to what follows."""
@@ -241,9 +274,14 @@ class Supervision:
 
     def tick(self) -> None:
         """Look at every service once.  Raises SupervisorError when one cannot be started at all."""
-        for one in self.running.values():
+        with self.lock:
+            if self._now_wanted is not None and not self.ended.is_set():
+                self._come_and_go(self._now_wanted)
+        for one in list(self.running.values()):
             with self.lock:
                 now = time.monotonic()
+                if one.leaves_at is not None and self._goes(one, now):
+                    continue
                 if one.state is State.STARTING or one.state is State.READY:
                     if one.process is None or one.process.poll() is not None:
                         self._crashed(one, self._how_it_ended(one))
@@ -257,6 +295,51 @@ class Supervision:
                     self.start(one)
         self._show_progress()
         self._tell_systemd()
+
+    def _ask(self, wanted: Wanted) -> None:
+        while not self.ended.wait(WANTED_EVERY_S):
+            with contextlib.suppress(Exception):  # the database may be away: all stays as it is
+                self._now_wanted = wanted()
+
+    def _come_and_go(self, wanted: Sequence[Service]) -> None:
+        """Let go of what is wanted no more; bring in what is new once all that are needed are ready."""
+        now = time.monotonic()
+        named = {service.name: service for service in wanted}
+        for name, one in self.running.items():
+            if one.service.comes_and_goes and one.ends_at is None:
+                stays = name in named and named[name].command == one.service.command
+                if not stays and one.leaves_at is None:
+                    self._say(f"{one.title}：不再需要，{one.service.drain_s:.0f} 秒后停止")
+                one.leaves_at = None if stays else one.leaves_at or now + one.service.drain_s
+        for service in wanted:
+            if service.name not in self.running and self.all_ready():
+                if problem := port_problem(service):
+                    if self._problem != problem:
+                        self._say(problem)
+                    self._problem = problem
+                    continue
+                one = Running(service, self._log(service.name))
+                self.running = self.running | {service.name: one}  # others may be looking at the old one
+                self._say(f"{one.title}：启动")
+                self.start(one)
+
+    def _goes(self, one: Running, now: float) -> bool:
+        """Whether a service that is not wanted any more is on its way out; nobody waits for it."""
+        assert one.leaves_at is not None
+        if one.process is None:
+            one.ends_at = now
+        elif one.ends_at is None:
+            if now < one.leaves_at:
+                return False
+            one.ends_at = now + self.grace_s
+            one.state = State.DOWN
+            _signal_group(one, signal.SIGTERM)
+            _signal_group(one, signal.SIGCONT)
+        if one.process is None or one.process.poll() is not None or now >= one.ends_at:
+            self._bury(one)
+            self._say(f"{one.title}：已停止")
+            self.running = {name: other for name, other in self.running.items() if other is not one}
+        return True
 
     def all_ready(self) -> bool:
         """Whether every service that is needed is ready at this moment."""
@@ -282,7 +365,8 @@ class Supervision:
     def end_all(self) -> None:
         """Stop everything, the last started first to hear of it, then the watchdog."""
         self.ended.set()
-        self.end(list(reversed(self.running.values())))
+        with self.lock:
+            self.end(list(reversed(self.running.values())))
         self._watchdog.end()
 
     def last_lines(self, one: Running) -> str:
@@ -402,6 +486,7 @@ def run_services(
     grace_s: float = GRACE_S,
     log_bytes: int = LOG_BYTES,
     kept_logs: int = KEPT_LOGS,
+    wanted: Wanted | None = None,
 ) -> int:
     """Run the services until Ctrl-C, SIGTERM or SIGHUP; call from the main thread.
 
@@ -413,6 +498,7 @@ def run_services(
         grace_s: Seconds between asking the services to end and ending them.
         log_bytes: A log of this size is put aside and compressed.
         kept_logs: How many of these stay, for each service.
+        wanted: Which of the services that come and go are wanted; None: all of them, for good.
 
     Returns:
         0 when stopped by a signal, 1 when a service could not be started (the reason has been shown).
@@ -426,7 +512,7 @@ def run_services(
 
     previous = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     say = _unfailing(say)
-    supervision = Supervision(services, log_dir, say, grace_s, log_bytes, kept_logs)
+    supervision = Supervision(services, log_dir, say, grace_s, log_bytes, kept_logs, wanted)
     told = False
     try:
         supervision.begin()

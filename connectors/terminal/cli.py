@@ -73,7 +73,7 @@ FAILED, NOT_RUNNING = 1, 3
 @app.command()
 def run() -> None:
     """启动全部服务；第一次会建库、载入示范知识、构建索引、训练 Rasa。Ctrl-C 停止。"""
-    from connectors.run.services import prepare, services
+    from connectors.run.services import prepare, start, wanted
     from connectors.run.supervisor import run_services
 
     settings = get_settings()
@@ -81,7 +81,7 @@ def run() -> None:
     def say(line: str) -> None:
         out.print(f"[dim]·[/] {line}")
 
-    model = prepare(settings, say)
+    ones = start(settings, prepare(settings, say))
     with database.read() as session:
         first_account = people.anybody(session)
     database.reset_engine()  # this process only watches over the others from here on
@@ -95,7 +95,8 @@ def run() -> None:
         out.print("试一试（另开一个终端）：[bold]./yihaoda ask 身份证丢了咋补办[/]，或者 [bold]./yihaoda chat[/]\n")
 
     code = run_services(
-        services(settings, model),
+        ones,
+        wanted=wanted(settings, ones),
         on_ready=ready,
         log_dir=settings.logs,
         log_bytes=settings.log_mb * 1_000_000,

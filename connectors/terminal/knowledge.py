@@ -21,7 +21,7 @@ from index.calculators import reviewing
 from index.distil import drafts
 from index.knowledge_files import check, documents, exporting, importing, reading, rows, secrecy, tables, verify
 from index.knowledge_files.office_files import shown_name
-from index.versions import build, startup, store
+from index.versions import adopting, build, startup, store
 
 kb = typer.Typer(help="知识库：导入、导出、检查。", no_args_is_help=True)
 index = typer.Typer(help="索引版本：构建、列出、发布、退回。", no_args_is_help=True)
@@ -637,10 +637,12 @@ def rollback() -> None:
     settings = get_settings()
     out.print(f"已退回到 {store.rollback(settings)}")
     startup.published(settings)
+    adopting.adopt(settings)
 
 
 def publish_version(settings: Settings, version: str) -> None:
     """Publish and say so."""
     store.publish(settings, version)
     startup.published(settings)
+    adopting.adopt(settings)
     out.print(f"已启用 {version}")

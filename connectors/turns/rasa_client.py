@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 import aiohttp
 import structlog
@@ -19,7 +20,7 @@ CHARS = 400
 
 
 class RasaFailed(Exception):
-    """Rasa gave no answer to this turn.  ``reason``: unreachable, timeout, status or breaker."""
+    """Rasa gave no answer to this turn.  ``reason``: unreachable, timeout, status, breaker, or no_port: its release has no server."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -33,45 +34,66 @@ def neutral(text: str) -> str:
     return f"／{stripped.lstrip('/')}" if stripped.startswith("/") else text
 
 
+@dataclass
+class _Breaker:
+    """What is known of one server."""
+
+    timeouts: int = 0
+    open_until: float = 0.0
+
+
 class RasaClient:
-    """Talks to one Rasa server.  After a few time-outs in a row it is left alone for a while."""
+    """Talks to the Rasa servers, one for each model that is in use.  After a few time-outs in a row one is left alone for a while."""
 
     def __init__(self, url: str, timeout_s: float, secret: str = "") -> None:
-        self._url = f"{url}/webhooks/rest/webhook"
+        """Args: url: of the first one; the others differ in the port alone."""
+        self._host, _, port = url.rpartition(":")
+        self._port = int(port)
         # Half the cost of a turn in this process was the client: aiohttp's is a third of httpx's.
         self._http = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=timeout_s, connect=1.0),
             headers={"Authorization": f"Bearer {secret}"} if secret else {},
         )
-        self._timeouts = 0
-        self._open_at = 0.0
+        self._breakers: dict[int, _Breaker] = {}
 
-    async def send(self, sender: str, text: str, turn_id: str) -> None:
-        """Have Rasa handle a turn; the action settles it in the database.  Raises: RasaFailed."""
-        if time.monotonic() < self._open_at:
+    async def send(
+        self, sender: str, text: str, turn_id: str, *, port: int | None = None, bundle: str | None = None
+    ) -> None:
+        """Have Rasa handle a turn; the action settles it in the database.
+
+        Args:
+            port: Of the server that is to handle it; None: the first one.
+            bundle: The release that answers it, told to the action.
+
+        Raises:
+            RasaFailed: it did not.
+        """
+        port = port or self._port
+        breaker = self._breakers.setdefault(port, _Breaker())
+        if time.monotonic() < breaker.open_until:
             raise RasaFailed("breaker")
-        body = {"sender": sender, "message": neutral(text), "metadata": {"turn_id": turn_id}}
+        body = {"sender": sender, "message": neutral(text), "metadata": {"turn_id": turn_id, "bundle": bundle}}
         with metrics.RASA_SECONDS.time():
             try:
-                async with self._http.post(self._url, json=body) as response:
+                async with self._http.post(self._webhook(port), json=body) as response:
                     await response.read()
             except TimeoutError as error:
-                self._timeouts += len(text) <= CHARS  # that a long text takes long says nothing about the others
-                if self._timeouts >= _BREAK_AFTER:
-                    self._open_at = time.monotonic() + _BREAK_S
-                    log.warning("rasa.breaker_open", seconds=_BREAK_S)
+                breaker.timeouts += len(text) <= CHARS  # that a long text takes long says nothing about the others
+                if breaker.timeouts >= _BREAK_AFTER:
+                    breaker.open_until = time.monotonic() + _BREAK_S
+                    log.warning("rasa.breaker_open", port=port, seconds=_BREAK_S)
                 raise RasaFailed("timeout") from error
             except aiohttp.ClientError as error:
                 raise RasaFailed("unreachable") from error
         if response.status != 200:
             raise RasaFailed("status")
-        self._timeouts = 0
+        breaker.timeouts = 0
 
-    async def ready(self) -> bool:
-        """Whether Rasa answers."""
+    async def ready(self, port: int | None = None) -> bool:
+        """Whether a server answers; None: the first one."""
         try:
             async with self._http.get(
-                self._url.removesuffix("webhook"), timeout=aiohttp.ClientTimeout(total=1)
+                self._webhook(port or self._port).removesuffix("webhook"), timeout=aiohttp.ClientTimeout(total=1)
             ) as response:
                 return response.status == 200
         except (aiohttp.ClientError, TimeoutError):
@@ -80,3 +102,6 @@ class RasaClient:
     async def close(self) -> None:
         """Let go of the connections."""
         await self._http.close()
+
+    def _webhook(self, port: int) -> str:
+        return f"{self._host}:{port}/webhooks/rest/webhook"

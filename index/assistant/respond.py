@@ -704,7 +704,7 @@ class Assistant:
         if query.empty:
             return None
         try:
-            loaded = self.reader.get()
+            loaded = self.reader.get(work.turn.index)
         except IndexUnavailable:
             return None
         limits = self._limits(loaded)
@@ -871,7 +871,7 @@ class Assistant:
         memory = work.memory
         memory.expects, memory.more = NOTHING, list(more)
         try:
-            loaded = self.reader.get()
+            loaded = self.reader.get(work.turn.index)
         except IndexUnavailable as error:
             log.error("index.unavailable", reason=str(error))
             work.explain |= {"reason": "index unavailable", "look": Look(query.text, memory.region)}

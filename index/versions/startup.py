@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from bot import notices
+from bot import database, notices, releases
 from bot.clock import SHANGHAI, utcnow
 from bot.settings import Settings
 from index.versions import store
@@ -25,7 +25,7 @@ def ready(settings: Settings, build: Build, say: Callable[[str], None]) -> None:
     Raises:
         YihaodaError: none could be built.
     """
-    if settings.env != "production":
+    if settings.env != "production" and not _released():
         if store.stale(settings):
             say("构建知识索引")
             build("all")
@@ -47,6 +47,13 @@ def ready(settings: Settings, build: Build, say: Callable[[str], None]) -> None:
             f"{day} 启动时，现在的程序读不了在用的索引版本 {current}（{reason}），已经用发布过的问答和随程序附带的标定重新构建并启用。"
             "旧版本还在磁盘上，留给旧的程序。请用 yihaoda evaluate 检查一遍，没有问题就运行 yihaoda index build --publish，这一条就没有了。",
         )
+
+
+def _released() -> bool:
+    """Whether what is in use was released: then nothing but another release takes its place."""
+    with database.read() as session:
+        live = releases.serving(session).live
+        return live is not None and live.kind != "start"
 
 
 def tell(settings: Settings) -> list[str]:

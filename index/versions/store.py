@@ -3,6 +3,8 @@
 ``index/<version>/`` holds the files and a manifest with their checksums; ``index/CURRENT`` names the version in use and
 the one before it; ``index/encoders/`` keeps the encoders that the versions name, so that a program that comes with another one
 goes on reading them.  A reader notices a new ``CURRENT`` by itself; where the new version is damaged it goes on with the old.
+
+Several versions may be in memory at once: the live release's, the coming one's and the one before (``index.versions.holding``).
 """
 
 from __future__ import annotations
@@ -14,15 +16,17 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from bot import database, knowledge
-from bot.errors import NotFound, YihaodaError
+from bot import database, knowledge, releases
+from bot.errors import NotFound, StoreBusy, YihaodaError
+from bot.releases import pointer as current_file
 from bot.settings import Settings
 from index.encoder import Encoder, EncoderError, encoder_checksum, encoder_folder, load_encoder
 from index.encoder import checksum as checksum_of_model
@@ -83,21 +87,21 @@ def publish(settings: Settings, version: str) -> None:
     folder = _folder(settings, version)
     manifest = _verify(folder)
     keep_encoder(settings, manifest)
-    current, previous = pointer(settings)
-    target = {"version": version, "previous": previous if version == current else current}
-    draft = settings.index_dir / f".CURRENT-{secrets.token_hex(4)}"
-    try:
-        draft.write_text(json.dumps(target), encoding="utf-8")
-        flush(draft)
-        step("pointer written")
-        draft.replace(settings.index_dir / "CURRENT")
-    finally:
-        draft.unlink(missing_ok=True)
-    flush(settings.index_dir)
+    target = current_file.write(settings, version, written=lambda: step("pointer written"))
     step("published")
     log.info("index.published", version=version, revision=manifest["knowledge_revision"])
+    _sweep(settings, {target.version, target.previous})
+
+
+def _sweep(settings: Settings, in_use: set[str | None]) -> None:
+    """Remove the oldest versions but those in use and those that a bundle names, and the encoders that none of the rest names."""
+    try:
+        with database.read() as session:
+            stays = in_use | releases.pinned(session)[0]
+    except StoreBusy:
+        return  # who knows what is pinned: the next time
     for old in versions(settings)[KEEP:]:
-        if old["version"] not in target.values():
+        if old["version"] not in stays:
             shutil.rmtree(settings.index_dir / old["version"], ignore_errors=True)
     named = {_built_with(manifest) for manifest in versions(settings)}
     for kept in (settings.index_dir / ENCODERS).glob("*"):
@@ -146,11 +150,8 @@ def rollback(settings: Settings) -> str:
 
 def pointer(settings: Settings) -> tuple[str | None, str | None]:
     """(current, previous) version names."""
-    try:
-        raw = json.loads((settings.index_dir / "CURRENT").read_text(encoding="utf-8"))
-        return raw["version"], raw.get("previous")
-    except (OSError, ValueError, KeyError, TypeError):
-        return None, None
+    found = current_file.read(settings)
+    return found.version, found.previous
 
 
 def versions(settings: Settings) -> list[dict[str, Any]]:
@@ -162,10 +163,12 @@ def versions(settings: Settings) -> list[dict[str, Any]]:
     return sorted(found, key=lambda manifest: str(manifest["created_at"]), reverse=True)
 
 
-def load(settings: Settings, version: str) -> Loaded:
-    """Read and verify one version.  Raises: NotFound, IndexDamaged."""
+def load(settings: Settings, version: str, loaded: Collection[Loaded] = ()) -> Loaded:
+    """Read and verify one version.  One of the ``loaded`` lends its encoder, if it is the same.  Raises: NotFound, IndexDamaged."""
     folder = _folder(settings, version)
-    return read_folder(folder, _encoder(settings, _verify(folder)))
+    manifest = _verify(folder)
+    lent = next((one.retriever.encoder for one in loaded if _built_with(one.manifest) == _built_with(manifest)), None)
+    return read_folder(folder, lent or _encoder(settings, manifest), manifest)
 
 
 def manifest_of(settings: Settings, version: str) -> dict[str, Any]:
@@ -251,26 +254,89 @@ def _limits(used: Calibration, comes: Calibration) -> list[tuple[str, float, flo
     ]
 
 
+_AGAIN_S = 60.0
+"""How long a version that can't be loaded is left alone"""
+
+
 class IndexReader:
-    """Gives the current version to whoever asks, and notices when it changes.  Safe for several threads."""
+    """Gives the version in use, or another one by name, to whoever asks.  Safe for several threads.
+
+    By itself it loads what is asked for, when it is asked for.  Once somebody calls ``hold``, that is who loads, and whoever asks
+    waits for nothing but the very first version.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._loaded: Loaded | None = None
+        self._others: dict[str, Loaded] = {}
         self._seen: tuple[int, int] | None = None
         self._lock = threading.Lock()
+        self._held = False
+        self._refused: dict[str, tuple[str, float]] = {}
+        self._next_try = 0.0
         self.error: str | None = None
         """Why the newest version is not in use, if it is not"""
 
-    def get(self) -> Loaded:
-        """The version in use.  Raises: IndexUnavailable if there never was a sound one."""
-        try:
-            stat = (self._settings.index_dir / "CURRENT").stat()
-        except OSError:
-            stamp = None
-        else:
-            stamp = (stat.st_mtime_ns, stat.st_ino)
-        if self._loaded is None or stamp != self._seen:
+    def get(self, version: str | None = None) -> Loaded:
+        """The version in use, or this one.
+
+        Where versions are held, one that is not in memory (yet) is answered for by the version in use.
+
+        Raises:
+            IndexUnavailable: there never was a sound one.
+            NotFound, IndexDamaged: this one can't be loaded, and nobody holds versions here.
+        """
+        if version is None:
+            return self._in_use()
+        if (loaded := self._loaded) is not None and loaded.version == version:
+            return loaded
+        found = self._others.get(version)
+        if found is not None:
+            return found
+        if self._held:
+            return self._in_use()
+        with self._lock:
+            if version not in self._others:
+                self._others |= {version: load(self._settings, version, self._in_memory())}
+            return self._others[version]
+
+    def hold(self, versions: Collection[str] | None) -> None:
+        """Load these and the version in use, and drop all others.  Seconds, where there is something to load; nobody waits for it.
+
+        Args:
+            versions: None: who knows; what is in memory stays.
+        """
+        self._held = True
+        if self._loaded is not None or time.monotonic() >= self._next_try:
+            self._next_try = time.monotonic() + _AGAIN_S
+            with contextlib.suppress(IndexUnavailable):
+                self._in_use(now=True)
+        if versions is None:
+            return
+        with self._lock:
+            in_use = self._loaded.version if self._loaded else None
+            for version in sorted(set(versions) - self._others.keys() - {in_use}):
+                self._try(version)
+            self._others = {name: one for name, one in self._others.items() if name in versions and name != in_use}
+            self._refused = {name: why for name, why in self._refused.items() if name in versions}
+
+    def standing(self) -> dict[str, str | None]:
+        """The versions that are in memory, and those that should be, with the reason why they are not."""
+        in_memory = dict.fromkeys(one.version for one in self._in_memory())
+        return in_memory | {name: why for name, (why, _) in self._refused.items() if name not in in_memory}
+
+    def lag(self) -> int:
+        """How many knowledge revisions the version in use is behind the database."""
+        with database.read() as session:
+            return knowledge.revision(session) - self.get().revision
+
+    def _in_memory(self) -> list[Loaded]:
+        return [*([self._loaded] if self._loaded else []), *self._others.values()]
+
+    def _in_use(self, *, now: bool = False) -> Loaded:
+        """``now``: notice a new one, and wait for it, though versions are held."""
+        stamp = current_file.stamp(self._settings)
+        if self._loaded is None or (stamp != self._seen and (now or not self._held)):
             with self._lock:
                 if self._loaded is None or stamp != self._seen:
                     self._reload()
@@ -287,19 +353,30 @@ class IndexReader:
                 self.error = None
                 return
             try:
-                self._loaded = load(self._settings, name)
+                coming = self._others.get(name) or load(self._settings, name, self._in_memory())
             except YihaodaError as error:
                 self.error = str(error)
                 log.error("index.refused", version=name, reason=str(error))
             else:
+                before, self._loaded = self._loaded, coming
+                if before is not None and self._held:  # whoever is under way may still be answered from it
+                    self._others |= {before.version: before}
                 self.error = None if name == current else self.error
                 log.info("index.loaded", version=name)
                 return
 
-    def lag(self) -> int:
-        """How many knowledge revisions the version in use is behind the database."""
-        with database.read() as session:
-            return knowledge.revision(session) - self.get().revision
+    def _try(self, version: str) -> None:
+        """Load a version that is held, unless that failed just now."""
+        if version in self._refused and time.monotonic() - self._refused[version][1] < _AGAIN_S:
+            return
+        try:
+            self._others |= {version: load(self._settings, version, self._in_memory())}
+        except (YihaodaError, OSError) as error:
+            self._refused[version] = str(error), time.monotonic()
+            log.error("index.refused", version=version, reason=str(error))
+        else:
+            self._refused.pop(version, None)
+            log.info("index.held", version=version)
 
 
 def _built_with(manifest: dict[str, Any]) -> str:
@@ -356,8 +433,9 @@ def _verify(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def read_folder(folder: Path, encoder: Encoder | None) -> Loaded:
-    manifest = _verify(folder)
+def read_folder(folder: Path, encoder: Encoder | None, manifest: dict[str, Any] | None = None) -> Loaded:
+    """Args: manifest: what it says, where the files were compared with it already."""
+    manifest = manifest or _verify(folder)
     if encoder is not None and encoder.checksum != _built_with(manifest):
         raise IndexDamaged(f"索引版本 {folder.name} 不是用当前的句向量模型构建的，请重新构建索引。")
     try:

@@ -1,0 +1,216 @@
+"""A bundle's folder, ``bundles/<name>/`` in the data folder: its manifest, and the sentences that its Rasa learned besides ours.
+
+Written once, aside and renamed, and never changed.  What the manifest names lies elsewhere: the index version in
+``index/<version>/``, the Rasa model as ``rasa/<id>.tar.gz``; both stay as long as a bundle names them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import tomllib
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+
+from bot.errors import NotFound, YihaodaError
+from bot.models.releases import Bundle
+from bot.settings import ROOT, Settings
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+OVERLAY = "nlu_overlay.yml"
+ENGINE = ("config.yml", "domain.yml", "bot/rasa", "requirements/rasa.txt")
+"""What a Rasa model is made with, besides the sentences"""
+
+
+class BundleDamaged(YihaodaError):
+    """A bundle's files are not what its manifest says."""
+
+    code = "bundle_damaged"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a bundle is made of."""
+
+    name: str
+    made_at: str
+    kind: str
+    """A key of ``bot.releases.KINDS``"""
+    code: dict[str, str]
+    """Of the program that made it: {"version", "engine": digest of ``ENGINE``}"""
+    index: str
+    index_files: dict[str, str]
+    """The checksums of the index's own manifest, by file"""
+    rasa: dict[str, str]
+    """{"model": id, "sha256"}"""
+    encoder: str
+    """Its checksum; empty: none"""
+    limits: dict[str, float]
+    """answer_at, likely_at, clarify_at"""
+    knowledge_revision: int
+    knowledge: dict[str, int]
+    """The published version of each item, by id"""
+    overlay: str | None = None
+    """SHA-256 of ``OVERLAY``; None: there is none"""
+    data: dict[str, str] = field(default_factory=dict)
+    """Checksums of what it was fitted on, by file"""
+    training_texts: str | None = None
+    """Digest of the texts that it was fitted on"""
+    format: int = FORMAT
+
+
+def folder(settings: Settings, name: str) -> Path:
+    """Where a bundle lies."""
+    return settings.data_dir / "bundles" / name
+
+
+def model_file(settings: Settings, model: str) -> Path:
+    """Where a Rasa model lies."""
+    return settings.data_dir / "rasa" / f"{model}.tar.gz"
+
+
+def overlay_of(settings: Settings, name: str) -> Path | None:
+    """The sentences that its Rasa learned besides ours; None: there are none."""
+    path = folder(settings, name) / OVERLAY
+    return path if path.is_file() else None
+
+
+def new_name(now: datetime) -> str:
+    """A name for a bundle to be."""
+    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def write(settings: Settings, manifest: Manifest, overlay: Path | None = None) -> None:
+    """Write a bundle's folder; an equal one that is there already stays.
+
+    Args:
+        overlay: The file that is kept in it; the manifest has its checksum.
+
+    Raises:
+        OSError: it can't be written; nothing is left behind.
+    """
+    target = folder(settings, manifest.name)
+    draft = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
+    draft.mkdir(parents=True)
+    try:
+        if overlay is not None:
+            shutil.copy(overlay, draft / OVERLAY)
+        text = json.dumps(asdict(manifest), ensure_ascii=False, indent=1)
+        (draft / MANIFEST).write_text(text, encoding="utf-8")
+        for path in (*draft.iterdir(), draft):
+            flush(path)
+        if not target.is_dir():
+            draft.rename(target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    flush(target.parent)
+
+
+def keep_model(settings: Settings, made: Path) -> Path:
+    """Keep a Rasa model beside the others, under its own name; where it lies then.  Raises: OSError."""
+    target = settings.data_dir / "rasa" / made.name
+    if not target.is_file() and made.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
+        try:
+            shutil.copy(made, draft)
+            flush(draft)
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
+        flush(target.parent)
+    return target
+
+
+def read(settings: Settings, name: str) -> Manifest:
+    """What a bundle says of itself.  Raises: NotFound, BundleDamaged."""
+    path = folder(settings, name) / MANIFEST
+    if not path.is_file():
+        raise NotFound(f"发布包 {name} 的文件夹不在这台机器上。")
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        if raw["format"] != FORMAT:
+            raise BundleDamaged(f"发布包 {name} 的格式与当前程序不符。")
+        return Manifest(**raw)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleDamaged(f"发布包 {name} 无法读取：{error}") from error
+
+
+def verify(settings: Settings, name: str) -> Manifest:
+    """``read``, once all that it names is there and is what it says.  Raises: NotFound, BundleDamaged."""
+    manifest = read(settings, name)
+    index = settings.index_dir / manifest.index
+    expected = {index / file: digest for file, digest in manifest.index_files.items()}
+    expected[model_file(settings, manifest.rasa["model"])] = manifest.rasa["sha256"]
+    if manifest.overlay is not None:
+        expected[folder(settings, name) / OVERLAY] = manifest.overlay
+    wrong = [path for path, digest in expected.items() if not path.is_file() or checksum(path) != digest]
+    if wrong:
+        named = "、".join(str(path.relative_to(settings.data_dir)) for path in sorted(wrong)[:5])
+        raise BundleDamaged(f"发布包 {name} 的文件损坏或不在了：{named}")
+    return manifest
+
+
+def row(manifest: Manifest, state: str, by: str) -> Bundle:
+    """The bundle's row; its summary is the manifest without the long lists."""
+    raw = asdict(manifest)
+    summary = {name: raw[name] for name in ("code", "encoder", "limits", "knowledge_revision", "overlay")}
+    summary |= {"items": len(manifest.knowledge), "training_texts": manifest.training_texts}
+    made_at = datetime.fromisoformat(manifest.made_at)
+    return Bundle(
+        name=manifest.name,
+        kind=manifest.kind,
+        state=state,
+        share=0,
+        index_version=manifest.index,
+        rasa_model=manifest.rasa["model"],
+        summary=summary,
+        made_by=by,
+        made_at=made_at,
+        since=made_at,
+    )
+
+
+def code(root: Path = ROOT) -> dict[str, str]:
+    """This program, as a manifest names it."""
+    return {"version": _version(root), "engine": engine(root)}
+
+
+@cache
+def engine(root: Path = ROOT) -> str:
+    """Digest of what a Rasa model is made with, besides the sentences."""
+    digest = hashlib.sha256()
+    for name in ENGINE:
+        entry = root / name
+        for path in sorted(entry.rglob("*")) if entry.is_dir() else [entry]:
+            if path.is_file() and "__pycache__" not in path.parts:
+                content = path.read_bytes()
+                digest.update(f"{path.relative_to(root).as_posix()}\0{len(content)}\0".encode())
+                digest.update(content)
+    return digest.hexdigest()
+
+
+@cache
+def _version(root: Path) -> str:
+    return str(tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def flush(path: Path) -> None:
+    """Flush a file or folder to the disk: a rename must not outrun what it names."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
