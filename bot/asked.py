@@ -22,6 +22,7 @@ from bot.errors import InvalidInput, NotFound
 from bot.masking import mask
 from bot.models.asked import Asked
 from bot.models.conversations import Conversation, InboxMessage
+from bot.models.shadow import ShadowTurn
 from bot.models.tickets import Ticket
 from bot.replies import AnswerReply
 
@@ -348,6 +349,8 @@ def renew_links() -> int:
         (Asked.person, person_link, Conversation.id),
         (Asked.turn, turn_link, InboxMessage.turn_id),
         (Asked.ticket_link, ticket_link, Ticket.number),
+        (ShadowTurn.person, person_link, Conversation.id),
+        (ShadowTurn.turn, turn_link, InboxMessage.turn_id),
     ):
         after = ""
         while True:

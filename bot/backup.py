@@ -1,4 +1,4 @@
-"""Backup and restore: database, index versions and key in one archive, from either kind of database into either.
+"""Backup and restore: database, index versions, releases and key in one archive, from either kind of database into either.
 
 The rows travel as they rest: what is encrypted stays so.  The archive holds the key, so it must be kept as safe as the
 machine itself; in production the keys come from the environment and are not in it.
@@ -44,6 +44,8 @@ FORMAT = 2
 _ABOUT = "database/backup.json"
 _CACHE = "vectors.db*"
 """Of the index folder: only saves time, and changes while it is read."""
+_RELEASED = ("bundles", "rasa")
+"""Folders of what was released: each entry is written once, and never changes"""
 _BATCH = 500
 _TRIES = 5
 
@@ -96,6 +98,9 @@ def backup(settings: Settings, target: Path, say: Callable[[int], None] = lambda
         if keys:
             crypto.write_keys(folder / crypto.KEY_FILE, keys)
         _copy_index(settings.index_dir, folder / "index")
+        for name in _RELEASED:
+            if (settings.data_dir / name).exists():
+                shutil.copytree(settings.data_dir / name, folder / name, ignore=shutil.ignore_patterns(".*"))
         about["files"] = {str(path.relative_to(folder)): _checksum(path) for path in _files(folder)} | about["files"]
         (folder / _ABOUT).write_text(json.dumps(about), encoding="ascii")
         draft = Path(scratch) / "archive"
@@ -170,8 +175,12 @@ def restore(settings: Settings, source: Path, *, accept_missing_keys: bool = Fal
                 with Session(connection) as session:
                     jobs.restored(session)
                     session.commit()  # of its part; the connection's transaction goes on
-                if (folder / "index").exists():
-                    shutil.copytree(folder / "index", settings.index_dir, dirs_exist_ok=True)
+                for name, target in [
+                    ("index", settings.index_dir),
+                    *((one, settings.data_dir / one) for one in _RELEASED),
+                ]:
+                    if (folder / name).exists():
+                        shutil.copytree(folder / name, target, dirs_exist_ok=True)
         except SQLAlchemyError as error:  # its text would show the rows
             reason = str(getattr(error, "orig", type(error).__name__)).partition("\n")[0]
             raise InvalidInput(f"恢复没有做成，数据库里什么都没有写入：{reason}") from None

@@ -23,6 +23,7 @@ from bot.desk import callbacks
 from bot.errors import Forbidden, IllegalMove, InvalidInput, NotFound, Unauthorised
 from bot.expects import NOTHING, SHOWN, Expects, ServiceRating, from_earlier
 from bot.models.conversations import Conversation, HumanService, InboxMessage, OutboxMessage, Rating, State
+from bot.releases import shadow
 from bot.replies import REPLIES, Reply
 from bot.settings import Settings, get_settings
 
@@ -209,6 +210,7 @@ def erase(session: Session, conversation: Conversation) -> None:
     """Remove the conversation at the citizen's wish, whatever its state.  The caller holds its lock."""
     retention.erase(session, [conversation.id])
     asked.erase(session, [conversation.id])
+    shadow.erase(session, [conversation.id])
     events.publish(session, "conversation", conversation.id, state="erased")
     audit.record(session, "市民", "conversation.erase", conversation.id, state=conversation.state)
 

@@ -9,6 +9,7 @@ from bot.accounts import sign_in
 from bot.calls import calls
 from bot.clock import utcnow
 from bot.desk import choices, drafts, states
+from bot.releases import shadow
 
 _FORGET = (
     events.forget_old,
@@ -17,6 +18,7 @@ _FORGET = (
     states.forget_old,
     sms.forget_old,
     choices.forget_old,
+    shadow.forget_old,
 )
 
 

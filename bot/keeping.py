@@ -130,6 +130,9 @@ KEPT: Mapping[str, Kept] = {
     "bundles": Kept(_FOR_GOOD, "what answered when", "none", "supervisor, editor, approver"),
     "release_steps": Kept(_FOR_GOOD, "who released what, and why", "none", "supervisor, editor, approver"),
     "release_watches": Kept(_FOR_GOOD, "to see how a release does", "none", "supervisor, editor, approver"),
+    "shadow_turns": Kept(
+        "30 days", "what a coming release would have answered", "unlinked", "supervisor, editor, approver"
+    ),
     "jobs": Kept("job_days after they ended", "what was done, and what came of it", "none", "supervisor, admin"),
     "job_schedules": Kept(_FOR_GOOD, "when each kind of job is due", "none", "supervisor, admin"),
     "job_workers": Kept("the present one", "to show whether jobs are worked on", "none", "supervisor, admin"),

@@ -24,6 +24,9 @@ TURN_SECONDS = Histogram("yihaoda_turn_seconds", "From message to reply", bucket
 RASA_SECONDS = Histogram("yihaoda_rasa_seconds", "One call of Rasa", buckets=_BUCKETS, registry=REGISTRY)
 INDEX_LAG = Gauge("yihaoda_index_lag", "Knowledge revisions not yet in the index", registry=REGISTRY)
 OUTBOX_DEPTH = Gauge("yihaoda_outbox_depth", "Replies waiting to be pushed", registry=REGISTRY)
+SHADOW = Counter(
+    "yihaoda_shadow_turns_total", "Turns decided again with a coming release", ["result"], registry=REGISTRY
+)
 DISK_FREE = Gauge("yihaoda_disk_free_bytes", "Room left on a folder's disk", ["folder"], registry=REGISTRY)
 LOG_LOST = Gauge(
     "yihaoda_log_lines_lost", "Lines that could not be written since the start", ["log"], registry=REGISTRY

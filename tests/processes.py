@@ -18,10 +18,11 @@ import pytest
 from bot import crypto, database
 from bot.accounts import people, sign_in
 from bot.models.people import Person
+from bot.releases import files
 from bot.settings import ROOT, Settings, get_settings
 from connectors.run.background import Handle, free_ports, start_in_background
 from connectors.run.rasa_model import ensure_model
-from connectors.run.services import SECRET, prepare, services
+from connectors.run.services import SECRET, prepare, services, start, wanted
 from connectors.web.access import SESSION
 from index.versions.store import VECTORS
 from tests.connectors.wechat_api import FakeWeChat, serving
@@ -187,12 +188,13 @@ def running(prepared: Path | None, model: Path | None, folder: Path, **settings:
     data = folder / "data"
     if prepared is not None:
         shutil.copytree(prepared, data)
-    ports = free_ports(3)
+    ports = free_ports(5)
     env = {
         "YIHAODA_DATA_DIR": str(data),
         "YIHAODA_PORT": str(ports[0]),
         "YIHAODA_RASA_PORT": str(ports[1]),
         "YIHAODA_ACTION_PORT": str(ports[2]),
+        "YIHAODA_RASA_SPARE_PORTS": f"{ports[3]},{ports[4]}",
         "YIHAODA_RATE_PER_MINUTE": "100000",
         "YIHAODA_CONVERSATIONS_PER_MINUTE": "100000",
         "YIHAODA_LOG_DIR": str(folder / "logs"),
@@ -204,11 +206,12 @@ def running(prepared: Path | None, model: Path | None, folder: Path, **settings:
             patch.setenv(name, value)
         forget()
         own = get_settings()
+        ones = start(own, files.keep_model(own, model), env) if model else services(own, Path(), env)
     forget()
-    ones = services(own, model or Path(), env)
     if model is None:
         ones = [replace(one, ready_url=str(one.live_url)) for one in ones if one.name == "gateway"]
-    with start_in_background(ones, log_dir=own.logs, timeout_s=180) as handle:
+    come_and_go = wanted(own, ones) if model else None
+    with start_in_background(ones, log_dir=own.logs, timeout_s=180, wanted=come_and_go) as handle:
         yield Stack(own, handle, env, ones[0].env[SECRET])
 
 

@@ -37,11 +37,9 @@ def draw(probabilities: Sequence[float], right: Sequence[bool], answer_at: float
     if not probabilities:
         return []
     import matplotlib as mpl
-    from matplotlib import font_manager
     from matplotlib.figure import Figure
 
-    known = {font.name for font in font_manager.fontManager.ttflist}
-    font = next((name for name in _FONTS if name in known), None)
+    font = chinese_font()
     sure, good = np.array(probabilities), np.array(right, dtype=bool)
     # Without a Chinese font the words would be empty boxes.
     said = (
@@ -70,6 +68,14 @@ def draw(probabilities: Sequence[float], right: Sequence[bool], answer_at: float
         for figure, file in zip((reliability, risk), files, strict=True):
             figure.savefig(file, dpi=120)
     return files
+
+
+def chinese_font() -> str | None:
+    """A font of this machine that has Chinese characters; None: there is none."""
+    from matplotlib import font_manager
+
+    known = {font.name for font in font_manager.fontManager.ttflist}
+    return next((name for name in _FONTS if name in known), None)
 
 
 def _reliability(

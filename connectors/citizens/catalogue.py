@@ -30,6 +30,7 @@ class Site(BaseModel):
     city: str
     region: RegionView = Field(description="The region that is served.")
     retention_days: int = Field(description="After so many silent days a conversation is erased.")
+    asked_days: int = Field(description="So long a masked copy of a question is kept to improve the answers.")
     hotline: str
     seal: str | None = Field(description="Where the city's seal is, a picture; none without `YIHAODA_SEAL_FILE`.")
     wechat_templates: list[str] = Field(description="Template ids for wx.requestSubscribeMessage.")
@@ -112,6 +113,7 @@ def read_site(request: Request, here: TheGateway) -> Site:
         city=settings.city,
         region=RegionView(code=settings.region, name=regions.full_name(settings.region)),
         retention_days=settings.retention_days,
+        asked_days=settings.asked_days,
         hotline=settings.phone,
         seal="/api/seal" if seal(settings.seal_file) else None,
         wechat_templates=[settings.miniprogram_template] if settings.miniprogram_template else [],

@@ -55,6 +55,7 @@ from connectors.gateway.disks import Disks
 from connectors.turns.dispatcher import Dispatcher
 from connectors.turns.notifier import Notifier
 from connectors.turns.rasa_client import RasaClient
+from connectors.turns.shadow import Shadow
 from connectors.turns.typing import Typing
 from connectors.web.context import Gateway
 from connectors.web.errors import answers, error_response
@@ -84,6 +85,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     notifier = Notifier(settings.streams_per_conversation, settings.streams_per_address)
     dispatcher = Dispatcher(settings, rasa, assistant, notifier)
     holder = Holder(assistant.reader, settings)
+    shadow = Shadow(assistant, holder.live_and_shadow, lambda: dispatcher.busy)
+    dispatcher.answered = shadow.offer
+    shadow.start()
     loading = asyncio.create_task(_load(assistant, holder))
     app.state.gateway = Gateway(
         settings,
@@ -96,6 +100,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         lookups=PerMinute(settings.conversations_per_minute),
         messages=PerMinute(settings.rate_per_minute),
         loading=loading,
+        holder=holder,
     )
     app.state.wechat = account.official(settings)
     app.state.miniprogram = account.miniprogram(settings)
@@ -123,6 +128,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             await one.api.close()
         await app.state.feed.close()
         await asyncio.to_thread(app.state.assisting.close)
+        await asyncio.to_thread(shadow.close)
         await asyncio.to_thread(holder.close)
         await dispatcher.close()
         await rasa.close()

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from bot import alarms, crypto, database, disk, jobs, notices
 from bot.clock import utcnow
+from bot.releases.states import LIVE
 from connectors import metrics
 from connectors.gateway.disks import measure
 from connectors.turns.dispatcher import depths
@@ -39,11 +40,17 @@ async def readyz(request: Request) -> JSONResponse:
     to see to, not for a load balancer, which would take the last gateway away.
     """
     here: Gateway = request.app.state.gateway
-    reasons = await request.app.state.disks.reasons()
-    checks: dict[str, object] = {"accepting": False, "answering": False, "rasa": await here.rasa.ready()}
+    reasons: list[str] = await request.app.state.disks.reasons()
+    checks: dict[str, object] = {"accepting": False, "answering": False, "rasa": False}
+    checks["bundles"] = releases = await _bundles(here)
+    live = next((one for one in releases if one["state"] == LIVE), None)
+    checks["rasa"] = live["rasa"] if live else await here.rasa.ready()
     checks |= {"reasons": reasons, "keys": crypto.get_cipher().fingerprints}
     if not checks["rasa"]:
         reasons.append("Rasa 没有应答，网关自己作答。")
+    for one in releases:
+        if one["index_error"]:
+            reasons.append(f"发布包 {one['name']} 的索引装不上（{one['index_error']}），由在用的索引代它作答。")
     if bundled() is None:
         reasons.append("险情识别的模型读不出来，现在只靠词句规则。")
     try:
@@ -60,6 +67,26 @@ async def readyz(request: Request) -> JSONResponse:
         checks["error"] = disk.reason(error) or str(error)
         return JSONResponse({"status": "unavailable", **checks}, status_code=503)
     return JSONResponse({"status": "degraded" if reasons else "ok", **checks})
+
+
+async def _bundles(here: Gateway) -> list[dict[str, object]]:
+    """The releases that are held, and whether each one's index is in memory and its Rasa answers."""
+    in_memory = here.assistant.reader.standing()
+    held = here.holder.serving.held
+    ready = await asyncio.gather(*(here.rasa.ready(one.rasa_port) for one in held if one.rasa_port is not None))
+    answering = dict(zip([one.name for one in held if one.rasa_port is not None], ready, strict=True))
+    return [
+        {
+            "name": one.name,
+            "state": one.state,
+            "share": one.share,
+            "index": one.index_version,
+            "in_memory": one.index_version in in_memory and in_memory[one.index_version] is None,
+            "index_error": in_memory.get(one.index_version),
+            "rasa": answering.get(one.name, False),
+        }
+        for one in held
+    ]
 
 
 @router.get("/metrics", response_class=PlainTextResponse)

@@ -70,7 +70,7 @@ def _rasa_model(settings: Settings, say: Say) -> Path:
     if live is not None and settings.env == "production":
         kept = files.model_file(settings, live.rasa_model)
         made_with = live.summary.get("code", {}).get("engine")
-        if kept.is_file() and made_with == files.engine():
+        if kept.is_file() and made_with == files.engine(ROOT):
             notices.settle(_RETRAINED)
             return kept
         said = "它所依赖的程序文件有更新" if kept.is_file() else "它的文件不在这台机器上"

@@ -64,6 +64,8 @@ class Dispatcher:
         """To the database, for what citizens send and fetch"""
         self._queue = FairQueue(settings.rasa_concurrency, self.ledger)
         # Threads of their own: a turn does not queue behind the messages that come in meanwhile.
+        self.answered: Callable[[Turn, TurnEffect], None] = lambda turn, effect: None
+        """Told of each turn that was answered, with what it was before"""
         self._threads = ThreadPoolExecutor(settings.rasa_concurrency, thread_name_prefix="turn")
         self._loop = asyncio.get_running_loop()
         self._turn_s = 0.0  # how long a turn has taken lately
@@ -144,6 +146,11 @@ class Dispatcher:
         """How long a turn will take, going by the last ones; 0 where it has a place at once."""
         at_once = self._queue.places
         return (ahead / at_once + 1) * self._turn_s if ahead >= at_once else 0.0
+
+    @property
+    def busy(self) -> bool:
+        """Whether any turn is waiting or being answered."""
+        return bool(self._workers)
 
     def forwarded(self, turn_ids: Iterable[str]) -> None:
         """A person took the conversation: whoever waits for these turns waits for nothing more.  May be called from any thread."""
@@ -267,6 +274,7 @@ class Dispatcher:
             metrics.FALLBACKS.labels(reason or "empty").inc()
             log.warning("turn.fallback", turn=turn_id, reason=reason or "empty")
             effect = await self._in_thread(self._fall_back, turn)
+        self.answered(turn, effect)
         took_s = time.monotonic() - started
         self._turn_s += (took_s - self._turn_s) / 10
         metrics.TURNS.labels(effect.engine).inc()

@@ -19,6 +19,7 @@ from connectors.turns.rasa_client import RasaClient
 from connectors.turns.typing import Typing
 from connectors.web.limits import PerMinute
 from index.assistant.respond import Assistant
+from index.versions.holding import Holder
 
 _LOADING_WAIT_S = 2.0
 
@@ -41,6 +42,8 @@ class Gateway:
     """Messages and changes of settings, by conversation; changes of tickets, by ticket"""
     loading: asyncio.Task[None]
     """Ends when the index is in memory, or can't be; messages are taken and stored meanwhile"""
+    holder: Holder
+    """Knows which releases are held"""
 
     @property
     def reply_wait_s(self) -> float:

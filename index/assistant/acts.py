@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from index.calculators.numbers import NUMBER
 from index.search.normalise import clean
 
 _EDGE = re.compile(r"^[\s,，。.!！?？、~啊呀哦嗯]+|[\s,，。.!！?？、~啊呀哦吧呢了]+$")
@@ -80,6 +81,18 @@ _OWN_TICKET = re.compile(
 def about_own_ticket(text: str) -> bool:
     """Whether a message that asks for progress means a ticket registered here, not how an office handles something."""
     return _OWN_TICKET.search(clean(text)) is not None
+
+
+_WHO = r"(?:我|俺|咱|我们|公司|单位|厂里|老板|银行|工资|工资卡|卡|卡里|这个月|上个月|每个月|本月|今天|昨天|的|里|上|又|都|就|直接|莫名其妙)"
+_TAKEN_OFF = re.compile(
+    rf"{_WHO}{{0,4}}(?:给|被|帮|让)?{_WHO}{{0,2}}扣(?:了|掉了?|走了?|除了?)?(?:我|俺)?(?:将近|快|差不多|大概)?"
+    rf"{NUMBER}(?:来|几)?多?(?:块|元)?(?:钱)?多?"
+)
+
+
+def only_taken_off(text: str) -> bool:
+    """Whether a message says no more than that so much money was taken off (扣了八百多): not what for."""
+    return bool(_TAKEN_OFF.fullmatch(_EDGE.sub("", clean(text))))
 
 
 def literal_act(text: str) -> str | None:

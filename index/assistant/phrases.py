@@ -27,6 +27,9 @@ PHONE_UNASKED = "您发来了一个电话号码，我没有保存。要留电话
 
 CLARIFY = "您想问的是下面哪一个？请回复数字；都不是的话，请回复“以上都不是”。"
 CLARIFY_COMPLAINT = "您反映的事，先看看下面有没有能帮上忙的，请回复数字；要登记给工作人员，请回复“登记”。"
+TAKEN_OFF = "您说的是扣了什么钱？请回复数字；都不是的话，请回复“以上都不是”，或者说一句是谁扣的。"
+TAKEN_OFF_READINGS = ("工资的个人所得税怎么算", "迟到请假公司能扣工资吗", "工资里扣了社保的钱单位却没交怎么办", "驾驶证违章扣了钱去哪交罚款")
+"""What somebody may mean who only says that so much money was taken off"""
 CLARIFY_ONE = "您想问的是这个吗？是的话请回复 1；不是的话，请回复“以上都不是”。"
 LIKELY = "您问的可能是："
 CONDITION = "请先看是不是您的情况：{condition}"

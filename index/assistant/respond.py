@@ -389,6 +389,16 @@ class Assistant:
             return _say(work, TextReply(text=_SMALLTALK[act].format(city=self._settings.city)))
         return None
 
+    def _taken_off(self, work: _Work) -> Outcome | None:
+        """扣了八百多: what for?  The items that the usual readings of it find are offered."""
+        if not acts.only_taken_off(work.text):
+            return None
+        loaded = self.reader.get()
+        read = [self._find(loaded, normalise(said), work) for said in phrases.TAKEN_OFF_READINGS]
+        sure = [one for one in read if one.probability >= self._limits(loaded).likely_at]
+        options = self._options([id_ for one in sure if (id_ := _item_id(one))], MAX_OPTIONS, work)
+        return self._ask_back(work, work.text, options, phrases.TAKEN_OFF) if len(options) > 1 else None
+
     def _asked(self, work: _Work) -> Outcome:
         return self._question(work, normalise(work.text))
 
@@ -1303,6 +1313,7 @@ STEPS: tuple[tuple[str, Callable[[Assistant, _Work], Outcome | None]], ...] = (
     ("contact", Assistant._contact),
     ("ticket", Assistant._ticket_status),
     ("calculator", Assistant._calculate),
+    ("taken_off", Assistant._taken_off),
     ("act", Assistant._act),
     ("question", Assistant._asked),
 )

@@ -12,7 +12,9 @@ import structlog
 
 from bot import database, releases
 from bot.errors import StoreBusy
-from bot.releases import pointer, switching
+from bot.models.releases import Bundle
+from bot.releases import Serving, pointer, switching
+from bot.releases.states import SHADOW
 from bot.settings import Settings
 from index.versions.store import IndexReader
 
@@ -21,18 +23,22 @@ log = structlog.get_logger(__name__)
 POLL_S = 1.0
 
 
-def look(reader: IndexReader, settings: Settings) -> None:
-    """Look once which bundles are held, and hold their indices.  Where the database is away, all stays as it is."""
+def look(reader: IndexReader, settings: Settings) -> Serving | None:
+    """Look once which bundles are held, and hold their indices; which they are.
+
+    Where the database is away, all stays as it is: None.
+    """
     named = pointer.read(settings)  # before the database: what that says is at least as new
     try:
         with database.read() as session:
             there = releases.serving(session)
     except StoreBusy:
         reader.hold(None)
-        return
+        return None
     if there.live is not None and switching.put_right(settings, there.live, named):
         log.warning("index.pointed", bundle=there.live.name, version=there.live.index_version, named=named.bundle)
     reader.hold({one.index_version for one in there.held})
+    return there
 
 
 class Holder:
@@ -40,6 +46,8 @@ class Holder:
 
     def __init__(self, reader: IndexReader, settings: Settings) -> None:
         self._reader, self._settings = reader, settings
+        self.serving = Serving(None, ())
+        """What was held at the last look"""
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="hold-indices", daemon=True)
 
@@ -54,12 +62,17 @@ class Holder:
         if self._thread.is_alive():
             self._thread.join()
 
+    def live_and_shadow(self) -> tuple[Bundle | None, Bundle | None]:
+        """The live bundle, and the one that is tried in its shadow."""
+        there = self.serving
+        return there.live, next((one for one in there.held if one.state == SHADOW), None)
+
     def _run(self) -> None:
         while not self._closing.wait(POLL_S):
             self._look()
 
     def _look(self) -> None:
         try:
-            look(self._reader, self._settings)
+            self.serving = look(self._reader, self._settings) or self.serving
         except Exception:
             log.exception("index.hold_failed")

@@ -32,6 +32,10 @@ def test_a_backup_comes_back_whole_in_another_place(
     conversation = fill(db)
     (db.index_dir / "v1").mkdir(parents=True)
     (db.index_dir / "v1" / "manifest.json").write_text("{}", encoding="utf-8")
+    released = ("bundles/a/manifest.json", "rasa/m.tar.gz")
+    for name in released:
+        (db.data_dir / name).parent.mkdir(parents=True)
+        (db.data_dir / name).write_text(name, encoding="utf-8")
     archive = tmp_path / "backup.tar.gz"
     counts = backup.backup(db, archive)
     assert counts.rows["inbox"] == counts.rows["tickets"] == 1
@@ -45,6 +49,7 @@ def test_a_backup_comes_back_whole_in_another_place(
         assert conversations.history(session, conversation)[0]["text"] == "我的电话是13800138000"
         assert session.scalars(select(Ticket)).one().subject == "怎么办"
     assert (get_settings().index_dir / "v1" / "manifest.json").exists()
+    assert [(get_settings().data_dir / name).read_text(encoding="utf-8") for name in released] == list(released)
     with pytest.raises(InvalidInput, match="已经有数据"):
         backup.restore(get_settings(), archive)
 

@@ -136,6 +136,7 @@ def test_the_site_says_whose_it_is(http: TestClient) -> None:
         "city": "长沙",
         "region": {"code": CHANGSHA, "name": "湖南省长沙市"},
         "retention_days": 180,
+        "asked_days": 365,
         "hotline": "12345",
         "seal": None,
         "wechat_templates": ["tpl-1"],

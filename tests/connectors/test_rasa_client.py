@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from connectors.run.background import free_ports
 from connectors.turns.rasa_client import CHARS, RasaClient, RasaFailed
 
 LONG = "我是个老人家说来话长" * 2000
@@ -71,5 +72,30 @@ def test_a_server_that_hangs_is_left_alone() -> None:
     async def scenario(rasa: RasaClient, seen: list[str]) -> None:
         reasons = [await failure(rasa, text) for text in ("一", LONG, "二", LONG, "三", "四", LONG)]
         assert reasons == ["timeout"] * 5 + ["breaker"] * 2
+
+    played(scenario, hangs=True)
+
+
+def test_each_server_has_its_own_breaker_and_a_turn_names_its_release() -> None:
+    async def scenario(rasa: RasaClient, seen: list[str]) -> None:
+        assert [await failure(rasa, "一") for _ in range(4)] == ["timeout"] * 3 + ["breaker"]
+        (other,) = free_ports(1)
+        with pytest.raises(RasaFailed, match="unreachable"):
+            await rasa.send("s", "二", "t", port=other, bundle="b")
+        bodies: list[Any] = []
+
+        async def webhook(request: web.Request) -> web.Response:
+            bodies.append(await request.json())
+            return web.json_response([])
+
+        app = web.Application()
+        app.router.add_post("/webhooks/rest/webhook", webhook)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", other).start()
+        await rasa.send("s", "三", "t", port=other, bundle="b")
+        await runner.cleanup()
+        assert [body["metadata"] for body in bodies] == [{"turn_id": "t", "bundle": "b"}]
+        assert await failure(rasa, "四") == "breaker"
 
     played(scenario, hangs=True)

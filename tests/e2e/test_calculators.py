@@ -36,6 +36,14 @@ def test_another_question_leaves_the_calculator(citizen: Citizen) -> None:
     assert reply["type"] == "answer" and reply["matter"] == "身份证换领补领"
 
 
+def test_money_that_was_taken_off_is_asked_what_for(citizen: Citizen) -> None:
+    asked = citizen.say("扣了八百多")
+    assert asked["type"] == "clarify" and "扣了什么钱" in asked["text"] and len(asked["options"]) > 1, asked
+    tax = next(one["number"] for one in asked["options"] if "个税" in one["question"])
+    reply = citizen.say(str(tax))
+    assert reply["type"] == "answer" and "个人所得税" in reply["matter"], reply
+
+
 def test_the_forms_say_what_they_want(stack: Stack) -> None:
     with stack.http() as http:
         forms = {one["id"]: one for one in http.get("/api/calculators").json()}

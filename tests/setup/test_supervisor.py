@@ -548,3 +548,87 @@ def test_nothing_lives_on_when_the_supervisor_is_killed(tmp_path: Path) -> None:
     driver.kill()
     driver.communicate(timeout=60)
     wait_until(lambda: not any(lives(pid) for pid in [*pids, *helpers]), "the watchdog ends the services, then itself")
+
+
+class Wanted:
+    """What is wanted now; asking for it may fail."""
+
+    def __init__(self, *services: Service) -> None:
+        self.services, self.fails = services, False
+
+    def __call__(self) -> tuple[Service, ...]:
+        if self.fails:
+            raise OSError("the database is away")
+        return self.services
+
+
+def comes(folder: Path, name: str, mode: str = "plain", port: int = 0, drain_s: float = 0.0) -> Service:
+    return replace(a_service(folder, name, mode, port), comes_and_goes=True, needed=False, drain_s=drain_s)
+
+
+def answers(service: Service) -> bool:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with contextlib.suppress(OSError):
+        return bool(direct.open(service.ready_url, timeout=2).read() == b"ok")
+    return False
+
+
+def test_services_come_and_go_while_the_others_run_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "WANTED_EVERY_S", 0.1)
+    first, other = a_service(tmp_path, "first"), comes(tmp_path, "other", drain_s=1.5)
+    wanted, told = Wanted(), list[str]()
+    with start_in_background([first], log_dir=tmp_path / "logs", say=told.append, wanted=wanted) as handle:
+        began = handle.pid("first")
+        wanted.services = (other,)
+        wait_until(lambda: answers(other), "the new one answers")
+        wanted.fails = True
+        time.sleep(0.5)
+        assert answers(other), "who knows: all stays as it is"
+        wanted.fails, wanted.services = False, ()
+        gone = time.monotonic()
+        time.sleep(0.7)
+        assert answers(other), "what it was asked before is finished"
+        wait_until(lambda: not answers(other), "it ends")
+        assert time.monotonic() - gone >= 1.5
+        wait_until(lambda: "服务 other：已停止" in told, "it is said")
+        with pytest.raises(LookupError):
+            handle.pid("other")
+        assert handle.pid("first") == began and handle.deaths("first") == 0 and answers(first)
+        wanted.services = (other,)
+        wait_until(lambda: answers(other), "it is back")
+    assert not any(lives(pid) for pid in noted_pids(tmp_path))
+
+
+def test_another_command_under_the_same_name_takes_the_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "WANTED_EVERY_S", 0.1)
+    before = replace(comes(tmp_path, "one"), needed=True)
+    after = comes(tmp_path, "one", "slow", before.port)
+    wanted = Wanted(before)
+    with start_in_background([before], log_dir=tmp_path / "logs", wanted=wanted) as handle:
+        old = handle.pid("one")
+        time.sleep(0.5)
+        assert handle.pid("one") == old
+        wanted.services = (after,)
+        wait_until(lambda: not lives(old), "the old one ends")
+        wait_until(lambda: answers(after), "the new one answers")
+        assert handle.deaths("one") == 0
+    assert not any(lives(pid) for pid in noted_pids(tmp_path))
+
+
+def test_one_that_comes_and_never_starts_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "WANTED_EVERY_S", 0.1)
+    monkeypatch.setattr(supervisor, "restart_delay", lambda crashes: 0.0)
+    first, broken = a_service(tmp_path, "first"), comes(tmp_path, "broken", "broken")
+    taken = comes(tmp_path, "taken", port=first.port)
+    stubborn = comes(tmp_path, "stubborn", "stubborn")
+    wanted, told = Wanted(broken, taken, stubborn), list[str]()
+    options = {"log_dir": tmp_path / "logs", "say": told.append, "wanted": wanted, "grace_s": 1.0}
+    with start_in_background([first], **options) as handle:  # type: ignore[arg-type]
+        wait_until(lambda: answers(stubborn) and handle.deaths("broken") > 6, "it is tried again and again")
+        assert answers(first) and handle.deaths("first") == 0
+        assert len([line for line in told if "已被占用" in line and str(first.port) in line]) == 1
+        pid = handle.pid("stubborn")
+        wanted.services = ()
+        began = time.monotonic()
+        wait_until(lambda: not lives(pid), "it is ended")
+        assert answers(first) and time.monotonic() - began < 20

@@ -3,7 +3,7 @@ import { reactive, watch } from 'vue'
 import { load, save } from './storage'
 
 /** The version of pages/privacy.vue; citizens are asked again when it changes. */
-export const PRIVACY_VERSION = '2026-11'
+export const PRIVACY_VERSION = '2026-12'
 
 export interface Settings {
   /** 长者模式: large type, strong contrast, one thing at a time */
