@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -23,7 +23,7 @@ from bot.errors import Forbidden, IllegalMove, InvalidInput, NotFound, YihaodaEr
 from bot.knowledge.moves import permit
 from bot.models.release_watch import ReleaseWatch
 from bot.models.releases import Bundle, ReleaseStep
-from bot.releases import files, rollback, switching
+from bot.releases import files, rollback, shadow, switching
 from bot.releases.states import (
     BUILT,
     EMERGENCY,
@@ -337,6 +337,8 @@ def _figures(session: Session, bundle: Bundle) -> dict[str, Any]:
         figures["gate"] = {name: bundle.gate.get(name) for name in ("verdict", "may")}
     if bundle.state == SHARE and (watch := session.get(ReleaseWatch, bundle.name)) is not None:
         figures["watch"] = watch.figures
+    if bundle.state == SHADOW:
+        figures["shadow"] = asdict(shadow.figures(session, bundle.name))
     if bundle.asked_by is not None:
         figures |= {"asked_by": bundle.asked_by, "asked_why": bundle.asked_why}
     return figures

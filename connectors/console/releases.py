@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -14,8 +15,8 @@ from bot import database
 from bot.accounts import people
 from bot.models.release_watch import ReleaseWatch
 from bot.models.releases import Bundle, ReleaseStep
-from bot.releases import moves, reading, watching
-from bot.releases.states import KINDS, LIVE, SHARE, STATES
+from bot.releases import moves, reading, shadow, watching
+from bot.releases.states import KINDS, LIVE, SHADOW, SHARE, STATES
 from bot.settings import get_settings
 from connectors.web.access import Signed, TheCaller, signed
 from connectors.web.context import Body
@@ -102,6 +103,18 @@ class WatchView(BaseModel):
     names: dict[str, str]
 
 
+class ShadowView(BaseModel):
+    """What the shadow run of the coming one has shown so far."""
+
+    compared: int
+    """Turns that both decided"""
+    same: int
+    failed: int
+    skipped: int
+    """The machine had better things to do"""
+    mean_ms: float | None
+
+
 class Releases(BaseModel):
     """Those that matter now, and the others."""
 
@@ -109,6 +122,7 @@ class Releases(BaseModel):
     coming: BundleView | None
     before: BundleView | None
     watch: WatchView | None
+    shadow: ShadowView | None
     items: list[BundleView]
     total: int
 
@@ -153,12 +167,14 @@ def list_releases(me: TheCaller, offset: _Offset = 0, limit: _Limit = 20) -> Rel
         main = [one for one in (there.live, there.coming, there.before) if one is not None]
         views = _views(session, [*rows, *main], me)
         coming = there.coming
+        shown = shadow.figures(session, coming.name) if coming is not None and coming.state == SHADOW else None
         watch = session.get(ReleaseWatch, coming.name) if coming is not None and coming.state == SHARE else None
     return Releases(
         live=views[there.live.name] if there.live else None,
         coming=views[there.coming.name] if there.coming else None,
         before=views[there.before.name] if there.before else None,
         watch=_watch(watch) if watch else None,
+        shadow=ShadowView(**asdict(shown)) if shown else None,
         items=[views[row.name] for row in rows],
         total=total,
     )
