@@ -135,15 +135,6 @@ KINDS: dict[str, Kind] = {
         {},
         lambda settings: None,
     ),
-    "train": Kind(
-        "重新训练",
-        "用现在的知识和审核过的提问重新训练：Rasa、索引、标定，做成一个发布包，再评测。不影响正在用的；发布由人决定。",
-        {
-            "why": Argument("为什么训练，写给以后看的人", str, ""),
-            "encoder": Argument("换一个句向量模型：文件夹或名称。留空不换", str, ""),
-        },
-        lambda settings: None,
-    ),
     "knowledge": Kind(
         "换上到期的新版本",
         "把到了生效日期的问答版本记到问答上。没有它，到了那天也照新版作答。",
@@ -184,6 +175,15 @@ KINDS: dict[str, Kind] = {
         "导出全部知识",
         "把问答、政策文件连同原文、办事指南导出成一个 Excel 文件，从“知识体检”下载。",
         {},
+        lambda settings: None,
+    ),
+    "train": Kind(
+        "重新训练",
+        "用现在的知识和审核过的提问重新训练：Rasa、索引、标定，做成一个发布包，再评测。不影响正在用的；发布由人决定。",
+        {
+            "why": Argument("为什么训练，写给以后看的人", str, ""),
+            "encoder": Argument("换一个句向量模型：文件夹或名称。留空不换", str, ""),
+        },
         lambda settings: None,
     ),
 }

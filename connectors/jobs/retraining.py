@@ -78,16 +78,11 @@ def index(work: Work) -> None:
     _apart(work, "index")
 
 
-def calibrate(work: Work) -> None:
-    """Weights and limits."""
-    _apart(work, "calibrate")
-
-
-def finish(work: Work) -> str:
-    """Make an index version of it, and check it."""
+def calibrate(work: Work) -> str:
+    """Weights and limits, and with them an index version, checked."""
     from training.retrain import frozen, making
 
-    _apart(work, "finish")
+    _apart(work, "calibrate")
     return making.version(frozen.open_(_folder(work)))
 
 
@@ -106,7 +101,7 @@ def bundle(work: Work) -> str:
     from training import fit, rasa_model
     from training.retrain import bundle, frozen, labelled
 
-    data, version = frozen.open_(_folder(work)), work.results["finish"]
+    data, version = frozen.open_(_folder(work)), work.results["calibrate"]
     texts = [one.text for one in fit.our_questions()] + [one.text for one in fit.our_follow_ups()]
     texts += [one.text for one in data.trained]
     store.keep_encoder(_settings(work), store.manifest_of(work.settings, version))

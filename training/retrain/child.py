@@ -23,7 +23,8 @@ from bot.settings import ROOT
 from training.fit import Say
 
 _POLL_S = 0.5
-_NICEST = 19
+NICE = 19
+"""How far a step's process stands back"""
 _THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
 """One thread each: citizens' turns need the other cores' caches"""
 
@@ -44,7 +45,7 @@ def run(arguments: list[str], env: Mapping[str, str], say: Say, log: Callable[[s
         StepFailed
     """
     process = subprocess.Popen(
-        [sys.executable, "-m", "training.retrain", *arguments],
+        [sys.executable, "-m", "training.retrain", *arguments, "--nice", str(NICE)],
         cwd=ROOT,
         env={**os.environ, **_THREADS, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", **env},
         stdin=subprocess.PIPE,  # closed when we are gone, however that came about
@@ -98,13 +99,13 @@ def _end(process: subprocess.Popen[str]) -> None:
 # --- its side --------------------------------------------------------------------------------------------------------
 
 
-def step_back() -> None:
+def step_back(nice: int) -> None:
     """Let everybody else go first: processors, disk, and on Linux the session, which is scheduled as one."""
-    os.nice(_NICEST)
+    os.nice(nice)
     with contextlib.suppress(AttributeError, OSError, psutil.Error):
         psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)
     with contextlib.suppress(OSError), open("/proc/self/autogroup", "w", encoding="ascii") as file:  # noqa: PTH123
-        file.write(str(_NICEST))
+        file.write(str(nice))
 
 
 def end_with_parent() -> None:

@@ -154,8 +154,9 @@ def _write(draft: Path, today: date) -> dict[str, Any]:
             versions = _versions(session, today)
             found = labelled.gather(session)
             overlay = review.examples(session)
-        with database.read() as session:
+        with database.write() as session:
             if knowledge.revision(session) == source.revision:
+                labelled.remember(session, found)
                 break
     else:
         raise StoreBusy("知识一直在改动，冻结不下来，过一会儿再试。")

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from bot import asked
 from bot.models.asked import Asked
+from bot.models.held_out import HeldOut
 from bot.models.review import ReviewAudit, ReviewDecision, ReviewMember
 from index.search.normalise import clean
 from training.fit import Question
@@ -54,6 +55,8 @@ class Labelled:
     """Texts that were decided one way and another: nobody knows"""
     over: int
     """Questions beyond what one person may contribute"""
+    held_out_ids: frozenset[str]
+    """All questions that are held out, by id"""
 
 
 def held_out(group_id: str, person: str | None) -> bool:
@@ -80,10 +83,19 @@ class _Row:
     person: str | None
     at: datetime
     """When it was decided"""
+    asked: str | None
+    """The question's id; None: an adopted wording"""
+
+
+def remember(session: Session, found: Labelled) -> None:
+    """Write down what is held out: groups are merged, keys renewed, and it stays held out."""
+    known = set(session.scalars(select(HeldOut.asked_id)))
+    session.add_all(HeldOut(asked_id=one) for one in sorted(found.held_out_ids - known))
 
 
 def gather(session: Session) -> Labelled:
     """All that people decided, each text once.  A text that equals a held-out one is held out too."""
+    known = set(session.scalars(select(HeldOut.asked_id)))
     rows = sorted((*_decided(session), *_judged(session)), key=lambda row: (row.at, row.group, row.text))
     kept, over = _capped(rows)
     by_text: dict[str, list[_Row]] = {}
@@ -92,15 +104,17 @@ def gather(session: Session) -> Labelled:
             by_text.setdefault(key, []).append(row)
     trained: list[Label] = []
     held: list[Label] = []
-    contested = 0
+    contested, out_ids = 0, set()
     for same in by_text.values():
+        out = any(row.asked in known or held_out(row.group, row.person) for row in same)
+        if out:
+            out_ids |= {row.asked for row in same if row.asked}
         answers = {frozenset(row.right) for row in same if row.right or not row.wrong}
         right = next(iter(answers), frozenset())
         wrong = frozenset(one for row in same for one in row.wrong)
         if len(answers) > 1 or right & wrong:
             contested += 1
             continue
-        out = any(held_out(row.group, row.person) for row in same)
         label = Label(
             same[-1].text,
             tuple(sorted(right)),
@@ -110,7 +124,7 @@ def gather(session: Session) -> Labelled:
             out,
         )
         (held if out else trained).append(label)
-    return Labelled(trained, held, contested, over)
+    return Labelled(trained, held, contested, over, frozenset(out_ids))
 
 
 def _decided(session: Session) -> Iterator[_Row]:
@@ -123,7 +137,7 @@ def _decided(session: Session) -> Iterator[_Row]:
     decisions = {one.id: one for one in session.scalars(query)}
     for one in decisions.values():
         if one.wording and one.qa_id:
-            yield _Row(one.wording, (one.qa_id,), (), one.group_id, None, one.at)
+            yield _Row(one.wording, (one.qa_id,), (), one.group_id, None, one.at, None)
     members = (
         select(ReviewMember.group_id, ReviewMember.decision, Asked)
         .join(Asked, Asked.id == ReviewMember.asked_id)
@@ -139,7 +153,7 @@ def _decided(session: Session) -> Iterator[_Row]:
         if made.action == "wording" and clean(text) != clean(made.wording or ""):
             continue
         right = (made.qa_id,) if made.qa_id else ()
-        yield _Row(text, right, (), group_id, question.person, made.at)
+        yield _Row(text, right, (), group_id, question.person, made.at, question.id)
 
 
 def _judged(session: Session) -> Iterator[_Row]:
@@ -156,7 +170,8 @@ def _judged(session: Session) -> Iterator[_Row]:
             continue
         item = (question.qa_id,)
         right, wrong = (item, ()) if judged.verdict == "right" else ((), item)
-        yield _Row(question.said["text"], right, wrong, group_id or question.id, question.person, judged.at)
+        text, group = question.said["text"], group_id or question.id
+        yield _Row(text, right, wrong, group, question.person, judged.at, question.id)
 
 
 _OF_PEOPLE = Asked.source.in_((asked.CITIZEN, asked.AGENT))

@@ -125,26 +125,20 @@ def _encode(cached: CachedEncoder, texts: Sequence[str], what: str, say: Say) ->
 
 
 def calibrate(settings: Settings, folder: Path, say: Say, log: Log) -> None:
-    """Fit weights and limits on the frozen items and what is labelled for them; too little of it, and the program's are taken."""
+    """Fit weights and limits on the frozen items and what is labelled for them (too little of it, and the program's are taken), make an
+    index version of all, and check it."""
     data = frozen.open_(folder)
-    encoder = _encoder(settings, data)
+    encoder, name = _encoder(settings, data), version(data)
+    if (settings.index_dir / name).exists():
+        return
     if not (folder / CALIBRATION).exists():
         calibration = _fitted(settings, folder, data, encoder, say, log)
         draft = folder / f".{CALIBRATION}"
         draft.write_text(json.dumps(calibration.to_json(), ensure_ascii=False), encoding="utf-8")
         flush(draft)
         draft.replace(folder / CALIBRATION)
-
-
-def finish(settings: Settings, folder: Path, say: Say, log: Log) -> None:
-    """Make an index version of what the steps before made, and check it."""
-    data = frozen.open_(folder)
-    name = version(data)
-    if (settings.index_dir / name).exists():
-        return
     say("检查新索引", None, None)
-    encoder, calibration = _encoder(settings, data), Calibration.load(folder / CALIBRATION)
-    build.complete(settings, folder / INDEX, name, data.source, encoder, calibration)
+    build.complete(settings, folder / INDEX, name, data.source, encoder, Calibration.load(folder / CALIBRATION))
 
 
 def version(data: Frozen) -> str:
@@ -163,35 +157,41 @@ def _encoder(settings: Settings, data: Frozen) -> Encoder | None:
 
 def _fitted(settings: Settings, folder: Path, data: Frozen, encoder: Encoder | None, say: Say, log: Log) -> Calibration:
     items = data.source.items
-    questions, follow_ups = labels(data, items)
-    if lacking := _lacking(questions, follow_ups):
+    ours, own, follow_ups = labels(data, items)
+    if lacking := _lacking([*ours, *own], follow_ups):
         log(f"标注的问题不够（{lacking}），用随程序附带的标定，没有重新标定。")
         say("标定", None, None)
         return fit.calibration_for(encoder)
+    # Whether an item of the city's own answers one of our questions, nobody has said.
+    added = frozenset(item.id for item in items) - {item.id for item in fit.starter_items()}
+    questions = [*(replace(one, unjudged=added) for one in ours), *own]
     say("读取索引", None, None)
     ahead = Ahead(encoder) if encoder is not None else None
     retriever = Retriever.load(folder / INDEX, ahead)
     if ahead is not None:
         _read_ahead(settings, ahead, items, questions, follow_ups, say)
     fitted = fit.fit(ahead, retriever, questions, follow_ups, say)
-    own = len(data.trained)
-    figures = {**fitted.fitted_on, "items": len(items), "items_sha256": build.items_digest(items), "own_labels": own}
+    figures = {
+        **fitted.fitted_on,
+        "items": len(items),
+        "items_sha256": build.items_digest(items),
+        "own_labels": len(own),
+    }
     log(
-        f"标定用了 {figures['questions']} 个问题（本市审核过的 {own} 个），"
+        f"标定用了 {figures['questions']} 个问题（本市审核过的 {len(own)} 个），"
         f"直接作答的界限 {fitted.answer_at:g}，“您问的可能是”的界限 {fitted.likely_at:g}。"
     )
     return replace(fitted, fitted_on=figures)
 
 
-def labels(data: Frozen, items: Sequence[Item]) -> tuple[list[Question], list[FollowUp]]:
-    """What is labelled for some items: ours as far as it holds for them, and the city's own."""
+def labels(data: Frozen, items: Sequence[Item]) -> tuple[list[Question], list[Question], list[FollowUp]]:
+    """What is labelled for some items: our questions as far as they hold for them, the city's own, and our follow-ups."""
     matters = {item.id: item.matter for item in items}
-    added = frozenset(matters) - {item.id for item in fit.starter_items()}
     known = frozenset(matters)
     own = data.trained
     taken = {labelled.digest(one.text) for one in (*own, *data.held_out)}
-    questions = [
-        replace(one, right=one.right & known, unjudged=added)
+    ours = [
+        replace(one, right=one.right & known)
         for one in fit.our_questions()
         if (not one.right or one.right & known) and labelled.digest(one.text) not in taken
     ]
@@ -200,7 +200,7 @@ def labels(data: Frozen, items: Sequence[Item]) -> tuple[list[Question], list[Fo
         for one in fit.our_follow_ups()
         if one.before_qa in known and (not one.right or one.right & known) and labelled.digest(one.text) not in taken
     ]
-    return [*questions, *labelled.questions(own, matters, data.since)], follow_ups
+    return ours, labelled.questions(own, matters, data.since), follow_ups
 
 
 def _lacking(questions: Sequence[Question], follow_ups: Sequence[FollowUp]) -> str:
@@ -276,6 +276,5 @@ STEPS: Mapping[str, Callable[[Settings, Path, Say, Log], None]] = {
     "rasa": train_rasa,
     "index": build_index,
     "calibrate": calibrate,
-    "finish": finish,
 }
 """What ``training.retrain.child`` does in a process of its own"""
