@@ -177,6 +177,15 @@ KINDS: dict[str, Kind] = {
         {},
         lambda settings: None,
     ),
+    "train": Kind(
+        "重新训练",
+        "用现在的知识和审核过的提问重新训练：Rasa、索引、标定，做成一个发布包，再评测。不影响正在用的；发布由人决定。",
+        {
+            "why": Argument("为什么训练，写给以后看的人", str, ""),
+            "encoder": Argument("换一个句向量模型：文件夹或名称。留空不换", str, ""),
+        },
+        lambda settings: None,
+    ),
 }
 """By name.  What each one does step by step is in ``connectors.jobs.steps``."""
 

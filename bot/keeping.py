@@ -71,6 +71,7 @@ KEPT: Mapping[str, Kept] = {
     "review_audits": Kept(
         "as its question", "to know how many answers are wrong", "conversation", "supervisor, editor, approver"
     ),
+    "held_out": Kept("as its question", "to judge a training by what it never saw", "conversation", "nobody"),
     "review_figures": Kept(_FOR_GOOD, "to know how many answers are wrong", "none", "supervisor, editor, approver"),
     "nlu_examples": Kept(
         "for good: adopted sentences, masked, tied to nobody",

@@ -35,7 +35,7 @@ from bot.clock import SHANGHAI, utcnow
 from bot.models.jobs import Job
 from bot.settings import Settings
 from bot.tickets import board
-from connectors.jobs import importing
+from connectors.jobs import importing, retraining
 from index.calculators import reviewing
 from index.encoder import load_encoder
 from index.knowledge_files import conflicts, exporting
@@ -119,17 +119,13 @@ def _replay(work: Work) -> str:
     return id_
 
 
-def _build(work: Work) -> str:
-    from index.versions import build
-    from training.fit import calibration_for
-
-    return build.build(work.settings, calibration_for, lambda what, share: work.progress(what, round(share * 100), 100))
-
-
 def _publish(work: Work) -> str:
     from index.versions import adopting, startup, store
 
     version: str = work.results["build"]
+    if retraining.refused(work):
+        work.progress(f"{version} 没有通过评测，没有启用")
+        return version
     store.publish(work.settings, version)
     startup.published(work.settings)
     adopting.adopt(work.settings)
@@ -325,7 +321,21 @@ STEPS: dict[str, tuple[Step, ...]] = {
     "recalculate": (Step("deadlines", "重新计算办理期限", _deadlines),),
     "import_check": (Step("check", "读文件，和系统里的知识比较", importing.check),),
     "import": (Step("write", "导入", importing.write),),
-    "index": (Step("build", "构建并检查", _build), Step("publish", "启用", _publish)),
+    "index": (
+        Step("build", "构建并检查", retraining.rebuild),
+        Step("bundle", "做成发布包", retraining.wrap),
+        Step("evaluate", "评测", retraining.judge),
+        Step("publish", "启用", _publish),
+    ),
+    "train": (
+        Step("preflight", "看看能不能训练", retraining.preflight),
+        Step("freeze", "冻结数据", retraining.freeze),
+        Step("rasa", "训练 Rasa", retraining.rasa),
+        Step("index", "建索引", retraining.index),
+        Step("calibrate", "标定，检查索引", retraining.calibrate),
+        Step("bundle", "做成发布包", retraining.bundle),
+        Step("evaluate", "评测", retraining.evaluate),
+    ),
     "replay": (Step("all", "逐条重放", _replay),),
     "review": (
         Step("renew", "补上向量", _renew_vectors),

@@ -393,7 +393,7 @@ class Assistant:
         """扣了八百多: what for?  The items that the usual readings of it find are offered."""
         if not acts.only_taken_off(work.text):
             return None
-        loaded = self.reader.get()
+        loaded = self.reader.get(work.turn.index)
         read = [self._find(loaded, normalise(said), work) for said in phrases.TAKEN_OFF_READINGS]
         sure = [one for one in read if one.probability >= self._limits(loaded).likely_at]
         options = self._options([id_ for one in sure if (id_ := _item_id(one))], MAX_OPTIONS, work)
