@@ -229,13 +229,16 @@ def test_an_item_that_everybody_asks_for_is_raised_with_it(now: datetime) -> Non
     assert len(raised) == 1 and listed()[0].row.qa_id == "ts-001"
 
 
-def test_another_encoder_begins_anew(now: datetime) -> None:
+def test_another_encoder_begins_anew_once_most_is_read_with_it(now: datetime) -> None:
     watch = Watch()
     assert voices(now, watch, minutes=8)
-    row = ask(WATER[0], others(1, 5)[0][:64], now + 9 * MINUTE)
-    row.encoder = "f" * 64
-    put([row])
-    assert watch.look(now + 10 * MINUTE) == []
+    rows = [ask(f"新的{row}", vector[:64], now + 9 * MINUTE) for row, vector in enumerate(others(40, 5))]
+    for row in rows:
+        row.encoder = "f" * 64
+    put(rows[:1])
+    assert watch.look(now + 10 * MINUTE) == [] and watch._encoder == "e" * 64
+    put(rows[1:])
+    assert watch.look(now + 11 * MINUTE) == [] and watch._encoder == "f" * 64
 
 
 # --- without a database ----------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from bot import asked, database, surges
@@ -70,11 +70,11 @@ class Watch:
             new = self._read(session, now)
             self._know_usual(session, now)
             self._follow(session, now)
-        if not new and not any(not one.ended for one in self._standing.values()):
-            return []
         window = list(self._askings.values())
         at = {one.id: row for row, one in enumerate(window)}
         found = rising.risen(window, [at[id_] for id_ in new], self._usual, _minute(now))
+        if not found and all(one.ended for one in self._standing.values()):
+            return []  # as in most minutes: nothing to write
         raised = []
         with database.write() as session:
             for one in found:
@@ -87,10 +87,11 @@ class Watch:
     # --- reading ---
 
     def _follow_encoder(self, session: Session, now: datetime) -> None:
-        newest = select(Asked.encoder).where(Asked.encoder.is_not(None), Asked.at > now - _SPAN)
-        encoder = session.scalar(newest.order_by(Asked.at.desc()).limit(1))
+        """The one that most of what is asked now was read with: while a new index is tried, two are at work."""
+        used = select(Asked.encoder).where(Asked.encoder.is_not(None), Asked.at > now - _SPAN).group_by(Asked.encoder)
+        encoder = session.scalar(used.order_by(func.count().desc(), Asked.encoder).limit(1))
         if encoder is not None and encoder != self._encoder:
-            self.__init__()  # type: ignore[misc]
+            self._askings, self._standing, self._usual_of = {}, {}, None
             self._encoder = encoder
 
     def _read(self, session: Session, now: datetime) -> list[str]:
