@@ -79,6 +79,12 @@ KEPT: Mapping[str, Kept] = {
         "none",
         "supervisor, editor, approver",
     ),
+    "surges": Kept(
+        "asked_days: counts and times, no words", "to see what rises", "none", "agent, supervisor, editor, approver"
+    ),
+    "surge_members": Kept(
+        "as its question", "to see what rises", "conversation", "agent, supervisor, editor, approver"
+    ),
     "replays": Kept("asked_days", "what a change of the knowledge does", "none", "supervisor, editor, approver"),
     "channel_users": Kept(_RETENTION, "to deliver replies", "conversation", "nobody"),
     "tickets": Kept(_FOR_GOOD, "a public body's records", "unlinked", "citizen, agent, supervisor, officer"),

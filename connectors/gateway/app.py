@@ -28,6 +28,7 @@ from connectors.console import jobs as job_routes
 from connectors.console import knowledge as knowledge_routes
 from connectors.console import replay as replay_routes
 from connectors.console import review as review_routes
+from connectors.console import surges as surge_routes
 from connectors.desk import (
     call_outcome,
     callbacks,
@@ -287,6 +288,7 @@ def create_app() -> FastAPI:
         asked_routes,
         replay_routes,
         review_routes,
+        surge_routes,
         knowledge_routes,
     ):
         app.include_router(router.router)

@@ -30,6 +30,7 @@ from bot import (
     review,
     reviews,
     security_log,
+    surges,
 )
 from bot.clock import SHANGHAI, utcnow
 from bot.models.jobs import Job
@@ -94,6 +95,7 @@ def _old_questions(work: Work) -> int:
         with database.write() as session:
             batch = asked.purge(session, utcnow(), work.settings.asked_days)
             batch += replays.purge(session, utcnow(), work.settings.asked_days)
+            batch += surges.purge(session, utcnow(), work.settings.asked_days)
         if not batch:
             return removed
         removed += batch

@@ -17,6 +17,7 @@ from bot.models.held_out import HeldOut
 from bot.models.people import Draft, Person
 from bot.models.review import ReviewAudit, ReviewMember
 from bot.models.sms import ShortMessage
+from bot.models.surges import SurgeMember
 from bot.settings import Settings
 from tests.bot.test_turns import receive, settle
 
@@ -47,6 +48,7 @@ def test_what_goes_with_a_conversation_is_gone_with_it(db: Settings) -> None:
         session.add(ReviewMember(asked_id=asked_id, group_id="g", text="t", danger=False))
         session.add(ReviewAudit(asked_id=asked_id, lot="l"))
         session.add(HeldOut(asked_id=asked_id))
+        session.add(SurgeMember(asked_id=asked_id, surge_id="s"))
         session.add(Person(number="1", name="王芳", roles=["agent"], created_at=now))
         session.flush()
         session.add(Draft(person="1", kind="conversation", subject=one.id, text="您好", revision=1, at=now))

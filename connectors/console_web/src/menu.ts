@@ -10,7 +10,7 @@ export interface Entry {
   roles: Role[] | null
   page: () => Promise<Component>
   /** Which count of one's work stands beside it. */
-  count?: 'dangers' | 'waiting' | 'tickets' | 'callbacks' | 'doubts' | 'shields'
+  count?: 'dangers' | 'waiting' | 'tickets' | 'callbacks' | 'doubts' | 'shields' | 'surges'
 }
 
 const DESK: Role[] = ['agent', 'supervisor']
@@ -31,7 +31,7 @@ export const MENU: Entry[] = [
   { path: '/reviews', name: '待复核', key: 'r', roles: ['editor', 'approver', 'supervisor', 'officer'], page: () => import('./pages/ReviewsPage.vue') },
   { path: '/health', name: '知识体检', key: 'h', roles: ['editor', 'approver', 'supervisor'], page: () => import('./pages/HealthPage.vue') },
   { path: '/asked', name: '提问记录', key: 'i', roles: ['supervisor', 'editor', 'approver'], page: () => import('./pages/AskedPage.vue') },
-  { path: '/review', name: '待学习', key: 'n', roles: ['editor', 'approver', 'supervisor'], page: () => import('./pages/ReviewPage.vue') },
+  { path: '/review', name: '待学习', key: 'n', roles: ['editor', 'approver', 'supervisor'], page: () => import('./pages/ReviewPage.vue'), count: 'surges' },
   { path: '/try', name: '试一试', key: 'y', roles: ['supervisor', 'editor', 'approver'], page: () => import('./pages/TryPage.vue') },
   { path: '/import', name: '导入', key: 'x', roles: ['editor', 'approver'], page: () => import('./pages/ImportPage.vue') },
   { path: '/local', name: '本地标准', key: 'v', roles: ['supervisor', 'editor', 'approver'], page: () => import('./pages/LocalPage.vue') },
