@@ -43,6 +43,7 @@ const TOUCHES: Record<string, (subject: string) => (readonly unknown[])[]> = {
   job: (id) => [['jobs'], ['job', id], ['health'], ['replay']],
   local: () => [['local'], ['local-one']],
   learning: () => [['learning']],
+  recall: (id) => [['recalls'], ['recall', id]],
   knowledge: (id) => [['knowledge'], ['qa', id]],
 }
 
