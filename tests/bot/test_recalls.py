@@ -131,16 +131,23 @@ def ticket(
         ).number  # fmt: skip
 
 
-def call(phone: str | None, what: str | None = "used", *, practice: bool = False, made: str | None = None) -> str:
+def call(
+    phone: str | None,
+    what: str | None = "used",
+    *,
+    practice: bool = False,
+    made: str | None = None,
+    qa_id: str = ITEM,
+) -> str:
     agent = f"a{next(_numbers)}"
     with database.write() as session:
         one = calls.begin(session, NOW, agent=agent, caller=phone, practice=practice)
         one.ticket = made
-        items = [{"qa_id": ITEM, "band": "sure", "probability": 1}]
+        items = [{"qa_id": qa_id, "band": "sure", "probability": 1}]
         session.add(CallShown(call_id=one.id, seq=1, topic=1, question="身份证几年一换", items=items, at=NOW))
         if what:
             choices.record(
-                session, kind="call", subject=one.id, person=agent, what=what, qa_id=ITEM, shown=[],  # type: ignore[arg-type]
+                session, kind="call", subject=one.id, person=agent, what=what, qa_id=qa_id, shown=[],  # type: ignore[arg-type]
                 id=uuid.uuid4().hex, now=NOW, reason="不合适",
             )  # fmt: skip
         return one.id
