@@ -171,6 +171,12 @@ KINDS: dict[str, Kind] = {
         {},
         lambda settings: Daily(time(5, 0)),
     ),
+    "recall": Kind(
+        "告知答错召回",
+        "把另一位同意了的更正，逐个告知得到过错误答案的人：会话里、短信，或者列入回拨。每人一次。由“答错召回”发起。",
+        {},
+        lambda settings: None,
+    ),
     "export": Kind(
         "导出全部知识",
         "把问答、政策文件连同原文、办事指南导出成一个 Excel 文件，从“知识体检”下载。",

@@ -41,7 +41,9 @@ KEPT: Mapping[str, Kept] = {
     "desk_notes": Kept(_RETENTION, "for whoever takes over", "conversation", "agent, supervisor"),
     "choices": Kept(_RETENTION, "to learn what helps", "conversation", "supervisor, editor"),
     "shields": Kept(_RETENTION, "to stand by the staff", "conversation", "agent, supervisor"),
-    "callbacks": Kept(_RETENTION, "to call back who waited in vain", "conversation", "agent, supervisor"),
+    "callbacks": Kept(
+        _RETENTION, "to call back who waited in vain, or was answered wrongly", "conversation", "agent, supervisor"
+    ),
     "sms_outbox": Kept(
         "retention_days after the conversation's last word, or after it was written",
         "to deliver short messages",
@@ -128,6 +130,13 @@ KEPT: Mapping[str, Kept] = {
         "180 days after the last use", "to keep strangers from locking somebody out", "none", "nobody"
     ),
     "service_accounts": Kept(_FOR_GOOD, "who did what", "none", "admin"),
+    "recalls": Kept(_FOR_GOOD, "what was answered wrongly, and corrected", "none", "supervisor, approver"),
+    "recall_targets": Kept(
+        "as the conversation; of calls and tickets, which they name by their number, for good",
+        "to tell each of those who were answered wrongly, once",
+        "conversation",
+        "supervisor, approver",
+    ),
     "drafts": Kept(
         "30 days after the last change", "to lose nothing that was typed", "conversation", "whoever writes it"
     ),

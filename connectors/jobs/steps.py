@@ -25,6 +25,7 @@ from bot import (
     jobs,
     knowledge,
     links,
+    recalls,
     replays,
     retention,
     review,
@@ -36,6 +37,7 @@ from bot.clock import SHANGHAI, utcnow
 from bot.models.jobs import Job
 from bot.settings import Settings
 from bot.tickets import board
+from bot.told import WAITING
 from connectors.jobs import importing, retraining
 from index.calculators import reviewing
 from index.encoder import load_encoder
@@ -282,6 +284,27 @@ _EXPORTS = 3
 """Files that are kept"""
 
 
+def _tell(work: Work) -> int:
+    after, told, total = 0, 0, 0
+    while True:
+        with database.read() as session:
+            batch = recalls.waiting(session, after, _TOGETHER)
+        if not batch:
+            return told
+        for after in batch:  # one transaction each: what is sent, and that it was, can't come apart
+            with database.write() as session:
+                told += recalls.tell(session, after, work.settings) not in (None, WAITING)
+        total += len(batch)
+        work.progress(f"已发出 {told} 个更正", total)
+
+
+def _recalled(work: Work) -> int:
+    with database.write() as session:
+        done = recalls.finish(session)
+    work.progress(f"发出了 {work.results['tell']} 个更正")
+    return len(done)
+
+
 def _renew_vectors(work: Work) -> int:
     from training.review import gathering  # loaded here: only this kind of job groups
 
@@ -355,6 +378,7 @@ STEPS: dict[str, tuple[Step, ...]] = {
         Step("list", "列出打不开的", _dead_links),
     ),
     "health": (Step("conflicts", "比对近似的问答", _conflicts),),
+    "recall": (Step("tell", "逐个告知", _tell), Step("finish", "收尾", _recalled)),
     "export": (Step("write", "写成 Excel 文件", _export),),
 }
 """By kind, see ``bot.jobs.KINDS``."""

@@ -1129,7 +1129,7 @@ class Assistant:
             how, when = policy_changes.SAID[what], f"{since:%Y年%-m月%-d日}"
             _add_note(reply, phrases.BASIS_CHANGED.format(title=title, when=when, how=how))
         outcome = _say(work, reply)
-        outcome.qa_id, outcome.confidence = qa.id, reply.confidence
+        outcome.qa_id, outcome.qa_version, outcome.confidence = qa.id, qa.version, reply.confidence
         return outcome
 
     def _place(self, work: _Work) -> str:

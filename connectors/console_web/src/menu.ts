@@ -27,6 +27,7 @@ export const MENU: Entry[] = [
   { path: '/floor', name: '现场', key: 'f', roles: ['supervisor'], page: () => import('./pages/FloorPage.vue'), count: 'shields' },
   { path: '/unanswered', name: '没答上的', key: 'u', roles: [...DESK, 'editor', 'approver'], page: () => import('./pages/UnansweredPage.vue') },
   { path: '/doubts', name: '存疑', key: 'q', roles: ['supervisor', 'editor', 'approver'], page: () => import('./pages/DoubtsPage.vue'), count: 'doubts' },
+  { path: '/recalls', name: '答错召回', key: 'g', roles: ['supervisor', 'approver'], page: () => import('./pages/RecallsPage.vue') },
   { path: '/knowledge', name: '知识库', key: 'e', roles: ['supervisor', 'editor', 'approver'], page: () => import('./pages/KnowledgePage.vue') },
   { path: '/reviews', name: '待复核', key: 'r', roles: ['editor', 'approver', 'supervisor', 'officer'], page: () => import('./pages/ReviewsPage.vue') },
   { path: '/health', name: '知识体检', key: 'h', roles: ['editor', 'approver', 'supervisor'], page: () => import('./pages/HealthPage.vue') },
