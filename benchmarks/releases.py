@@ -66,7 +66,7 @@ def twin(settings: Settings, name: str, *, own_rasa: bool = True) -> str:
         index=version,
         rasa=was.rasa | {"model": model},
     )
-    files.write(settings, manifest)
+    files.write(settings, manifest, {})
     with database.write() as session:
         session.add(files.row(manifest, "passed", "benchmark"))
     return manifest.name

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot import asked, audit, events, regions, releases, retention
+from bot import asked, audit, events, regions, releases, retention, told
 from bot.clock import utcnow
 from bot.crypto import CannotDecrypt, digest, get_cipher, same
 from bot.desk import callbacks
@@ -251,9 +251,11 @@ def move(
         raise IllegalMove("会话现在的状态不能这样改，请刷新后再看。")
     conversation.state, conversation.agent = state, agent
     _attend(session, conversation, before, action.partition(".")[2], now or utcnow())
-    told = {"agent": agent} if agent and agent != actor else {}
-    audit.record(session, actor, action, conversation.id, state=state, before=before, **told)
+    other = {"agent": agent} if agent and agent != actor else {}
+    audit.record(session, actor, action, conversation.id, state=state, before=before, **other)
     events.publish(session, "conversation", conversation.id, state=state, before=before)
+    if before == "human" and state != "human":
+        told.let_go(session, conversation.id)
 
 
 def _attend(session: Session, conversation: Conversation, before: State, verb: str, now: datetime) -> None:

@@ -29,7 +29,8 @@ def publish(session: Session, kind: str, subject: str, **about: Any) -> None:
     """Note that something changed; of several notes on one thing in a transaction the last one counts.
 
     Args:
-        kind: conversation, ticket, danger, person, job, import, unanswered, duty, doubt, callback, shield, sms, local, knowledge, learning, release.
+        kind: conversation, ticket, danger, person, job, import, unanswered, duty, doubt, callback, shield, sms, local, knowledge, learning, surge,
+            recall, release.
         subject: its id.
         about: what decides who may hear of it, and what a page needs to know which lists are touched.  No personal data.
     """

@@ -176,6 +176,12 @@ KINDS: dict[str, Kind] = {
         {},
         lambda settings: Daily(time(5, 0)),
     ),
+    "evaluate": Kind(
+        "评测发布包",
+        "用题库、留出的真实提问和最近的提问，把一个发布包和在用的比一遍，由闸门下结论。做好、重新训练以后会自己评测。",
+        {"bundle": Argument("发布包的名称", str, "")},
+        lambda settings: None,
+    ),
     "watch": Kind(
         "看着灰度",
         "灰度的时候，每分钟把灰度的和在用的比一次，变差了就自动停下。有灰度就自己开始，灰度结束就结束，不用发起。",
@@ -183,10 +189,25 @@ KINDS: dict[str, Kind] = {
         lambda settings: Every(minutes=1),
         releases.to_watch,
     ),
+    "recall": Kind(
+        "告知答错召回",
+        "把另一位同意了的更正，逐个告知得到过错误答案的人：会话里、短信，或者列入回拨。每人一次。由“答错召回”发起。",
+        {},
+        lambda settings: None,
+    ),
     "export": Kind(
         "导出全部知识",
         "把问答、政策文件连同原文、办事指南导出成一个 Excel 文件，从“知识体检”下载。",
         {},
+        lambda settings: None,
+    ),
+    "train": Kind(
+        "重新训练",
+        "用现在的知识和审核过的提问重新训练：Rasa、索引、标定，做成一个发布包，再评测。不影响正在用的；发布由人决定。",
+        {
+            "why": Argument("为什么训练，写给以后看的人", str, ""),
+            "encoder": Argument("换一个句向量模型：文件夹或名称。留空不换", str, ""),
+        },
         lambda settings: None,
     ),
 }

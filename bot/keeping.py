@@ -41,7 +41,9 @@ KEPT: Mapping[str, Kept] = {
     "desk_notes": Kept(_RETENTION, "for whoever takes over", "conversation", "agent, supervisor"),
     "choices": Kept(_RETENTION, "to learn what helps", "conversation", "supervisor, editor"),
     "shields": Kept(_RETENTION, "to stand by the staff", "conversation", "agent, supervisor"),
-    "callbacks": Kept(_RETENTION, "to call back who waited in vain", "conversation", "agent, supervisor"),
+    "callbacks": Kept(
+        _RETENTION, "to call back who waited in vain, or was answered wrongly", "conversation", "agent, supervisor"
+    ),
     "sms_outbox": Kept(
         "retention_days after the conversation's last word, or after it was written",
         "to deliver short messages",
@@ -71,12 +73,19 @@ KEPT: Mapping[str, Kept] = {
     "review_audits": Kept(
         "as its question", "to know how many answers are wrong", "conversation", "supervisor, editor, approver"
     ),
+    "held_out": Kept("as its question", "to judge a training by what it never saw", "conversation", "nobody"),
     "review_figures": Kept(_FOR_GOOD, "to know how many answers are wrong", "none", "supervisor, editor, approver"),
     "nlu_examples": Kept(
         "for good: adopted sentences, masked, tied to nobody",
         "to train the acts",
         "none",
         "supervisor, editor, approver",
+    ),
+    "surges": Kept(
+        "asked_days: counts and times, no words", "to see what rises", "none", "agent, supervisor, editor, approver"
+    ),
+    "surge_members": Kept(
+        "as its question", "to see what rises", "conversation", "agent, supervisor, editor, approver"
     ),
     "replays": Kept("asked_days", "what a change of the knowledge does", "none", "supervisor, editor, approver"),
     "channel_users": Kept(_RETENTION, "to deliver replies", "conversation", "nobody"),
@@ -121,6 +130,13 @@ KEPT: Mapping[str, Kept] = {
         "180 days after the last use", "to keep strangers from locking somebody out", "none", "nobody"
     ),
     "service_accounts": Kept(_FOR_GOOD, "who did what", "none", "admin"),
+    "recalls": Kept(_FOR_GOOD, "what was answered wrongly, and corrected", "none", "supervisor, approver"),
+    "recall_targets": Kept(
+        "as the conversation; of calls and tickets, which they name by their number, for good",
+        "to tell each of those who were answered wrongly, once",
+        "conversation",
+        "supervisor, approver",
+    ),
     "drafts": Kept(
         "30 days after the last change", "to lose nothing that was typed", "conversation", "whoever writes it"
     ),

@@ -35,6 +35,7 @@ from bot.models.conversations import (
 from bot.models.desk import Choice, Shield
 from bot.models.housekeeping import AuditEntry, LastPurge
 from bot.models.people import Draft
+from bot.models.recalls import RecallTarget
 from bot.models.sms import ShortMessage
 from bot.models.tickets import Ticket
 
@@ -199,3 +200,5 @@ def forget_subjects(session: Session, ids: Sequence[str]) -> None:
     for model in (Choice, Shield, Callback, ShortMessage):
         gone = delete(model).where(model.subject.in_(ids))
         session.execute(gone.execution_options(synchronize_session=False))
+    listed = delete(RecallTarget).where(RecallTarget.key.in_(ids))
+    session.execute(listed.execution_options(synchronize_session=False))

@@ -14,7 +14,7 @@ from enum import StrEnum
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from bot import audit, counters, database, events
+from bot import audit, counters, database, events, knowledge, told
 from bot.clock import utcnow
 from bot.crypto import get_cipher
 from bot.errors import IllegalMove, InvalidInput, NotFound, TooMany
@@ -68,7 +68,7 @@ def put(
         subject: the conversation or call that it belongs to, and goes with.
 
     Raises:
-        IllegalMove: no SMS platform is set up.
+        IllegalMove: no SMS platform is set up, or the answer was withdrawn as wrong.
         InvalidInput: no mobile phone, no text, too long, or the id is another's.
         TooMany: this phone has got enough today.
     """
@@ -86,6 +86,8 @@ def put(
         if same.person != person:
             raise InvalidInput("短信的编号不对。")
         return same
+    if qa_id is not None:
+        knowledge.refuse_words(session, qa_id, text)
     bound = f"sms:{get_cipher().pseudonym(f'phone {number}')}"
     if not counters.hit(session, bound, settings.sms_per_day, timedelta(days=1), now):
         raise TooMany(f"这个号码一天最多发 {settings.sms_per_day} 条短信，已经到了。")
@@ -95,6 +97,7 @@ def put(
         text=text.strip(),
         person=person,
         qa_id=qa_id,
+        qa_version=knowledge.given(session, qa_id, text) if qa_id else None,
         kind=kind,
         subject=subject,
         status="pending",
@@ -165,6 +168,10 @@ def settle(session: Session, message_id: str, sent: Sent, reason: str, now: date
         row.next_attempt_at = now + timedelta(seconds=_FIRST_WAIT_S * 2 ** (row.attempts - 1))
     else:
         row.status, row.settled_at = ("failed" if sent is Sent.AGAIN else sent.value), now
+        if sent is Sent.ACCEPTED:
+            told.arrived(session, message_id, now)
+        elif sent is not Sent.UNKNOWN:
+            told.failed(session, message_id, f"短信没有发成：{row.error}", now)
     events.publish(session, "sms", message_id, person=row.person)
     return row.status
 
@@ -207,6 +214,7 @@ def forget_phone(session: Session, phone: str) -> int:
     gone = [one for one in session.scalars(select(ShortMessage)) if digits_of(one.phone) == digits_of(phone)]
     for one in gone:
         session.delete(one)
+        told.lost(session, one.id, told.FORGOTTEN, utcnow())
     return len(gone)
 
 

@@ -66,6 +66,7 @@ class Outcome:
     """The conversation's new state; None leaves it"""
     decision: str = "text"
     qa_id: str | None = None
+    qa_version: int | None = None
     confidence: float | None = None
     explain: dict[str, Any] = field(default_factory=dict)
     look: asked.Look | None = None
@@ -281,6 +282,7 @@ def _write(
             act=act,
             decision=outcome.decision,
             qa_id=outcome.qa_id,
+            qa_version=outcome.qa_version,
             confidence=outcome.confidence,
             state=conversation.state,
             replies=REPLIES.dump_python(outcome.replies, mode="json"),

@@ -1,9 +1,10 @@
-"""Fit the ranker, the confidence and the scope on the starter knowledge and held-out questions.
+"""Fit the ranker, the confidence and the scope on some knowledge and labelled questions.
 
-``python -m training.fit`` writes ``index/versions/calibrations.json`` for the bundled encoder and for none.  With another
-encoder a build fits by itself (half a minute).
+``python -m training.fit`` does it on the starter knowledge and our own questions, and writes ``index/versions/calibrations.json``
+for the bundled encoder and for none.  With another encoder a build fits by itself (half a minute).  ``training.retrain`` does it on
+a city's knowledge, with what its reviewers decided.
 
-All of it learns from the labelled questions of ``training/questions/*.jsonl`` alone, written without sight of the
+Ours are the labelled questions of ``training/questions/*.jsonl``, written without sight of the
 knowledge's wordings: those the encoder and the item classifier have learned by heart.  Confidence and limits are fitted on
 out-of-fold rankings only (folds by matter): the questions' own matter never trained the ranker that judged them.
 """
@@ -11,9 +12,10 @@ out-of-fold rankings only (folds by matter): the questions' own matter never tra
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,17 +56,78 @@ TARGET = 0.03
 _ASKED = 0.75 * TARGET
 """What the limit is fitted to: a limit chosen where the count looks best does a little worse on other matters."""
 _L2 = 1e-3
+_KNOWN_MOST = 30_000
+"""Wordings of the knowledge that teach the scope, at most: they all say the same"""
+
+Say = Callable[[str, int | None, int | None], None]
+"""Told what is being done, how many are done, and of how many"""
+
+
+def _quiet(_what: str, _done: int | None = None, _total: int | None = None) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Question:
+    """A text and what is known to answer it."""
+
+    text: str
+    right: frozenset[str]
+    """Ids of the items that do; none: no item does, unless ``wrong`` says otherwise"""
+    group: str
+    """Folds are cut between groups"""
+    ours: bool | None = None
+    """Whether it is a government's business; None: nobody said"""
+    wrong: frozenset[str] = frozenset()
+    """Where all that is known is which items do not"""
+    unjudged: frozenset[str] = frozenset()
+    """Items that were not there when somebody said what answers it: whether they do, nobody knows"""
+
+    def verdict(self, first: Item, matters: frozenset[str]) -> bool | None:
+        """Whether an item is the right one to come first; None: nobody knows.  ``matters``: those of the right items."""
+        if first.id in self.right:
+            return True
+        if first.id in self.unjudged and (not self.right or first.matter in matters):
+            return None
+        return False if self.right or not self.wrong or first.id in self.wrong else None
+
+
+@dataclass(frozen=True)
+class FollowUp:
+    """A message that follows on an answer."""
+
+    text: str
+    right: frozenset[str]
+    before: str
+    """The question that was answered"""
+    before_qa: str
+    """With this item"""
 
 
 @dataclass(frozen=True)
 class Example:
-    """One labelled question.  ``right`` holds the ids of the Q&A that answer it: none for what we can't answer."""
+    """A labelled question with its candidates."""
 
-    text: str
-    right: frozenset[str]
-    group: str
-    """Folds are cut between groups"""
+    question: Question
     candidates: tuple[Candidate, ...]
+    matters: frozenset[str]
+    """Of the right items"""
+
+    @property
+    def text(self) -> str:
+        return self.question.text
+
+    @property
+    def right(self) -> frozenset[str]:
+        return self.question.right
+
+    @property
+    def group(self) -> str:
+        return self.question.group
+
+    def verdict(self, ranked: Sequence[Ranked]) -> bool | None:
+        """Whether the first of the candidates is right; None: nobody knows."""
+        return self.question.verdict(ranked[0].candidate.item, self.matters)
 
 
 def upper_bound(wrong: int, total: int, level: float = 0.95) -> float:
@@ -88,23 +151,33 @@ def question_files() -> list[Path]:
     return sorted((ROOT / "training" / "questions").glob("*.jsonl"))
 
 
-def labelled(retriever: Retriever) -> list[Example]:
-    """The labelled questions with their candidates.  What is word for word in the knowledge proves nothing: left out."""
-    known = {clean(text) for item in retriever.items for text in item.texts}
-    examples = []
+def our_questions() -> list[Question]:
+    """The labelled questions that come with the project."""
     rows = [row for path in question_files() for row in read_questions(path)]
-    for number, row in enumerate(rows):
-        query = normalise(row["q"])
-        if clean(row["q"]) in known:
+    return [
+        Question(row["q"], frozenset(row.get("qa") or ()), row["expect"] or f"out-{number % 40}", row["scope"] in OURS)
+        for number, row in enumerate(rows)
+    ]
+
+
+def our_follow_ups() -> list[FollowUp]:
+    """The labelled follow-ups that come with the project."""
+    return [FollowUp(row["q"], frozenset(row["qa"]), row["prev"], row["prev_qa"]) for row in read_questions(FOLLOW_UPS)]
+
+
+def labelled(retriever: Retriever, questions: Sequence[Question] | None = None, say: Say = _quiet) -> list[Example]:
+    """Questions (None: ours) with their candidates.  What is word for word in the knowledge proves nothing: left out."""
+    known = {clean(text) for item in retriever.items for text in item.texts}
+    matters = {item.id: item.matter for item in retriever.items}
+    questions = our_questions() if questions is None else questions
+    examples = []
+    for number, question in enumerate(questions):
+        say("查找标注问题的候选", number, len(questions))
+        if clean(question.text) in known:
             continue
-        examples.append(
-            Example(
-                text=row["q"],
-                right=frozenset(row.get("qa") or ()),
-                group=row["expect"] or f"out-{number % 40}",
-                candidates=tuple(retriever.candidates(query.text)),
-            )
-        )
+        candidates = tuple(retriever.candidates(normalise(question.text).text))
+        spoken_of = frozenset(matters[one] for one in question.right if one in matters)
+        examples.append(Example(question, candidates, spoken_of))
     return examples
 
 
@@ -152,17 +225,29 @@ def _logistic(features: NDArray[np.float64], labels: NDArray[np.int64]) -> Logis
     return Logistic(tuple(float(w) for w in weights), float(model.intercept_[0] - np.dot(weights, scaler.mean_)))
 
 
-def _scope(encoder: Encoder | None, known: Sequence[str]) -> Logistic:
-    """What a hotline answers: the held-out questions by their label, the knowledge, and Rasa's examples of two kinds."""
-    rows = [row for path in question_files() for row in read_questions(path)]
-    labelled_texts = [(row["q"], row["scope"] in OURS) for row in rows]
-    labelled_texts += [(text, True) for text in known]
+def _scope(
+    encoder: Encoder | None, known: Sequence[str], questions: Sequence[Question] | None = None, say: Say = _quiet
+) -> Logistic:
+    """What a hotline answers: the questions by their label, the knowledge, and Rasa's examples of two kinds."""
+    questions = our_questions() if questions is None else questions
+    labelled_texts = [(one.text, one.ours) for one in questions if one.ours is not None]
+    labelled_texts += [(text, True) for text in some(known)]
     for act, ours in (("ask_policy", True), ("report_problem", True), ("chitchat", False), ("abuse", False)):
         labelled_texts += [(text, ours) for text in nlu_examples(act)]
-    features = np.array([scope.features(normalise(text), encoder) for text, _ in labelled_texts])
+    features = np.zeros((len(labelled_texts), scope.WIDTH + (encoder.dim if encoder else 0)))
+    for row, (text, _) in enumerate(labelled_texts):
+        say("学习什么是政务问题", row, len(labelled_texts))
+        features[row] = scope.features(normalise(text), encoder)
     labels = np.array([ours for _, ours in labelled_texts], dtype=np.int64)
     model = LogisticRegression(C=3.0, max_iter=3000, class_weight="balanced").fit(features, labels)
     return Logistic(tuple(round(float(w), 4) for w in model.coef_[0]), float(model.intercept_[0]))
+
+
+def some(texts: Sequence[str]) -> Sequence[str]:
+    """All, or as many as are enough, the same ones again where others are added."""
+    if len(texts) <= _KNOWN_MOST:
+        return texts
+    return sorted(texts, key=lambda text: hashlib.blake2b(text.encode("utf-8", "replace")).digest())[:_KNOWN_MOST]
 
 
 _ENTITY = re.compile(r"\[([^\]]*)\](?:\{[^}]*\}|\([^)]*\))")
@@ -194,23 +279,29 @@ FOLLOW_UPS = ROOT / "training" / "followups.jsonl"
 """Messages that follow on an answer: {prev, prev_qa, q, qa} a line"""
 
 
-def followings(retriever: Retriever, ranker: Logistic) -> list[Following]:
-    """The labelled follow-ups as ``find`` reads them."""
+def followings(
+    retriever: Retriever, ranker: Logistic, follow_ups: Sequence[FollowUp] | None = None, say: Say = _quiet
+) -> list[Following]:
+    """Labelled follow-ups (None: ours) as ``find`` reads them."""
     matters = {item.id: item.matter for item in retriever.items}
+    follow_ups = our_follow_ups() if follow_ups is None else follow_ups
     found = []
-    for row in read_questions(FOLLOW_UPS):
-        text = normalise(row["q"]).text
-        spoken = Spoken(matters[row["prev_qa"]], normalise(row["prev"]).text, row["prev_qa"])
+    for number, one in enumerate(follow_ups):
+        say("查找标注追问的候选", number, len(follow_ups))
+        text = normalise(one.text).text
+        spoken = Spoken(matters[one.before_qa], normalise(one.before).text, one.before_qa)
         readings = (text, f"{spoken.matter} {text}", f"{spoken.question} {text}")
         if ranked := rank(retriever.candidates(*readings), ranker):
             features = follow_features(ranked, rank(retriever.candidates(text), ranker), spoken)
-            found.append(Following(frozenset(row["qa"]), ranked, features, text))
+            found.append(Following(one.right, ranked, features, text))
     return found
 
 
-def _follow(retriever: Retriever, ranker: Logistic) -> tuple[Logistic, Logistic, dict[str, Any]]:
+def _follow(
+    retriever: Retriever, ranker: Logistic, follow_ups: Sequence[FollowUp] | None = None, say: Say = _quiet
+) -> tuple[Logistic, Logistic, dict[str, Any]]:
     """Ranker and confidence of what follows on something, and the figures: the confidence is fitted out of fold."""
-    examples = followings(retriever, ranker)
+    examples = followings(retriever, ranker, follow_ups, say)
 
     def ranker_of(chosen: Sequence[Following]) -> Logistic:
         useful = [e for e in chosen if any(one.candidate.item.id in e.right for one in e.ranked)]
@@ -243,14 +334,27 @@ def _top(example: Example, ranker: Logistic) -> list[Ranked]:
     return rank(list(example.candidates), ranker)
 
 
-def fit(encoder: Encoder | None) -> Calibration:
-    """Fit everything for ``encoder`` (None: without vectors)."""
-    retriever = Retriever.build(starter_items(), encoder)
-    questions = labelled(retriever)
+def fit(
+    encoder: Encoder | None,
+    retriever: Retriever | None = None,
+    questions: Sequence[Question] | None = None,
+    follow_ups: Sequence[FollowUp] | None = None,
+    say: Say = _quiet,
+) -> Calibration:
+    """Fit everything for ``encoder`` (None: without vectors).
 
-    rankings = _ranked_unseen(questions)
+    Args:
+        retriever: of the knowledge, with that encoder; None: of the starter knowledge.
+        questions, follow_ups: labelled for that knowledge; None: ours.
+    """
+    retriever = retriever or Retriever.build(starter_items(), encoder)
+    asked = our_questions() if questions is None else questions
+    examples = labelled(retriever, asked, say)
+
+    say("标定排序和把握", None, None)
+    rankings = _ranked_unseen(examples)
     proofs = np.array([evidence(ranked, normalise(e.text).text, retriever) for e, ranked in rankings])
-    right = np.array([ranked[0].candidate.item.id in e.right for e, ranked in rankings], dtype=np.int64)
+    right = np.array([e.verdict(ranked) is True for e, ranked in rankings], dtype=np.int64)
     in_four = np.array([any(r.candidate.item.id in e.right for r in ranked[:4]) for e, ranked in rankings])
     folds = [e.group for e, _ in rankings]
     held_out = cross_val_predict(
@@ -260,26 +364,26 @@ def fit(encoder: Encoder | None) -> Calibration:
     terse = np.array([len(normalise(e.text).text) <= LETTER for e, _ in rankings])
     answer_at = answer_limit(held_out[terse], right[terse])
     clarify_at = clarify_limit(held_out, in_four, answer_at)
-    answerable = np.array([bool(e.right) for e, _ in rankings])
+    answerable = np.array([bool(e.right or e.question.wrong) for e, _ in rankings])
     likely_at = likely_limit(held_out, right, answerable, answer_at)
 
     answered = (held_out >= answer_at) & terse
     tested, likely = _on_other_matters(held_out, right, answerable, terse, folds)
-    ranker = _ranker(questions)
-    follow_ranker, follow_confidence, of_follow_ups = _follow(retriever, ranker)
+    ranker = _ranker(examples)
+    follow_ranker, follow_confidence, of_follow_ups = _follow(retriever, ranker, follow_ups, say)
     return Calibration(
         encoder=encoder.checksum if encoder else "",
         ranker=ranker,
         confidence=_logistic(proofs, right),
         follow_ranker=follow_ranker,
         follow_confidence=follow_confidence,
-        scope=_scope(encoder, [text for item in retriever.items for text in item.texts]),
+        scope=_scope(encoder, [text for item in retriever.items for text in item.texts], asked, say),
         answer_at=answer_at,
         likely_at=likely_at,
         clarify_at=clarify_at,
         fitted_on={
-            "questions": len(questions),
-            "answerable": int(sum(bool(e.right) for e in questions)),
+            "questions": len(examples),
+            "answerable": int(sum(bool(e.right) for e in examples)),
             "first_right": int(right.sum()),
             **of_follow_ups,
             **_answered(answered, right),
@@ -295,15 +399,15 @@ def fit(encoder: Encoder | None) -> Calibration:
     )
 
 
-def _ranked_unseen(questions: Sequence[Example]) -> list[tuple[Example, list[Ranked]]]:
-    """Each question's candidates in the order of a ranker that has not seen its matter; those that have any."""
+def _ranked_unseen(examples: Sequence[Example]) -> list[tuple[Example, list[Ranked]]]:
+    """Each question's candidates in the order of a ranker that has not seen its matter; those that have any, and a known truth."""
     rankings: list[tuple[Example, list[Ranked]]] = []
-    groups = [example.group for example in questions]
-    for _, held in GroupKFold(n_splits=5).split(questions, groups=groups):
+    groups = [example.group for example in examples]
+    for _, held in GroupKFold(n_splits=5).split(examples, groups=groups):
         out = {groups[i] for i in held}
-        ranker = _ranker([e for e in questions if e.group not in out])
-        rankings += [(questions[i], _top(questions[i], ranker)) for i in held]
-    return [(example, ranked) for example, ranked in rankings if ranked]
+        ranker = _ranker([e for e in examples if e.group not in out])
+        rankings += [(examples[i], _top(examples[i], ranker)) for i in held]
+    return [(example, ranked) for example, ranked in rankings if ranked and example.verdict(ranked) is not None]
 
 
 def _on_other_matters(

@@ -1,4 +1,5 @@
-"""回拨: the calls that we owe.  Whoever waited for a person and got none is called back, where their phone is known."""
+"""回拨: the calls that we owe.  Whoever waited for a person and got none is called back, where their phone is known; so is who was
+answered wrongly and can't be told otherwise (``bot.recalls``)."""
 
 from __future__ import annotations
 
@@ -10,16 +11,15 @@ from typing import Literal
 from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from bot import audit, database, events
+from bot import audit, database, events, told
 from bot.clock import utcnow
 from bot.errors import IllegalMove, InvalidInput, NotFound
 from bot.models.callbacks import Callback
 from bot.models.conversations import Conversation, DeskNote
-from bot.models.desk import Kind
 from bot.models.tickets import digits_of
 from bot.tickets import register
 
-Why = Literal["leave", "nobody", "hung_up"]
+Why = Literal["leave", "nobody", "hung_up", "recall"]
 Result = Literal["reached", "not_reached", "wrong_number"]
 
 TRIES = 3
@@ -56,12 +56,36 @@ def wait_is_over(session: Session, conversation: Conversation, verb: str, since:
         session.add(DeskNote(conversation_id=conversation.id, author=SYSTEM, kind="note", text=words, at=now))
 
 
-def owe(session: Session, kind: Kind, subject: str, phone: str, why: Why, since: datetime, now: datetime) -> Callback:
-    """Somebody is to be called back; one whom we owe a call for the same matter already is owed one."""
-    own = Callback.subject == subject, Callback.done_at.is_(None)
-    if (standing := session.scalar(select(Callback).where(*own).limit(1))) is not None:
+def owe(
+    session: Session,
+    kind: str,
+    subject: str,
+    phone: str,
+    why: Why,
+    since: datetime,
+    now: datetime,
+    *,
+    says: str | None = None,
+) -> Callback:
+    """Somebody is to be called back; one whom we owe a call for the same matter already is owed one.
+
+    Args:
+        says: what they are to be told: then it is a call of its own.
+    """
+    own = Callback.subject == subject, Callback.done_at.is_(None), Callback.why != "recall"
+    if says is None and (standing := session.scalar(select(Callback).where(*own).limit(1))) is not None:
         return standing
-    made = Callback(id=uuid.uuid4().hex, kind=kind, subject=subject, phone=phone, why=why, since=since, at=now, tries=0)
+    made = Callback(
+        id=uuid.uuid4().hex,
+        kind=kind,
+        subject=subject,
+        phone=phone,
+        why=why,
+        says=says,
+        since=since,
+        at=now,
+        tries=0,
+    )
     session.add(made)
     events.publish(session, "callback", made.id)
     return made
@@ -69,7 +93,7 @@ def owe(session: Session, kind: Kind, subject: str, phone: str, why: Why, since:
 
 def served(session: Session, subject: str, person: str, now: datetime) -> None:
     """They have got a person after all: nothing is owed any more."""
-    own = Callback.subject == subject, Callback.done_at.is_(None)
+    own = Callback.subject == subject, Callback.done_at.is_(None), Callback.why != "recall"
     for one in session.scalars(select(Callback).where(*own).with_for_update()):
         one.result, one.done_at, one.done_by = "served", now, person
         events.publish(session, "callback", one.id)
@@ -122,6 +146,10 @@ def close(session: Session, callback_id: str, person: str, result: Result, now: 
     row.claimed_by = row.claimed_at = None
     if result != "not_reached" or row.tries >= TRIES:
         row.done_at, row.done_by = now, person
+    if result == "reached":
+        told.arrived(session, callback_id, now)
+    elif row.done_at is not None:
+        told.lost(session, callback_id, "号码不对" if result == "wrong_number" else f"打了 {row.tries} 次没有接通", now)
     audit.record(session, person, "callback.call", callback_id, result=result, tries=row.tries)
     events.publish(session, "callback", callback_id)
     return row
@@ -165,5 +193,6 @@ def forget_phone(session: Session, phone: str) -> int:
     gone = [one for one in session.scalars(select(Callback)) if digits_of(one.phone) == digits_of(phone)]
     for one in gone:
         session.delete(one)
+        told.lost(session, one.id, told.FORGOTTEN, utcnow())
         events.publish(session, "callback", one.id)
     return len(gone)

@@ -13,7 +13,7 @@ from typing import Literal, TypedDict
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from bot import database, doubts
+from bot import database, doubts, knowledge
 from bot.errors import InvalidInput, NotFound
 from bot.models.desk import Choice, Kind
 from bot.models.doubts import Doubt
@@ -72,6 +72,7 @@ def record(
         person=person,
         what=what,
         qa_id=qa_id,
+        qa_version=knowledge.given(session, qa_id),
         shown=list(shown),
         reason=reason,
         at=now,

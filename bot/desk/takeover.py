@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot import asked, audit, conversations, turns
+from bot import asked, audit, conversations, knowledge, turns
 from bot.accounts import people
 from bot.accounts.roles import SUPERVISOR
 from bot.clock import utcnow
@@ -262,7 +262,7 @@ def speak(
     Args:
         qa_id: the item whose answer it is; ``edited``: not word for word.  Kept to learn from.
 
-    Raises: NotFound, IllegalMove: the agent does not have the conversation.
+    Raises: NotFound; IllegalMove: the agent does not have the conversation, or the answer was withdrawn as wrong.
     """
     now = now or utcnow()
     if client_id is not None:
@@ -271,9 +271,13 @@ def speak(
         if (said := session.scalar(select(OutboxMessage).where(*same))) is not None:
             return said
     conversation = held_by(session, conversation_id, agent)
+    text = "\n".join(reply.text for reply in replies)
+    if qa_id is not None:
+        knowledge.refuse_words(session, qa_id, text)
     message = conversations.say(session, conversation, replies, sender="agent", agent=agent, now=now)
     message.client_id, message.qa_id, message.edited = client_id, qa_id, edited
     if qa_id is not None:
+        message.qa_version = knowledge.given(session, qa_id, text)
         asked.answered_by_agent(session, conversation, qa_id, edited, now)
     conversation.owed_since, conversation.quiet_since = None, now
     service = conversations.open_service(session, conversation.id)

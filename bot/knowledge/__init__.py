@@ -16,6 +16,7 @@ from bot.knowledge.changing import (
 )
 from bot.knowledge.content import AUDIENCES, FIELDS, OTHER, content, stored
 from bot.knowledge.documents import in_force, internal_documents, passages_in_force, passages_of, set_passages
+from bot.knowledge.given import given, in_force_at
 from bot.knowledge.listing import Row, Wanted, counts, listed
 from bot.knowledge.moves import (
     COPY_NAMES,
@@ -49,6 +50,7 @@ from bot.knowledge.moves import (
     under_way,
     version_state,
     versions,
+    withdraw,
 )
 from bot.knowledge.publishing import SYSTEM, bring_in
 from bot.knowledge.reading import (
@@ -63,6 +65,7 @@ from bot.knowledge.reading import (
     with_version,
 )
 from bot.knowledge.revision import REVISION, bump, lock, revision
+from bot.knowledge.wrong import refuse_words, sense, withdrawn
 
 __all__ = [
     "AUDIENCES",
@@ -108,8 +111,10 @@ __all__ = [
     "find",
     "get",
     "get_many",
+    "given",
     "held",
     "in_force",
+    "in_force_at",
     "internal_documents",
     "listed",
     "lock",
@@ -119,9 +124,11 @@ __all__ = [
     "permit",
     "propose",
     "refusal",
+    "refuse_words",
     "restore",
     "return_",
     "revision",
+    "sense",
     "set_passages",
     "stored",
     "submit",
@@ -133,4 +140,6 @@ __all__ = [
     "version_state",
     "versions",
     "with_version",
+    "withdraw",
+    "withdrawn",
 ]

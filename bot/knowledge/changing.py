@@ -18,6 +18,7 @@ from bot.knowledge.content import content, stored
 from bot.knowledge.publishing import SYSTEM, bring_in, first, publish
 from bot.knowledge.reading import CHUNK, Knowledge
 from bot.knowledge.revision import bump, lock
+from bot.knowledge.wrong import sense, wrong_answers
 from bot.models.knowledge import QA, Document, ServiceGuide
 from bot.models.people import Person
 from bot.models.versions import WorkingCopy
@@ -67,14 +68,17 @@ def upsert(session: Session, items: Sequence[Knowledge], by: str = SYSTEM) -> Ch
         ids = [item.id for item in chunk]
         present = {row.id: row for row in session.scalars(select(model).where(model.id.in_(ids)))}
         copies: dict[str, WorkingCopy] = {}
+        wrong: dict[str, dict[str, int]] = {}
         if model is QA:
+            wrong = wrong_answers(session, ids)
             copies = {row.qa_id: row for row in session.scalars(select(WorkingCopy).where(WorkingCopy.qa_id.in_(ids)))}
         for item in chunk:
             row = present.get(item.id)
             force = (row.status, row.replaced_by) if isinstance(row, Document) else ("", None)
             if isinstance(item, QA):
                 assert row is None or isinstance(row, QA)
-                live = _bring_qa(session, row, item, copies.get(item.id), by, changes, now)
+                says_wrong = sense(item.answer) in wrong.get(item.id, ())
+                live = _bring_qa(session, row, item, copies.get(item.id), by, changes, now, says_wrong=says_wrong)
                 if live is not None:
                     touched.append(live)
             elif row is None:
@@ -99,11 +103,19 @@ def upsert(session: Session, items: Sequence[Knowledge], by: str = SYSTEM) -> Ch
 
 
 def _bring_qa(
-    session: Session, row: QA | None, item: QA, copy: WorkingCopy | None, by: str, changes: Changes, now: datetime
+    session: Session,
+    row: QA | None,
+    item: QA,
+    copy: WorkingCopy | None,
+    by: str,
+    changes: Changes,
+    now: datetime,
+    *,
+    says_wrong: bool,
 ) -> QA | None:
-    """Bring one Q&A in; its row, if that changed."""
+    """Bring one Q&A in; its row, if that changed.  ``says_wrong``: its answer was withdrawn as wrong, which no review heals."""
     reviewed = item.status == "approved" or (item.status != "draft" and item.reviewed_at is not None)
-    if reviewed and not _credible(session, item, by, copy):
+    if reviewed and (says_wrong or not _credible(session, item, by, copy)):
         reviewed = False
         if row is None or row.status != item.status:
             changes.unreviewed.append(item.id)

@@ -25,6 +25,7 @@ from bot.knowledge.changing import EDITING, RETURNED, SUBMITTED
 from bot.knowledge.content import checked, content, empty, fill, stored
 from bot.knowledge.publishing import SYSTEM, bring_in_one, publish, record, waiting
 from bot.knowledge.revision import bump, lock
+from bot.knowledge.wrong import refuse, sense, withdrawn
 from bot.models.knowledge import QA, Document, ServiceGuide
 from bot.models.people import Person
 from bot.models.versions import QARequest, QAVersion, WorkingCopy
@@ -34,7 +35,13 @@ STATUS_NAMES = {"draft": "草稿", "approved": "已审核", "paused": "停用", 
 """The statuses of an item and their names for people."""
 COPY_NAMES = {EDITING: "修改中", SUBMITTED: "待审核", RETURNED: "已退回"}
 """The states of a working copy and their names for people."""
-VERSION_NAMES = {"in_force": "在用", "coming": "待生效", "called_off": "已取消", "earlier": "以前的"}
+VERSION_NAMES = {
+    "in_force": "在用",
+    "coming": "待生效",
+    "called_off": "已取消",
+    "earlier": "以前的",
+    "withdrawn": "答错作废",
+}
 """The states of a version and their names for people."""
 RESUME, RETIRE = "resume", "retire"
 _NONE = "none"
@@ -66,6 +73,7 @@ MOVES: Mapping[str, Move] = MappingProxyType(
         "call_off": Move("取消待生效的版本", _APPROVER),
         "confirm_sources": Move("去掉依据待核", _EDITOR | _APPROVER),
         "pause": Move("停用", _KNOWLEDGE, statuses=frozenset({"draft", "approved"})),
+        "withdraw": Move("作废答错的版本", _KNOWLEDGE),
         RESUME: Move("申请恢复作答", _KNOWLEDGE, statuses=frozenset({"paused"})),
         RETIRE: Move("申请退役", _KNOWLEDGE, statuses=frozenset({"approved", "paused"})),
         "confirm": Move("同意申请", _APPROVER),
@@ -92,6 +100,8 @@ class Held:
     qa: QA
     copy: WorkingCopy | None
     request: QARequest | None
+    wrong: bool
+    """What it says now was withdrawn as wrong"""
 
 
 def held(session: Session, qa_id: str) -> Held:
@@ -100,7 +110,8 @@ def held(session: Session, qa_id: str) -> Held:
     if qa is None:
         raise NotFound(f"没有编号为 {qa_id} 的问答。")
     copy = session.get(WorkingCopy, qa_id, populate_existing=True)
-    return Held(qa, copy, session.get(QARequest, qa_id, populate_existing=True))
+    request = session.get(QARequest, qa_id, populate_existing=True)
+    return Held(qa, copy, request, wrong=qa.version in withdrawn(session, qa_id))
 
 
 def refusal(move: str, one: Held, by: str) -> YihaodaError | None:
@@ -115,8 +126,15 @@ def refusal(move: str, one: Held, by: str) -> YihaodaError | None:
         return IllegalMove(f"问答 {qa.id} 的修改现在是「{COPY_NAMES[copy.state]}」，不能{rule.title}。")
     if move in ("approve", "return") and copy is None and published:
         return IllegalMove(f"问答 {qa.id} 没有待审核的修改。")
-    if move in ("discard", "restore") and not published:
-        return IllegalMove(f"问答 {qa.id} 还没有发布过，没有可以退回去的版本。")
+    if move in ("discard", "restore", "withdraw") and not published:
+        return IllegalMove(
+            f"问答 {qa.id} 还没有发布过，没有{'可以作废' if move == 'withdraw' else '可以退回去'}的版本。"
+        )
+    resumes = move == RESUME or (move == "confirm" and one.request is not None and one.request.move == RESUME)
+    if one.wrong and (resumes or move == "confirm_sources"):
+        return IllegalMove(
+            f"问答 {qa.id} 的第 {qa.version} 版已经因为答错作废，不能照旧恢复作答。请改写答案，另一位审核。"
+        )
     if move == "approve" and copy is not None:
         if by in copy.authors:
             return Forbidden(f"问答 {qa.id} 的这次修改里有您自己写的内容，要请另一位审核。")
@@ -292,13 +310,14 @@ def restore(
 ) -> QA:
     """Make what an earlier version said the working copy, submitted: it is in force again once somebody else approves.
 
-    Raises: NotFound: no such item or version; IllegalMove: there is a working copy; Outdated, Forbidden.
+    Raises: NotFound: no such item or version; IllegalMove: there is a working copy, or it was withdrawn; Outdated, Forbidden.
     """
     now = now or utcnow()
     one = _open(session, "restore", qa_id, by, seen, now)
     version = session.get(QAVersion, (qa_id, number))
     if version is None:
         raise NotFound(f"问答 {qa_id} 没有第 {number} 版。")
+    refuse(session, qa_id, version.content["answer"])
     copy = _write(session, one.qa, None, by, now)
     copy.content, copy.base, copy.why = dict(version.content), one.qa.version, f"恢复第 {number} 版"
     copy.state, copy.submitted_at = SUBMITTED, now
@@ -371,6 +390,59 @@ def pause(
     one = _open(session, "pause", qa_id, by, seen, now or utcnow())
     before, one.qa.status = one.qa.status, "paused"
     return _done(session, one.qa, by, "qa.paused", live=True, before=before, why=why)
+
+
+def withdraw(
+    session: Session,
+    qa_id: str,
+    by: str,
+    why: str,
+    *,
+    number: int | None = None,
+    seen: int | None = None,
+    now: datetime | None = None,
+) -> QA:
+    """A version was wrong (作废): it never answers again, nor does what is in force or to come and says the same.  One person is enough.
+
+    Where that is what the item says now, it is paused at once: an editor has to write a new version.
+
+    Args:
+        number: the version; None: the one in force.
+
+    Raises:
+        NotFound: no such item or version.
+        IllegalMove: it was never published, or was withdrawn already.
+        InvalidInput: no reason.
+        Outdated, Forbidden.
+    """
+    if not why.strip():
+        raise InvalidInput("请写明为什么作废：错在哪里，依据什么。")
+    now = now or utcnow()
+    one = _open(session, "withdraw", qa_id, by, seen, now)
+    qa, before = one.qa, one.qa.status
+    wrong = session.get(QAVersion, (qa_id, number or qa.version))
+    if wrong is None:
+        raise NotFound(f"问答 {qa_id} 没有第 {number} 版。")
+    if wrong.withdrawn_at is not None:
+        raise IllegalMove(f"问答 {qa_id} 的第 {wrong.number} 版已经作废了。")
+    said = sense(wrong.content["answer"])
+    gone = [
+        version
+        for version in versions(session, qa_id)
+        if version is wrong
+        or (sense(version.content["answer"]) == said and (version.number == qa.version or version.due is not None))
+    ]
+    for version in gone:
+        version.withdrawn_at, version.withdrawn_by, version.withdrawn_why = now, by, why.strip()
+        if version.due is not None:
+            version.due, version.called_off = None, True
+    if any(version.number == qa.version for version in gone):
+        qa.status = "paused" if qa.status == "approved" else qa.status
+        if one.request is not None and one.request.move == RESUME:
+            session.delete(one.request)
+    numbers = sorted(version.number for version in gone)
+    about = {"version": numbers, "why": why.strip(), "before": before, "status": qa.status}
+    return _done(session, qa, by, "qa.withdrawn", live=True, **about)
 
 
 def ask(
@@ -524,7 +596,9 @@ def versions(session: Session, qa_id: str) -> list[QAVersion]:
 
 
 def version_state(version: QAVersion, qa: QA, today: date) -> str:
-    """``in_force``, ``coming``, ``called_off`` or ``earlier``, for an item as it is that day."""
+    """``withdrawn``, ``in_force``, ``coming``, ``called_off`` or ``earlier``, for an item as it is that day."""
+    if version.withdrawn_at is not None:
+        return "withdrawn"
     if version.number == qa.version:
         return "in_force"
     if version.called_off:

@@ -14,6 +14,7 @@ from bot.clock import SHANGHAI, utcnow
 from bot.knowledge.content import content, stored
 from bot.knowledge.reading import put
 from bot.knowledge.revision import bump, lock
+from bot.knowledge.wrong import refuse
 from bot.models.knowledge import QA
 from bot.models.versions import QAVersion
 
@@ -40,6 +41,9 @@ def publish(
         kept: the content, as ``stored`` gives it.
         by: who approved it; None: nobody whom we know.
         today: the day in China (default: ``at``'s).
+
+    Raises:
+        IllegalMove: a version with the same answer was withdrawn as wrong.
     """
     today = today or at.astimezone(SHANGHAI).date()
     starts = max(date.fromisoformat(kept["valid_from"]), today) if kept.get("valid_from") else today
@@ -70,7 +74,8 @@ def record(
     why: str | None = None,
     starts: date | None = None,
 ) -> QAVersion:
-    """The next version of an item, written down.  ``starts``: its first day (default: ``at``'s in China)."""
+    """The next version of an item, written down.  ``starts``: its first day (default: ``at``'s in China).  Raises: as ``publish``."""
+    refuse(session, qa.id, kept["answer"])
     newest = session.scalar(select(func.max(QAVersion.number)).where(QAVersion.qa_id == qa.id))
     version = QAVersion(
         qa_id=qa.id,

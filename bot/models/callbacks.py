@@ -1,4 +1,4 @@
-"""Table of the calls that we owe: somebody waited for a person and got none."""
+"""Table of the calls that we owe: to whoever waited for a person and got none, or was answered wrongly."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ class Callback(Base):
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     kind: Mapped[str] = mapped_column(String(16))
-    """What ``subject`` is: conversation or call"""
+    """What ``subject`` is: conversation or call; of a recall also ticket or sms"""
     subject: Mapped[str] = mapped_column(String(32), index=True)
     phone: Mapped[Any] = mapped_column(Secret)
     why: Mapped[str] = mapped_column(String(16))
-    """leave (did not want to wait any longer), nobody (nobody was there any more), hung_up"""
+    """leave (did not want to wait any longer), nobody (nobody was there any more), hung_up; recall (they were answered wrongly)"""
+    says: Mapped[Any] = mapped_column(Secret, nullable=True)
+    """What they are to be told, where it is that for which they are called"""
     since: Mapped[datetime]
-    """Since when they had wanted a person"""
+    """Since when they had wanted a person; of a recall: when they got the wrong answer"""
     at: Mapped[datetime]
     """When the wait was over"""
     claimed_by: Mapped[str | None] = mapped_column(String(64))

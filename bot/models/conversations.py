@@ -132,6 +132,8 @@ class TurnEffect(Base):
     decision: Mapped[str] = mapped_column(String(32))
     """The kind of the reply: answer, clarify, ticket …, or forwarded"""
     qa_id: Mapped[str | None] = mapped_column(String(64))
+    qa_version: Mapped[int | None]
+    """Which version of it; None: it is to be told by the time, or it has none"""
     confidence: Mapped[float | None] = mapped_column(Float)
     state: Mapped[State] = mapped_column(String(16))
     """The conversation's state after the turn"""
@@ -182,6 +184,8 @@ class OutboxMessage(Base):
     """The agent's page's own id: sent twice it is one message"""
     qa_id: Mapped[str | None] = mapped_column(String(64))
     """The item whose answer the agent gave"""
+    qa_version: Mapped[int | None]
+    """Which version of it; None: it is to be told by the time, or it has none"""
     edited: Mapped[bool | None]
     """Whether not word for word"""
     channel: Mapped[str] = mapped_column(String(16))

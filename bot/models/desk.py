@@ -27,6 +27,8 @@ class Choice(Base):
     what: Mapped[str] = mapped_column(String(16))
     """used (as it is), edited, unsuitable, wrong (reported), sent (as a short message)"""
     qa_id: Mapped[str] = mapped_column(String(64), index=True)
+    qa_version: Mapped[int | None]
+    """Which version of it; None: it is to be told by the time, or it has none"""
     shown: Mapped[list[Any]]
     """[{"qa_id", "place" (from 1), "band"}], as they stood"""
     reason: Mapped[Any] = mapped_column(Secret, nullable=True)

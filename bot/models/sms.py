@@ -25,6 +25,8 @@ class ShortMessage(Base):
     """Who sent it"""
     qa_id: Mapped[str | None] = mapped_column(String(64))
     """The item whose answer it is"""
+    qa_version: Mapped[int | None]
+    """Which version of it; None: it is to be told by the time, or it has none"""
     kind: Mapped[str | None] = mapped_column(String(16))
     """What ``subject`` is: conversation or call"""
     subject: Mapped[str | None] = mapped_column(String(32), index=True)

@@ -12,7 +12,7 @@ from bot.models.base import Base
 
 
 class QAVersion(Base):
-    """What an item said once it was approved.  Never changed but for ``due`` and ``called_off``."""
+    """What an item said once it was approved.  Never changed but for ``due``, ``called_off`` and its withdrawal."""
 
     __tablename__ = "qa_versions"
 
@@ -33,6 +33,10 @@ class QAVersion(Base):
     """That day, until the item's row has its content; None: it has, or had"""
     called_off: Mapped[bool] = mapped_column(Boolean, default=False)
     """It was to come, and does not"""
+    withdrawn_at: Mapped[datetime | None]
+    """When it was withdrawn as wrong (作废): it never answers again"""
+    withdrawn_by: Mapped[str | None] = mapped_column(Text)
+    withdrawn_why: Mapped[str | None] = mapped_column(Text)
 
 
 class WorkingCopy(Base):

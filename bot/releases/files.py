@@ -1,4 +1,5 @@
-"""A bundle's folder, ``bundles/<name>/`` in the data folder: its manifest, and the sentences that its Rasa learned besides ours.
+"""A bundle's folder, ``bundles/<name>/`` in the data folder: its manifest, the sentences that its Rasa learned besides ours, and digests
+of what it was fitted on.
 
 Written once, aside and renamed, and never changed.  What the manifest names lies elsewhere: the index version in
 ``index/<version>/``, the Rasa model as ``rasa/<id>.tar.gz``; both stay as long as a bundle names them.
@@ -12,10 +13,13 @@ import os
 import secrets
 import shutil
 import tomllib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from bot.errors import NotFound, YihaodaError
 from bot.models.releases import Bundle
@@ -23,7 +27,8 @@ from bot.settings import ROOT, Settings
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-OVERLAY = "nlu_overlay.yml"
+OVERLAY, TEXTS = "nlu_overlay.yml", "training_texts.txt"
+"""What Rasa learned besides our sentences; digests of the texts that it all was fitted on, a line each"""
 ENGINE = ("config.yml", "domain.yml", "bot/rasa", "requirements/rasa.txt")
 """What a Rasa model is made with, besides the sentences"""
 
@@ -61,7 +66,7 @@ class Manifest:
     data: dict[str, str] = field(default_factory=dict)
     """Checksums of what it was fitted on, by file"""
     training_texts: str | None = None
-    """Digest of the texts that it was fitted on"""
+    """SHA-256 of ``TEXTS``; None: there is none"""
     format: int = FORMAT
 
 
@@ -86,11 +91,22 @@ def new_name(now: datetime) -> str:
     return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
-def write(settings: Settings, manifest: Manifest, overlay: Path | None = None) -> None:
+def held(settings: Settings, name: str) -> dict[str, str]:
+    """What lies in a bundle's folder beside the manifest: ``OVERLAY`` and ``TEXTS``, as far as it has them."""
+    paths = (folder(settings, name) / one for one in (OVERLAY, TEXTS))
+    return {path.name: path.read_text(encoding="utf-8") for path in paths if path.is_file()}
+
+
+def digest(text: str) -> str:
+    """SHA-256 of a file of this content."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write(settings: Settings, manifest: Manifest, held: Mapping[str, str]) -> None:
     """Write a bundle's folder; an equal one that is there already stays.
 
     Args:
-        overlay: The file that is kept in it; the manifest has its checksum.
+        held: The files that are kept in it, by name; the manifest has their checksums.
 
     Raises:
         OSError: it can't be written; nothing is left behind.
@@ -99,12 +115,14 @@ def write(settings: Settings, manifest: Manifest, overlay: Path | None = None) -
     draft = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
     draft.mkdir(parents=True)
     try:
-        if overlay is not None:
-            shutil.copy(overlay, draft / OVERLAY)
+        for name, content in held.items():
+            (draft / name).write_text(content, encoding="utf-8")
         text = json.dumps(asdict(manifest), ensure_ascii=False, indent=1)
         (draft / MANIFEST).write_text(text, encoding="utf-8")
-        for path in (*draft.iterdir(), draft):
+        for path in draft.iterdir():
+            path.chmod(0o600)
             flush(path)
+        flush(draft)
         if not target.is_dir():
             draft.rename(target)
     finally:
@@ -150,6 +168,8 @@ def verify(settings: Settings, name: str) -> Manifest:
     expected[model_file(settings, manifest.rasa["model"])] = manifest.rasa["sha256"]
     if manifest.overlay is not None:
         expected[folder(settings, name) / OVERLAY] = manifest.overlay
+    if manifest.training_texts is not None:
+        expected[folder(settings, name) / TEXTS] = manifest.training_texts
     wrong = [path for path, digest in expected.items() if not path.is_file() or checksum(path) != digest]
     if wrong:
         named = "、".join(str(path.relative_to(settings.data_dir)) for path in sorted(wrong)[:5])
@@ -157,11 +177,11 @@ def verify(settings: Settings, name: str) -> Manifest:
     return manifest
 
 
-def row(manifest: Manifest, state: str, by: str) -> Bundle:
-    """The bundle's row; its summary is the manifest without the long lists."""
+def row(manifest: Manifest, state: str, by: str, counts: Mapping[str, Any] = MappingProxyType({})) -> Bundle:
+    """The bundle's row; its summary is the manifest without the long lists, with ``counts`` for people."""
     raw = asdict(manifest)
     summary = {name: raw[name] for name in ("code", "encoder", "limits", "knowledge_revision", "overlay")}
-    summary |= {"items": len(manifest.knowledge), "training_texts": manifest.training_texts}
+    summary |= {"items": len(manifest.knowledge), "training_texts": manifest.training_texts, **counts}
     made_at = datetime.fromisoformat(manifest.made_at)
     return Bundle(
         name=manifest.name,

@@ -28,6 +28,7 @@ from bot.releases.states import (
     BUILT,
     EMERGENCY,
     KEPT,
+    KNOWLEDGE,
     LIVE,
     MODEL,
     PASSED,
@@ -89,6 +90,7 @@ class Held:
     """A bundle with all that decides what may become of it."""
 
     bundle: Bundle
+    live: str | None
     coming: Bundle | None
     """The one that is on its way, be it this one or another"""
     was_live: bool
@@ -112,11 +114,13 @@ def held(session: Session, name: str) -> Held:
     bundle = session.get(Bundle, name, populate_existing=True)
     if bundle is None:
         raise NotFound(f"没有发布包 {name}。")
-    query = select(Bundle).where(Bundle.state.in_((SHADOW, SHARE))).execution_options(populate_existing=True)
+    query = select(Bundle).where(Bundle.state.in_((LIVE, SHADOW, SHARE))).execution_options(populate_existing=True)
+    others = session.scalars(query).all()
     taken = session.scalars(select(ReleaseStep).where(ReleaseStep.bundle == name)).all()
     return Held(
         bundle,
-        session.scalar(query),
+        next((one.name for one in others if one.state == LIVE), None),
+        next((one for one in others if one.state != LIVE), None),
         was_live=bundle.state in (LIVE, PREVIOUS, KEPT) or any(step.after == LIVE for step in taken),
         was_stopped=any(step.move == "stop" for step in taken),
     )
@@ -160,6 +164,11 @@ def refusal(move: str, one: Held, by: str, share: int | None = None) -> YihaodaE
     if one.coming is not None and one.coming.name != bundle.name and bundle.kind == MODEL:
         return IllegalMove(
             f"发布包 {one.coming.name} 正在{STATES[one.coming.state]}，一次只发布一个：请等它结束，或先停下它。"
+        )
+    against = (bundle.gate or {}).get("against")
+    if bundle.kind == KNOWLEDGE and against not in (None, one.live):
+        return IllegalMove(
+            f"发布包 {bundle.name} 是和 {against} 比的，在用的已经换成了 {one.live}：请再重建一次索引，用新做的发布包。"
         )
     if move == "ask":
         if people == ONE:
@@ -241,7 +250,13 @@ def take(
 
 
 def release_passed(settings: Settings, name: str) -> None:
-    """Let a knowledge bundle out that the gate has passed: nobody has to be asked.  Raises: NotFound, IllegalMove."""
+    """Let a knowledge bundle out that the gate has passed: nobody has to be asked.  One that is live already is left so.
+
+    Raises: NotFound, IllegalMove.
+    """
+    with database.read() as session:
+        if held(session, name).bundle.state == LIVE:
+            return
     _take(settings, "all", name, SYSTEM, None, None, True)
 
 
@@ -275,6 +290,8 @@ def _take(
             figures["knowledge"] = rollback.carry_out(session, settings, bundle, by) if knowledge else None
         elif bundle.kind == MODEL and rollback.behind(session, settings, bundle):
             jobs.request_once(session, "index", by)  # what was approved since it was made is found once that is done
+        if bundle.gate is None and then.move == "all":
+            jobs.request(session, "evaluate", by, {"bundle": name})
         _no_more_asked(bundle)
         _tell(session, then.move, by, bundle, why, figures)
         return figures

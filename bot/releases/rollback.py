@@ -7,7 +7,7 @@ so does what would have run out by now.  Items that the bundle does not know sta
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -17,11 +17,11 @@ from sqlalchemy.orm import Session
 
 from bot import audit, events, policy_changes
 from bot.clock import SHANGHAI, utcnow
-from bot.errors import IllegalMove
 from bot.knowledge.content import content, stored
 from bot.knowledge.publishing import bring_in_one, record
 from bot.knowledge.reading import all_qas, put
 from bot.knowledge.revision import bump, lock
+from bot.knowledge.wrong import sense, wrong_answers
 from bot.masking import mask
 from bot.models.housekeeping import AuditEntry
 from bot.models.knowledge import QA
@@ -31,10 +31,10 @@ from bot.releases import files
 from bot.settings import Settings
 
 WHY = {
-    "withdrawn": "那一版已经作废",
+    "withdrawn": "那一版答错了，已经作废",
     "paused": "已经停用",
     "retired": "已经退役",
-    "silenced": "做了这个发布包以后停用过，现在的是更正过的",
+    "silenced": "做了这个发布包以后停用或作废过，现在的是更正过的",
     "ended": "那一版的有效期已经过了",
     "lost": "那一版已经不在",
 }
@@ -90,11 +90,11 @@ def plan(session: Session, settings: Settings, bundle: Bundle, today: date | Non
     found = Plan(unknown=sorted(id_ for id_, qa in present.items() if qa.version is not None and id_ not in known))
     behind = {id_: then for id_, then in known.items() if id_ in present and (present[id_].version or then) > then}
     versions = _versions(session, behind)
-    silenced = _silenced_since(session, bundle.made_at)
+    wrong, silenced = _wrong(session, behind), _silenced_since(session, bundle.made_at)
     for id_, then in sorted(behind.items()):
         qa, version = present[id_], versions.get((id_, then))
         assert qa.version is not None
-        if (why := _stays(session, qa, version, today, mask(id_) in silenced)) is not None:
+        if (why := _stays(qa, version, today, wrong.get(id_, {}), mask(id_) in silenced)) is not None:
             found.stays.append(Stays(id_, qa.question, qa.version, then, why))
         elif version is not None and version.content != stored(content(qa)):
             found.changes.append(Change(id_, qa.question, qa.version, then))
@@ -118,47 +118,40 @@ def carry_out(session: Session, settings: Settings, bundle: Bundle, by: str) -> 
     lock(session)
     found = plan(session, settings, bundle, today)
     versions = _versions(session, {one.qa_id: one.then for one in found.changes})
-    done: list[Change] = []
     for one in found.changes:
         qa = session.get_one(QA, one.qa_id, with_for_update=True, populate_existing=True)
         bring_in_one(session, qa, today)
         version = versions[one.qa_id, one.then]
-        try:
-            fresh = record(
-                session,
-                qa,
-                version.content,
-                authors=version.authors,
-                by=version.approved_by,
-                at=now,
-                why=f"退回发布包 {bundle.name}，恢复第 {one.then} 版",
-            )
-        except IllegalMove:  # what it says was withdrawn as wrong in another version
-            found.stays.append(Stays(one.qa_id, one.question, one.now, one.then, "withdrawn"))
-            continue
+        fresh = record(
+            session,
+            qa,
+            version.content,
+            authors=version.authors,
+            by=version.approved_by,
+            at=now,
+            why=f"退回发布包 {bundle.name}，恢复第 {one.then} 版",
+        )
         put(qa, fresh)
         qa.edits += 1
-        done.append(one)
-        audit_ = {"version": fresh.number, "restores": one.then, "bundle": bundle.name}
-        audit.record(session, by, "qa.rolled_back", qa.id, **audit_)
+        about = {"version": fresh.number, "restores": one.then, "bundle": bundle.name}
+        audit.record(session, by, "qa.rolled_back", qa.id, **about)
         events.publish(session, "knowledge", qa.id)
-    if done:
+    if found.changes:
         session.flush()
         revision = bump(session)
-        for one in done:
+        for one in found.changes:
             session.get_one(QA, one.qa_id).revision = revision
-        policy_changes.refresh_stops(session, [one.qa_id for one in done])
-    found.changes = done
+        policy_changes.refresh_stops(session, [one.qa_id for one in found.changes])
     return found.stored()
 
 
-def _stays(session: Session, qa: QA, version: QAVersion | None, today: date, silenced: bool) -> str | None:
+def _stays(qa: QA, version: QAVersion | None, today: date, wrong: Mapping[str, int], silenced: bool) -> str | None:
     """Why an item is not brought back to a version; None: it is."""
     if qa.status in ("paused", "retired"):
         return qa.status
     if version is None:
         return "lost"
-    if version.number in _withdrawn(session, qa.id):
+    if sense(version.content["answer"]) in wrong:
         return "withdrawn"
     if silenced:
         return "silenced"
@@ -166,9 +159,12 @@ def _stays(session: Session, qa: QA, version: QAVersion | None, today: date, sil
     return "ended" if ends and date.fromisoformat(ends) < today else None
 
 
-def _withdrawn(session: Session, qa_id: str) -> set[int]:
-    """The numbers of an item's versions that were withdrawn as wrong."""
-    return set()
+def _wrong(session: Session, ids: Iterable[str]) -> dict[str, dict[str, int]]:
+    """By item, the answers that were withdrawn as wrong."""
+    found: dict[str, dict[str, int]] = {}
+    for some in _chunks(sorted(ids)):
+        found |= wrong_answers(session, some)
+    return found
 
 
 def _versions(session: Session, wanted: dict[str, int]) -> dict[tuple[str, int], QAVersion]:

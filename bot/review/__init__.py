@@ -17,6 +17,7 @@ from bot.review.deciding import (
     decide,
     decision,
     decisions,
+    examples,
     export_examples,
     undo,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "decision",
     "decisions",
     "estimate_of",
+    "examples",
     "export_examples",
     "figures",
     "get",

@@ -484,8 +484,8 @@ EXAMPLES = "nlu_overlay.yml"
 """In the data folder: what reviewers added to the acts' sentences"""
 
 
-def export_examples(session: Session, settings: Settings) -> Path:
-    """Write the sentences for other acts as training data of Rasa, for the next training; written aside and renamed."""
+def examples(session: Session) -> str:
+    """The sentences for other acts as training data of Rasa."""
     by_act: dict[str, list[str]] = {}
     for row in session.scalars(select(NluExample).order_by(NluExample.act, NluExample.at, NluExample.id)):
         # Brackets would mark an entity, and a line break another sentence.
@@ -495,9 +495,14 @@ def export_examples(session: Session, settings: Settings) -> Path:
     written = ['version: "3.1"', "nlu:"] if by_act else ['version: "3.1"', "nlu: []"]
     for act, sentences in by_act.items():
         written += [f"  - intent: {act}", "    examples: |", *(f"      - {one}" for one in sentences)]
+    return "\n".join(written) + "\n"
+
+
+def export_examples(session: Session, settings: Settings) -> Path:
+    """Write them for whoever wants to see what the next training adds; written aside and renamed."""
     target = settings.data_dir / EXAMPLES
     aside = target.with_suffix(".new")
-    aside.write_text("\n".join(written) + "\n", encoding="utf-8")
+    aside.write_text(examples(session), encoding="utf-8")
     aside.chmod(0o600)
     aside.replace(target)
     return target

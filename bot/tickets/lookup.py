@@ -12,7 +12,7 @@ from functools import lru_cache
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot import counters, security_log
+from bot import counters, security_log, told
 from bot.crypto import Cipher, get_cipher, same
 from bot.errors import NotFound, PhoneTailNeeded, TooMany
 from bot.models.tickets import Ticket
@@ -73,6 +73,7 @@ def find(
         for tries in (at_number, here):
             if not tries.value:
                 session.delete(tries)
+        told.ticket_read(session, number, now)
         return session.get_one(Ticket, number)
     if not at_number.value:
         at_number.expires_at = now + _DAY

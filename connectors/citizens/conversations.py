@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import AsyncIterator
@@ -16,7 +17,8 @@ from sqlalchemy.orm import Session
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.types import Receive, Scope, Send
 
-from bot import conversations, database, turns
+from bot import conversations, database, told, turns
+from bot.clock import utcnow
 from bot.desk import lists, takeover
 from bot.errors import InvalidInput, NotFound, StoreBusy, TooMany
 from bot.masking import mask
@@ -382,7 +384,7 @@ async def read_messages(
     source = Source(conversation_id, address)
     here.dispatcher.ledger.ask(source, _A_LOOK)
     async with here.dispatcher.door.place(source, cost=_A_LOOK):
-        history = await asyncio.to_thread(_history, here, conversation_id, token, after)
+        history = await asyncio.to_thread(_history, here, conversation_id, token, after, max(after, last_event_id or 0))
     if not stream:
         return history
     follower = here.notifier.follow(conversation_id, address, lambda seq: _news(conversation_id, seq))
@@ -428,18 +430,24 @@ def _news(conversation_id: str, after: int) -> list[_Said]:
     ]
 
 
-def _history(here: Gateway, conversation_id: str, token: str, after: int) -> History:
+def _history(here: Gateway, conversation_id: str, token: str, after: int, seen: int) -> History:
+    """``seen``: up to where whoever asks has read: what stands before was shown."""
     with database.read() as session:
         one = conversations.authenticate(session, conversation_id, token)
         messages = [MessageView.model_validate(row) for row in conversations.history(session, conversation_id, after)]
         place = lists.place(session, one.id) if one.state == "waiting" else None
-        return History(
+        unread = seen > 0 and told.unread(session, one.id, seen)
+        history = History(
             state=one.state,
             messages=messages,
             queue=QueueView(position=place.position, minutes=place.minutes) if place else None,
             agent=one.agent,
             typing=one.state == "human" and here.typing.writes(one.id, one.agent),
         )
+    if unread:
+        with contextlib.suppress(StoreBusy), database.write() as session:  # they will ask again
+            told.read(session, conversation_id, seen, utcnow())
+    return history
 
 
 @router.delete("/conversations/{conversation_id}/queue", status_code=204, responses=_OPENED | answers(409))

@@ -112,12 +112,16 @@ class VersionView(BaseModel):
     """A published version."""
 
     number: int
-    state: Literal["in_force", "coming", "called_off", "earlier"]
+    state: Literal["in_force", "coming", "called_off", "earlier", "withdrawn"]
     starts: date
     authors: list[Who]
     approved_by: Who | None
     published_at: datetime
     why: str | None
+    withdrawn_at: datetime | None
+    """When it was withdrawn as wrong"""
+    withdrawn_by: Who | None
+    withdrawn_why: str | None
     content: ContentView
 
 
@@ -264,12 +268,15 @@ def _version(row: QAVersion, qa: QA, today: date, who: Callable[[str], Who]) -> 
         approved_by=who(row.approved_by) if row.approved_by else None,
         published_at=row.published_at,
         why=row.why,
+        withdrawn_at=row.withdrawn_at,
+        withdrawn_by=who(row.withdrawn_by) if row.withdrawn_by else None,
+        withdrawn_why=row.withdrawn_why,
         content=ContentView.model_validate(row.content),
     )
 
 
 def _people_of(rows: Iterable[QAVersion]) -> list[str | None]:
-    return [number for row in rows for number in (*row.authors, row.approved_by)]
+    return [number for row in rows for number in (*row.authors, row.approved_by, row.withdrawn_by)]
 
 
 def _naming(session: Session, numbers: Iterable[str | None]) -> Callable[[str], Who]:
@@ -506,6 +513,14 @@ class VersionNumber(Body):
     number: int = Field(ge=1, le=MAX_INT)
 
 
+class WrongVersion(Body):
+    """A version that was wrong."""
+
+    number: int = Field(ge=1, le=MAX_INT)
+    why: str = Field(min_length=1, max_length=500)
+    """What is wrong, and by what one knows"""
+
+
 class ItemWish(Body):
     """What is to become of an item."""
 
@@ -633,6 +648,16 @@ def confirm_sources(qa_id: str, me: TheCaller, if_match: IfMatch = None) -> Any:
 def pause_item(qa_id: str, body: ItemWhy, me: TheCaller, if_match: IfMatch = None) -> Any:
     """It answers nobody any more, at once."""
     return _change(qa_id, me, lambda session: knowledge.pause(session, qa_id, me.number, why=body.why, seen=if_match))
+
+
+@router.post("/items/{qa_id}/withdraw", response_model=ItemView, responses=_CHANGES)
+def withdraw_version(qa_id: str, body: WrongVersion, me: TheCaller, if_match: IfMatch = None) -> Any:
+    """A version was wrong: it never answers again; where it is what the item says now, the item is silent at once."""
+    return _change(
+        qa_id,
+        me,
+        lambda session: knowledge.withdraw(session, qa_id, me.number, body.why, number=body.number, seen=if_match),
+    )
 
 
 @router.post("/items/{qa_id}/ask", response_model=ItemView, responses=_CHANGES)

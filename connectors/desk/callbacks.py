@@ -1,4 +1,4 @@
-"""回拨: the calls that we owe to those who waited for a person in vain."""
+"""回拨: the calls that we owe to those who waited for a person in vain, or were answered wrongly."""
 
 from __future__ import annotations
 
@@ -45,6 +45,8 @@ class CallbackView(BaseModel):
     result: str | None
     done_at: datetime | None
     done_name: str | None
+    says: str | None
+    """What they are to be told; for whoever has it alone"""
 
 
 class CallbackPage(BaseModel):
@@ -73,6 +75,7 @@ def _views(session: Session, rows: list[Callback], me: Signed) -> list[CallbackV
             result=one.result,
             done_at=one.done_at,
             done_name=names.get(one.done_by or ""),
+            says=one.says if mine else None,
         )
         for one in rows
     ]

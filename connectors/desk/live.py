@@ -61,6 +61,8 @@ _AUDIENCE: dict[str, frozenset[str] | None] = {
     "local": frozenset({EDITOR, APPROVER, SUPERVISOR}),
     "learning": frozenset({EDITOR, APPROVER, SUPERVISOR}),
     "release": frozenset({"admin", SUPERVISOR, EDITOR, APPROVER}),
+    "surge": _DESK | {EDITOR, APPROVER},
+    "recall": frozenset({SUPERVISOR, APPROVER}),
     "job": frozenset({"admin", SUPERVISOR, EDITOR, APPROVER}),
     "import": frozenset({EDITOR, APPROVER}),
     "knowledge": frozenset({SUPERVISOR, EDITOR, APPROVER}),

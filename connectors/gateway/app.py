@@ -21,7 +21,7 @@ from bot.private import keep_private
 from bot.settings import get_settings
 from connectors.citizens import conversations
 from connectors.console import account as own_account
-from connectors.console import administration, documents, going_live, local_figures, reviews, single_sign_on
+from connectors.console import administration, documents, going_live, local_figures, recalls, reviews, single_sign_on
 from connectors.console import asked as asked_routes
 from connectors.console import imports as import_routes
 from connectors.console import jobs as job_routes
@@ -29,6 +29,7 @@ from connectors.console import knowledge as knowledge_routes
 from connectors.console import releases as release_routes
 from connectors.console import replay as replay_routes
 from connectors.console import review as review_routes
+from connectors.console import surges as surge_routes
 from connectors.desk import (
     call_outcome,
     callbacks,
@@ -289,6 +290,8 @@ def create_app() -> FastAPI:
         replay_routes,
         review_routes,
         release_routes,
+        surge_routes,
+        recalls,
         knowledge_routes,
     ):
         app.include_router(router.router)

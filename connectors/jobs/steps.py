@@ -26,18 +26,21 @@ from bot import (
     jobs,
     knowledge,
     links,
+    recalls,
     replays,
     retention,
     review,
     reviews,
     security_log,
+    surges,
 )
 from bot.clock import SHANGHAI, utcnow
 from bot.models.jobs import Job
-from bot.releases import watching
+from bot.releases import moves, watching
 from bot.settings import Settings
 from bot.tickets import board
-from connectors.jobs import importing
+from bot.told import WAITING
+from connectors.jobs import importing, retraining
 from index.calculators import reviewing
 from index.encoder import load_encoder
 from index.knowledge_files import conflicts, exporting
@@ -96,6 +99,7 @@ def _old_questions(work: Work) -> int:
         with database.write() as session:
             batch = asked.purge(session, utcnow(), work.settings.asked_days)
             batch += replays.purge(session, utcnow(), work.settings.asked_days)
+            batch += surges.purge(session, utcnow(), work.settings.asked_days)
         if not batch:
             return removed
         removed += batch
@@ -121,20 +125,20 @@ def _replay(work: Work) -> str:
     return id_
 
 
-def _build(work: Work) -> str:
-    from index.versions import build
-    from training.fit import calibration_for
-
-    return build.build(work.settings, calibration_for, lambda what, share: work.progress(what, round(share * 100), 100))
-
-
 def _publish(work: Work) -> str:
     from index.versions import adopting, startup, store
 
     version: str = work.results["build"]
-    store.publish(work.settings, version)
+    if retraining.refused(work):
+        work.progress(f"{version} 没有通过评测，没有启用")
+        return version
+    bundle: str | None = work.results["bundle"]
+    if bundle is not None:
+        moves.release_passed(work.settings, bundle)
+    else:
+        store.publish(work.settings, version)
+        adopting.adopt(work.settings)
     startup.published(work.settings)
-    adopting.adopt(work.settings)
     work.progress(f"已启用 {version}")
     return version
 
@@ -286,6 +290,27 @@ _EXPORTS = 3
 """Files that are kept"""
 
 
+def _tell(work: Work) -> int:
+    after, told, total = 0, 0, 0
+    while True:
+        with database.read() as session:
+            batch = recalls.waiting(session, after, _TOGETHER)
+        if not batch:
+            return told
+        for after in batch:  # one transaction each: what is sent, and that it was, can't come apart
+            with database.write() as session:
+                told += recalls.tell(session, after, work.settings) not in (None, WAITING)
+        total += len(batch)
+        work.progress(f"已发出 {told} 个更正", total)
+
+
+def _recalled(work: Work) -> int:
+    with database.write() as session:
+        done = recalls.finish(session)
+    work.progress(f"发出了 {work.results['tell']} 个更正")
+    return len(done)
+
+
 def _renew_vectors(work: Work) -> int:
     from training.review import gathering  # loaded here: only this kind of job groups
 
@@ -347,7 +372,21 @@ STEPS: dict[str, tuple[Step, ...]] = {
     "recalculate": (Step("deadlines", "重新计算办理期限", _deadlines),),
     "import_check": (Step("check", "读文件，和系统里的知识比较", importing.check),),
     "import": (Step("write", "导入", importing.write),),
-    "index": (Step("build", "构建并检查", _build), Step("publish", "启用", _publish)),
+    "index": (
+        Step("build", "构建并检查", retraining.rebuild),
+        Step("bundle", "做成发布包", retraining.wrap),
+        Step("evaluate", "评测", retraining.judge),
+        Step("publish", "启用", _publish),
+    ),
+    "train": (
+        Step("preflight", "看看能不能训练", retraining.preflight),
+        Step("freeze", "冻结数据", retraining.freeze),
+        Step("rasa", "训练 Rasa", retraining.rasa),
+        Step("index", "建索引", retraining.index),
+        Step("calibrate", "标定，检查索引", retraining.calibrate),
+        Step("bundle", "做成发布包", retraining.bundle),
+        Step("evaluate", "评测", retraining.evaluate),
+    ),
     "replay": (Step("all", "逐条重放", _replay),),
     "review": (
         Step("renew", "补上向量", _renew_vectors),
@@ -364,8 +403,10 @@ STEPS: dict[str, tuple[Step, ...]] = {
         Step("check", "打开每个网址", _check_links),
         Step("list", "列出打不开的", _dead_links),
     ),
+    "evaluate": (Step("evaluate", "评测", lambda work: retraining.judged(work, work.job.arguments["bundle"])),),
     "watch": (Step("look", "每分钟比一次", _watch),),
     "health": (Step("conflicts", "比对近似的问答", _conflicts),),
+    "recall": (Step("tell", "逐个告知", _tell), Step("finish", "收尾", _recalled)),
     "export": (Step("write", "写成 Excel 文件", _export),),
 }
 """By kind, see ``bot.jobs.KINDS``."""

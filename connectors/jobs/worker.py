@@ -29,6 +29,7 @@ from bot.settings import Settings
 from connectors.jobs.memory import LetGo, Memory, MemoryFailed, OtherSteps
 from connectors.jobs.owner import Ownership
 from connectors.jobs.steps import STEPS, Step
+from connectors.jobs.watching import watch
 
 log = structlog.get_logger(__name__)
 
@@ -92,6 +93,7 @@ class Worker:
             if self._rest():
                 return
         self._memory = Memory(self.settings, self._perform, self.name)
+        threading.Thread(target=watch, args=(self.ending,), name="watch", daemon=True).start()
         log.info("jobs.ready", worker=self.name)
         inherited = False
         while True:

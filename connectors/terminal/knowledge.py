@@ -592,16 +592,16 @@ def build_(
     approved: Annotated[bool, typer.Option("--approved", help="只用发布过的问答，不含草稿")] = False,
 ) -> None:
     """由数据库里的知识构建一个新的索引版本。"""
-    from training.fit import calibration_for  # a second of imports that no other command needs
+    from training.retrain.knowledge import as_in_use  # a second of imports that no other command needs
 
-    settings = get_settings()
     database.migrate()
+    settings, calibrate = as_in_use(get_settings())
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True) as bar:
         task = bar.add_task("构建索引", total=1.0)
         version = build.build(
             settings,
-            calibration_for,
+            calibrate,
             lambda what, share: bar.update(task, description=what, completed=share),
             approved_only=approved,
         )

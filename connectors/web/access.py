@@ -50,6 +50,7 @@ _WRITES = frozenset({EDITOR, APPROVER})
 _OWN = Rule(_ALL, before=True)
 _READ, _WRITE = Rule(_TICKETS, "tickets.read"), Rule(_TICKETS, "tickets.write")
 _TALK = Rule(_DESK, "conversations")
+_RECALLS = Rule(frozenset({SUPERVISOR, APPROVER}))
 
 
 def _move(name: str) -> Rule:
@@ -237,6 +238,16 @@ ACCESS: Mapping[str, Rule | None] = {
     "GET /api/console/review/sample": Rule(_KNOWLEDGE),
     "POST /api/console/review/sample/{asked_id}": Rule(_KNOWLEDGE),
     "POST /api/console/review/arrange": Rule(_KNOWLEDGE),
+    "GET /api/console/surges": Rule(_DESK | _KNOWLEDGE),
+    "POST /api/console/surges/{surge_id}/seen": Rule(_DESK | _KNOWLEDGE),
+    "POST /api/console/surges/{surge_id}/judgement": Rule(_KNOWLEDGE),
+    "GET /api/console/recalls": _RECALLS,
+    "POST /api/console/recalls": Rule(_SUPERVISOR),
+    "POST /api/console/recalls/preview": _RECALLS,
+    "GET /api/console/recalls/{recall_id}": _RECALLS,
+    "GET /api/console/recalls/{recall_id}/targets": _RECALLS,
+    "POST /api/console/recalls/{recall_id}/approve": _RECALLS,
+    "POST /api/console/recalls/{recall_id}/call-off": _RECALLS,
     "POST /api/console/replay": Rule(_KNOWLEDGE),
     "GET /api/console/replay": Rule(_KNOWLEDGE),
     "GET /api/console/replay/{replay_id}": Rule(_KNOWLEDGE),
@@ -260,6 +271,7 @@ ACCESS: Mapping[str, Rule | None] = {
     "POST /api/knowledge/items/{qa_id}/call-off": _move("call_off"),
     "POST /api/knowledge/items/{qa_id}/confirm-sources": _move("confirm_sources"),
     "POST /api/knowledge/items/{qa_id}/pause": _move("pause"),
+    "POST /api/knowledge/items/{qa_id}/withdraw": _move("withdraw"),
     "POST /api/knowledge/items/{qa_id}/ask": _move("resume"),
     "POST /api/knowledge/items/{qa_id}/confirm": _move("confirm"),
     "POST /api/knowledge/items/{qa_id}/decline": _move("decline"),

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from bot import database, reminders
+from bot import database, reminders, told
 from bot.clock import utcnow
 from bot.conversations import MINIPROGRAM
 from bot.models.conversations import ChannelUser, OutboxMessage
@@ -167,6 +167,7 @@ def settle(message_id: str, claimed: Claimed, sent: Sent, now: datetime) -> None
         attempts = row.attempts + 1
         if sent is Sent.DELIVERED and not claimed.notice:
             _move(session, row.id, "sending", "delivered", delivered_at=now, error=None)
+            told.arrived(session, row.id, now)
             _keep(user, claimed.rest)
         elif sent is Sent.AGAIN and attempts < _TRIES:
             later = now + timedelta(seconds=2**attempts)
@@ -212,7 +213,10 @@ def _replies(row: OutboxMessage) -> list[Reply]:
 
 
 def _give(session: Session, row: OutboxMessage, before: str, turn_id: str) -> bool:
-    return _move(session, row.id, before, "delivered", delivered_at=utcnow(), given_with=turn_id)
+    given = _move(session, row.id, before, "delivered", delivered_at=utcnow(), given_with=turn_id)
+    if given and row.sender == "system":
+        told.arrived(session, row.id, utcnow())
+    return given
 
 
 def _move(session: Session, id_: str, before: str, after: str, **values: Any) -> bool:

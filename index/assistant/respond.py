@@ -393,7 +393,7 @@ class Assistant:
         """扣了八百多: what for?  The items that the usual readings of it find are offered."""
         if not acts.only_taken_off(work.text):
             return None
-        loaded = self.reader.get()
+        loaded = self.reader.get(work.turn.index)
         read = [self._find(loaded, normalise(said), work) for said in phrases.TAKEN_OFF_READINGS]
         sure = [one for one in read if one.probability >= self._limits(loaded).likely_at]
         options = self._options([id_ for one in sure if (id_ := _item_id(one))], MAX_OPTIONS, work)
@@ -1129,7 +1129,7 @@ class Assistant:
             how, when = policy_changes.SAID[what], f"{since:%Y年%-m月%-d日}"
             _add_note(reply, phrases.BASIS_CHANGED.format(title=title, when=when, how=how))
         outcome = _say(work, reply)
-        outcome.qa_id, outcome.confidence = qa.id, reply.confidence
+        outcome.qa_id, outcome.qa_version, outcome.confidence = qa.id, qa.version, reply.confidence
         return outcome
 
     def _place(self, work: _Work) -> str:

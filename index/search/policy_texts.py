@@ -75,6 +75,11 @@ class PolicyTexts:
             DenseIndex.build(encoder.encode(texts), graph=len(texts) >= GRAPH_FROM) if encoder else None,
         )
 
+    @staticmethod
+    def encoded(passages: Sequence[PolicyPassage]) -> list[str]:
+        """The texts whose vectors ``build`` asks for."""
+        return [clean(_full(passage)) for passage in passages]
+
     def save(self, folder: Path) -> None:
         """Write into ``folder``, which is made."""
         folder.mkdir()

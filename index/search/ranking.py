@@ -90,6 +90,11 @@ class Calibration:
     clarify_at: float
     fitted_on: dict[str, Any]
 
+    @property
+    def own(self) -> bool:
+        """Whether it was fitted on a city's own knowledge, by ``training.retrain``; else it came with the program."""
+        return "items_sha256" in self.fitted_on
+
     def to_json(self) -> dict[str, Any]:
         """A JSON value."""
         return asdict(self)

@@ -147,6 +147,14 @@ class Retriever:
             encoder,
         )
 
+    @staticmethod
+    def encoded(items: Sequence[Item]) -> list[str]:
+        """The texts whose vectors ``build`` asks for."""
+        return [
+            *(clean(text) for item in items for text in item.texts),
+            *(p for item in items for p in _passages(item)),
+        ]
+
     def save(self, folder: Path) -> None:
         """Write everything but the encoder into ``folder``."""
         (folder / "items.json").write_text(

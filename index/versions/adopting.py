@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 
 import structlog
 from sqlalchemy import func, select
@@ -56,8 +58,8 @@ def adopt(settings: Settings, model: Path | None = None) -> str | None:
 
 
 def _register(settings: Settings, version: str, model: str, live: Bundle | None) -> str:
-    overlay = files.overlay_of(settings, live.name) if live is not None else None
-    manifest = describe(settings, version, model, overlay, kind="start")
+    held = files.held(settings, live.name) if live is not None else {}
+    manifest = describe(settings, version, model, held, kind="start")
     with database.write() as session:
         switching.lock(session)
         there = releases.serving(session).live
@@ -65,7 +67,7 @@ def _register(settings: Settings, version: str, model: str, live: Bundle | None)
             return there.name  # somebody else was quicker
         bundle = _before(session, settings, manifest)
         if bundle is None:
-            files.write(settings, manifest, overlay)
+            files.write(settings, manifest, held)
             bundle = files.row(manifest, BUILT, SYSTEM)
             session.add(bundle)
             session.flush()
@@ -102,9 +104,20 @@ def _before(session: Session, settings: Settings, manifest: Manifest) -> Bundle 
 
 
 def describe(
-    settings: Settings, version: str, model: str, overlay: Path | None, *, kind: str, name: str | None = None
+    settings: Settings,
+    version: str,
+    model: str,
+    held: Mapping[str, str],
+    *,
+    kind: str,
+    name: str | None = None,
+    data: Mapping[str, str] = MappingProxyType({}),
 ) -> Manifest:
     """The manifest of a bundle of this index version and this Rasa model.
+
+    Args:
+        held: What its folder will hold, see ``files.write``.
+        data: Checksums of what it was fitted on, by file.
 
     Raises:
         NotFound, IndexDamaged, IndexFileError: the index version can't be read.
@@ -117,7 +130,7 @@ def describe(
         raise BundleDamaged(f"Rasa 模型 {model} 不在这台机器上。")
     now = utcnow()
     with database.read() as session:
-        knowledge = _versions(session, datetime.fromisoformat(index["created_at"]))
+        knowledge = index.get("versions") or _versions(session, datetime.fromisoformat(index["created_at"]))
     return Manifest(
         name=name or files.new_name(now),
         made_at=now.isoformat(),
@@ -130,7 +143,9 @@ def describe(
         limits={limit: float(calibration[limit]) for limit in LIMITS},
         knowledge_revision=int(index["knowledge_revision"]),
         knowledge=knowledge,
-        overlay=files.checksum(overlay) if overlay is not None else None,
+        overlay=files.digest(held[files.OVERLAY]) if files.OVERLAY in held else None,
+        data=dict(data),
+        training_texts=files.digest(held[files.TEXTS]) if files.TEXTS in held else None,
     )
 
 

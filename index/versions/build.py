@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import json
+import os
 import secrets
 import shutil
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
+
+from sqlalchemy.orm import Session
 
 from bot import database, knowledge
 from bot.clock import SHANGHAI
@@ -30,6 +37,19 @@ def _quiet(_what: str, _share: float) -> None:
     pass
 
 
+@dataclass(frozen=True)
+class Source:
+    """What an index is made from."""
+
+    revision: int
+    """The knowledge's"""
+    items: list[Item]
+    passages: list[PolicyPassage]
+    """Of policy documents that are in force"""
+    versions: dict[str, int]
+    """The published version that each item is of, of those that were ever published"""
+
+
 def build(settings: Settings, calibrate: Calibrate, progress: Progress = _quiet, *, approved_only: bool = False) -> str:
     """Build a version from the database and check it.  It is not in use until published.
 
@@ -45,48 +65,30 @@ def build(settings: Settings, calibrate: Calibrate, progress: Progress = _quiet,
         OSError: it could not be written (disk full); nothing is left behind.
     """
     progress("读取知识", 0.0)
-    revision, items, passages = _read(approved_only=approved_only)
+    with database.read() as session:
+        source = read(session, datetime.now(SHANGHAI).date(), approved_only=approved_only)
     encoder = load_encoder(settings.encoder or None) if settings.dense else None
     progress("计算向量和关键词索引", 0.1)
     cached = CachedEncoder(encoder, settings.index_dir / VECTORS) if encoder else None
     try:
-        retriever = Retriever.build(items, cached)
-        policy_texts = PolicyTexts.build(passages, cached)
+        retriever = Retriever.build(source.items, cached)
+        policy_texts = PolicyTexts.build(source.passages, cached)
     finally:
         if cached is not None:
             cached.close()
     progress("标定置信度", 0.6)
     calibration = calibrate(encoder)
-    version = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-r{revision}-{secrets.token_hex(2)}"
+    version = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-r{source.revision}-{secrets.token_hex(2)}"
     settings.index_dir.mkdir(parents=True, exist_ok=True)
     _sweep(settings.index_dir)
     draft = settings.index_dir / f".building-{version}"
     draft.mkdir()
     try:
-        progress("写入索引", 0.8)
-        _write(draft, retriever, policy_texts, calibration)
-        store.step("files written")
-        manifest = {
-            "format": FORMAT,
-            "version": version,
-            "created_at": datetime.now(UTC).isoformat(),
-            "knowledge_revision": revision,
-            "encoder": {"name": encoder.name, "checksum": encoder.checksum, "dim": encoder.dim} if encoder else None,
-            "items": len(items),
-            "wordings": sum(len(item.texts) for item in items),
-            "passages": len(passages),
-            "files": {str(path.relative_to(draft)): checksum(path) for path in files_of(draft)},
-        }
-        (draft / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=1), encoding="utf-8")
-        store.step("manifest written")
-        for path in files_of(draft):
-            flush(path)
-        progress("检查新索引", 0.9)
-        read_folder(draft, encoder)
-        store.step("checked")
-        draft.rename(settings.index_dir / version)
-        flush(settings.index_dir)
-        store.step("renamed")
+        with _held(draft):
+            progress("写入索引", 0.8)
+            write(draft, retriever, policy_texts)
+            progress("检查新索引", 0.9)
+            complete(settings, draft, version, source, encoder, calibration)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
@@ -94,21 +96,71 @@ def build(settings: Settings, calibrate: Calibrate, progress: Progress = _quiet,
     return version
 
 
-def _read(*, approved_only: bool = False) -> tuple[int, list[Item], list[PolicyPassage]]:
-    """What an index is made from: the knowledge's revision, its Q&A, and the passages in force today."""
-    with database.read() as session:
-        revision = knowledge.revision(session)
-        today = datetime.now(SHANGHAI).date()
-        qas = knowledge.all_qas(session, today)
-        if approved_only:
-            qas = [qa for qa in qas if qa.version is not None] or qas
-        coming = knowledge.coming(session)
-        items = [_item(qa, [knowledge.with_version(qa, version) for version in coming.get(qa.id, ())]) for qa in qas]
-        passages = [
-            PolicyPassage(document.id, document.title, document.region, passage.label, passage.text)
-            for passage, document in knowledge.passages_in_force(session, today)
-        ]
-    return revision, items, passages
+def read(session: Session, today: date, *, approved_only: bool = False) -> Source:
+    """What an index is made from on a day; see ``build``."""
+    qas = knowledge.all_qas(session, today)
+    if approved_only:
+        qas = [qa for qa in qas if qa.version is not None] or qas
+    coming = knowledge.coming(session)
+    items = [_item(qa, [knowledge.with_version(qa, version) for version in coming.get(qa.id, ())]) for qa in qas]
+    passages = [
+        PolicyPassage(document.id, document.title, document.region, passage.label, passage.text)
+        for passage, document in knowledge.passages_in_force(session, today)
+    ]
+    versions = {qa.id: qa.version for qa in qas if qa.version is not None}
+    return Source(knowledge.revision(session), items, passages, versions)
+
+
+def items_digest(items: Iterable[Item]) -> str:
+    """Names the items that an index holds, or that something was fitted on."""
+    digest = hashlib.sha256()
+    for item in items:
+        digest.update(json.dumps(vars(item), ensure_ascii=False, sort_keys=True).encode("utf-8", "replace") + b"\n")
+    return digest.hexdigest()
+
+
+def write(draft: Path, retriever: Retriever, policy_texts: PolicyTexts | None) -> None:
+    """Into a folder that is there: all of a version but its calibration and its manifest."""
+    retriever.save(draft)
+    if policy_texts is not None:
+        policy_texts.save(draft / POLICY_TEXTS)
+
+
+def complete(
+    settings: Settings,
+    draft: Path,
+    version: str,
+    source: Source,
+    encoder: Encoder | None,
+    calibration: Calibration,
+) -> None:
+    """Make a version of a folder that ``write`` wrote, on the same disk: calibration, manifest, a check, and its name."""
+    (draft / "calibration.json").write_text(json.dumps(calibration.to_json(), ensure_ascii=False), encoding="utf-8")
+    (draft / "manifest.json").unlink(missing_ok=True)  # of an attempt that was cut off
+    store.step("files written")
+    manifest = {
+        "format": FORMAT,
+        "version": version,
+        "created_at": datetime.now(UTC).isoformat(),
+        "knowledge_revision": source.revision,
+        "encoder": {"name": encoder.name, "checksum": encoder.checksum, "dim": encoder.dim} if encoder else None,
+        "items": len(source.items),
+        "wordings": sum(len(item.texts) for item in source.items),
+        "passages": len(source.passages),
+        "items_sha256": items_digest(source.items),
+        "versions": source.versions,
+        "files": {str(path.relative_to(draft)): checksum(path) for path in files_of(draft)},
+    }
+    (draft / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=1), encoding="utf-8")
+    store.step("manifest written")
+    for path in files_of(draft):
+        flush(path)
+    read_folder(draft, encoder)
+    store.step("checked")
+    settings.index_dir.mkdir(parents=True, exist_ok=True)
+    draft.rename(settings.index_dir / version)
+    flush(settings.index_dir)
+    store.step("renamed")
 
 
 def _item(qa: QA, coming: Sequence[QA]) -> Item:
@@ -119,15 +171,28 @@ def _item(qa: QA, coming: Sequence[QA]) -> Item:
     return Item(qa.id, qa.matter, qa.region, qa.audience, (*now, *later), "\n".join(answers))
 
 
-def _write(draft: Path, retriever: Retriever, policy_texts: PolicyTexts | None, calibration: Calibration) -> None:
-    """All files but the manifest, which has their checksums."""
-    retriever.save(draft)
-    if policy_texts is not None:
-        policy_texts.save(draft / POLICY_TEXTS)
-    (draft / "calibration.json").write_text(json.dumps(calibration.to_json(), ensure_ascii=False), encoding="utf-8")
+@contextmanager
+def _held(draft: Path) -> Iterator[None]:
+    """While somebody writes into a draft, nobody takes it for what a killed build left behind."""
+    descriptor = os.open(draft, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _sweep(index_dir: Path) -> None:
     """Remove what builds that were killed left behind."""
     for leftover in index_dir.glob(".building-*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+        try:
+            descriptor = os.open(leftover, os.O_RDONLY)
+        except FileNotFoundError:  # another build is done with it
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(leftover, ignore_errors=True)
+        except BlockingIOError:  # somebody is building
+            pass
+        finally:
+            os.close(descriptor)

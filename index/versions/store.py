@@ -191,10 +191,9 @@ def stale(settings: Settings) -> bool:
         return True
     with database.read() as session:
         revision = knowledge.revision(session)
-    return (manifest["knowledge_revision"], _built_with(manifest)) != (revision, wanted) or shipped(wanted) not in (
-        None,
-        calibration,
-    )
+    if (manifest["knowledge_revision"], _built_with(manifest)) != (revision, wanted):
+        return True
+    return not calibration.own and shipped(wanted) not in (None, calibration)
 
 
 def unreadable(settings: Settings) -> str | None:
@@ -227,7 +226,7 @@ def differences(settings: Settings) -> list[str]:
     if _built_with(manifest) != wanted:
         names = [name[:8] or "不用句向量" for name in (_built_with(manifest), wanted)]
         found.append(f"句向量模型是 {names[0]}，现在设置的是 {names[1]}")
-    elif comes is not None and comes != used:
+    elif comes is not None and comes != used and not used.own:
         found += [f"{title}是 {at:g}，随程序附带的是 {new:g}" for title, at, new in _limits(used, comes) if at != new]
         parts = [title for name, title in _FITTED.items() if getattr(used, name) != getattr(comes, name)]
         if parts:

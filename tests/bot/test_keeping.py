@@ -13,9 +13,12 @@ from bot.models.base import Base
 from bot.models.callbacks import Callback
 from bot.models.conversations import Alarm, ChannelUser, DeskNote, HumanService, Rating
 from bot.models.desk import Choice, Shield
+from bot.models.held_out import HeldOut
 from bot.models.people import Draft, Person
+from bot.models.recalls import Recall, RecallTarget
 from bot.models.review import ReviewAudit, ReviewMember
 from bot.models.sms import ShortMessage
+from bot.models.surges import SurgeMember
 from bot.settings import Settings
 from tests.bot.test_turns import receive, settle
 
@@ -45,9 +48,16 @@ def test_what_goes_with_a_conversation_is_gone_with_it(db: Settings) -> None:
         (asked_id,) = session.scalars(select(Asked.id))
         session.add(ReviewMember(asked_id=asked_id, group_id="g", text="t", danger=False))
         session.add(ReviewAudit(asked_id=asked_id, lot="l"))
+        session.add(HeldOut(asked_id=asked_id))
+        session.add(SurgeMember(asked_id=asked_id, surge_id="s"))
         session.add(Person(number="1", name="王芳", roles=["agent"], created_at=now))
         session.flush()
         session.add(Draft(person="1", kind="conversation", subject=one.id, text="您好", revision=1, at=now))
+        wrong = {"qa_id": "q", "versions": [1], "question": "x", "correction": "y", "state": "draft"}
+        session.add(Recall(id="r", made_by="1", made_at=now, **wrong))
+        session.flush()
+        got = {"kind": "conversation", "key": one.id, "channel": "web", "version": 1, "also": [], "state": "waiting"}
+        session.add(RecallTarget(recall_id="r", asked_at=now, **got))
         about = {"kind": "conversation", "subject": one.id}
         session.add(Choice(id="c", person="1", what="used", qa_id="q", shown=[], at=now, **about))
         session.add(Shield(id="h", person="1", at=now, **about))

@@ -55,7 +55,7 @@ def made(
         name, at.isoformat(), kind, files.code(), f"index-{name}", {"file": index}, {"model": "rasa", "sha256": model},
         encoder="", limits={}, knowledge_revision=0, knowledge=named or {},
     )  # fmt: skip
-    files.write(where, manifest)
+    files.write(where, manifest, {})
     row = files.row(manifest, state or VERDICTS[gate], "2001")
     row.gate = GATES[gate]
     with database.write() as session:
@@ -151,7 +151,10 @@ def test_knowledge_goes_out_at_once_if_it_passed_and_else_by_two(sqlite_db: Sett
     made(sqlite_db, "d", kind="emergency", gate="none")
     moves.take(sqlite_db, "ask", "d", "2002", why="昨天的停水通知说错了")
     moves.take(sqlite_db, "confirm", "d", "2003")
-    assert states()["d"] == LIVE, "evaluated afterwards"
+    assert states()["d"] == LIVE
+    with database.read() as session:
+        asked = session.scalars(select(Job).where(Job.kind == "evaluate")).one()
+        assert asked.arguments == {"bundle": "d"}, "evaluated afterwards"
 
 
 def test_only_one_is_on_its_way_and_what_was_stopped_takes_two(sqlite_db: Settings) -> None:
@@ -337,13 +340,31 @@ def test_going_back_without_the_knowledge_leaves_it(twice: Settings) -> None:
     assert states()["a"] == LIVE and said("edited") == "第二版的答案"
 
 
-@pytest.mark.skipif(not hasattr(knowledge, "withdraw"), reason="versions can't be withdrawn yet")
 def test_a_version_withdrawn_as_wrong_never_comes_back(twice: Settings) -> None:
     with database.write() as session:
-        knowledge.withdraw(session, "edited", "2001", number=1, why="第一版的答案说错了")
+        knowledge.withdraw(session, "edited", "2001", "第一版的答案说错了", number=1)
+    publish("same", "第一版的答案！", question="换个问法")  # the same words but for a mark
+    with database.write() as session:
+        knowledge.withdraw(session, "same", "2001", "这一版也错")
+        assert session.get_one(QA, "same").status == "paused"
+    publish("same", "改对的答案")
     moves.take(twice, "back", "a", "3001", why="新的答错多")
-    assert said("edited") == "第二版的答案"
-    assert ["edited", "withdrawn"] in history("a")[-1].figures["knowledge"]["stays"]
+    assert (said("edited"), said("same")) == ("第二版的答案", "改对的答案"), "nor does what says the same"
+    stays = history("a")[-1].figures["knowledge"]["stays"]
+    assert ["edited", "withdrawn"] in stays and ["same", "withdrawn"] in stays
+
+
+def test_knowledge_is_not_let_out_over_what_was_gone_back_to_meanwhile(twice: Settings) -> None:
+    made(twice, "c", kind="knowledge")
+    with database.write() as session:
+        session.get_one(Bundle, "c").gate = {**(GATES["passed"] or {}), "against": "b"}
+    moves.take(twice, "back", "a", "3001", why="新的答错多")
+    with pytest.raises(IllegalMove, match="再重建一次索引"):
+        moves.release_passed(twice, "c")
+    moves.take(twice, "back", "b", "3001", why="还是新的好")
+    moves.release_passed(twice, "c")
+    moves.release_passed(twice, "c")
+    assert states()["c"] == LIVE
 
 
 def test_a_model_that_was_made_before_the_last_approvals_has_the_index_built_anew(sqlite_db: Settings) -> None:

@@ -538,6 +538,7 @@ class Rooms(RuleBasedStateMachine):
         self.next: dict[str, dict[date, tuple[str, date | None]]] = {id_: {} for id_ in self.ids}
         self.published = dict.fromkeys(self.ids, 0)
         self.edits = dict.fromkeys(self.ids, 0)
+        self.wrong: dict[str, set[str]] = {id_: set() for id_ in self.ids}
 
     @property
     def today(self) -> date:
@@ -623,6 +624,18 @@ class Rooms(RuleBasedStateMachine):
         if self._try(lambda session: knowledge.pause(session, self.ids[item], who, now=self.now)):
             self.status[self.ids[item]] = "paused"
 
+    @rule(item=item, who=who, number=st.integers(1, 4))
+    def withdraw(self, item: int, who: str, number: int) -> None:
+        id_ = self.ids[item]
+        if not self._try(lambda session: knowledge.withdraw(session, id_, who, "错了", number=number, now=self.now)):
+            return
+        with database.read() as session:
+            answer = session.get_one(QAVersion, (id_, number)).content["answer"]
+        self.wrong[id_].add(answer)
+        self.next[id_] = {day: one for day, one in self.next[id_].items() if one[0] != answer}
+        if self.live[id_][0] == answer and self.status[id_] == "approved":
+            self.status[id_] = "paused"
+
     @rule(item=item, who=who, move=st.sampled_from([knowledge.RESUME, knowledge.RETIRE]))
     def ask(self, item: int, who: str, move: str) -> None:
         self._try(lambda session: knowledge.ask(session, move, self.ids[item], who, now=self.now))
@@ -664,6 +677,7 @@ class Rooms(RuleBasedStateMachine):
                 assert qa is not None
                 assert (qa.status, qa.answer) == (self.status[id_], answer)
                 answers = self.status[id_] == "approved" and (day or self.today) <= self.today
+                assert not (answers and answer in self.wrong[id_]), "what was withdrawn as wrong never answers again"
                 assert knowledge.answerable(qa, today=self.today, production=True).answers == answers
 
     @invariant()

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from bot import jobs
@@ -99,7 +100,14 @@ def _watch_between_the_steps() -> None:
     worker._Work.write = watched  # type: ignore[method-assign,assignment]
 
 
-def main() -> None:
+def prepare() -> None:
+    """Make this process a worker that knows rehearsals."""
+    install()
+    _watch_between_the_steps()
+
+
+def main(prepare: Callable[[], None] = prepare) -> None:
+    """Fork workers; each one calls ``prepare`` first."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
         wanted = json.loads(line)
@@ -114,8 +122,7 @@ def main() -> None:
             os.dup2(output, descriptor)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.environ.update(wanted)
-        install()
-        _watch_between_the_steps()
+        prepare()
         sys.argv[1:] = []
         program.main()
 

@@ -66,6 +66,7 @@ PAGES: dict[str, tuple[tuple[str, Callable[[Page], None] | None], ...]] = {
         ("/callbacks", a_person),
         ("/sms", None),
         ("/doubts", None),
+        ("/recalls", None),
         ("/floor", None),
         ("/releases", None),
         ("/going-live", None),

@@ -76,8 +76,8 @@ def released(settings: Settings) -> str:
 def a_bundle(settings: Settings, model: str = "rasa-two", state: str = "built") -> str:
     """One that was made, as training makes them."""
     a_model(settings, model)
-    manifest = adopting.describe(settings, an_index(settings), model, None, kind="model")
-    files.write(settings, manifest)
+    manifest = adopting.describe(settings, an_index(settings), model, {}, kind="model")
+    files.write(settings, manifest, {})
     with database.write() as session:
         session.add(bundle := files.row(manifest, "passed", "2001"))
         session.flush()

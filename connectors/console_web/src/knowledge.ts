@@ -10,7 +10,7 @@ export type Replay = Schemas['ReplayView']
 
 export const STATUS: Record<string, string> = { draft: '草稿', approved: '已审核', paused: '停用', retired: '已退役' }
 export const COPY: Record<string, string> = { editing: '修改中', submitted: '待审核', returned: '已退回' }
-export const VERSION: Record<string, string> = { in_force: '在用', coming: '待生效', called_off: '已取消', earlier: '以前的' }
+export const VERSION: Record<string, string> = { in_force: '在用', coming: '待生效', called_off: '已取消', earlier: '以前的', withdrawn: '答错作废' }
 export const REQUEST: Record<string, string> = { resume: '申请恢复作答', retire: '申请退役' }
 /** Whether it answers citizens today, and if not, why. */
 export const STANDING: Record<string, string> = {

@@ -44,6 +44,8 @@ const TOUCHES: Record<string, (subject: string) => (readonly unknown[])[]> = {
   local: () => [['local'], ['local-one']],
   learning: () => [['learning']],
   release: () => [['releases']],
+  surge: () => [['surges']],
+  recall: (id) => [['recalls'], ['recall', id]],
   knowledge: (id) => [['knowledge'], ['qa', id]],
 }
 

@@ -10,7 +10,7 @@ export interface Entry {
   roles: Role[] | null
   page: () => Promise<Component>
   /** Which count of one's work stands beside it. */
-  count?: 'dangers' | 'waiting' | 'tickets' | 'callbacks' | 'doubts' | 'shields'
+  count?: 'dangers' | 'waiting' | 'tickets' | 'callbacks' | 'doubts' | 'shields' | 'surges'
 }
 
 const DESK: Role[] = ['agent', 'supervisor']
@@ -27,11 +27,12 @@ export const MENU: Entry[] = [
   { path: '/floor', name: '现场', key: 'f', roles: ['supervisor'], page: () => import('./pages/FloorPage.vue'), count: 'shields' },
   { path: '/unanswered', name: '没答上的', key: 'u', roles: [...DESK, 'editor', 'approver'], page: () => import('./pages/UnansweredPage.vue') },
   { path: '/doubts', name: '存疑', key: 'q', roles: ['supervisor', 'editor', 'approver'], page: () => import('./pages/DoubtsPage.vue'), count: 'doubts' },
+  { path: '/recalls', name: '答错召回', key: 'g', roles: ['supervisor', 'approver'], page: () => import('./pages/RecallsPage.vue') },
   { path: '/knowledge', name: '知识库', key: 'e', roles: ['supervisor', 'editor', 'approver'], page: () => import('./pages/KnowledgePage.vue') },
   { path: '/reviews', name: '待复核', key: 'r', roles: ['editor', 'approver', 'supervisor', 'officer'], page: () => import('./pages/ReviewsPage.vue') },
   { path: '/health', name: '知识体检', key: 'h', roles: ['editor', 'approver', 'supervisor'], page: () => import('./pages/HealthPage.vue') },
   { path: '/asked', name: '提问记录', key: 'i', roles: ['supervisor', 'editor', 'approver'], page: () => import('./pages/AskedPage.vue') },
-  { path: '/review', name: '待学习', key: 'n', roles: ['editor', 'approver', 'supervisor'], page: () => import('./pages/ReviewPage.vue') },
+  { path: '/review', name: '待学习', key: 'n', roles: ['editor', 'approver', 'supervisor'], page: () => import('./pages/ReviewPage.vue'), count: 'surges' },
   { path: '/releases', name: '发布', roles: ['supervisor', 'approver', 'editor', 'admin'], page: () => import('./pages/ReleasesPage.vue') },
   { path: '/try', name: '试一试', key: 'y', roles: ['supervisor', 'editor', 'approver'], page: () => import('./pages/TryPage.vue') },
   { path: '/import', name: '导入', key: 'x', roles: ['editor', 'approver'], page: () => import('./pages/ImportPage.vue') },

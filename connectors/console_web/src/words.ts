@@ -57,8 +57,12 @@ export function timer(ms: number): string {
 export const DOING: Record<string, string> = { idle: '空闲', call: '通话', wrap_up: '整理', break: '小休' }
 /** How sure the desk is of an item that it found. */
 export const BANDS: Record<string, string> = { sure: '可直接答', likely: '请核对', reference: '仅供参考' }
-export const WHY_CALLED: Record<string, string> = { leave: '等不及走了', nobody: '当时没人在岗', hung_up: '没等到，挂了' }
+export const WHY_CALLED: Record<string, string> = { leave: '等不及走了', nobody: '当时没人在岗', hung_up: '没等到，挂了', recall: '以前答错了' }
 export const CALL_RESULTS: Record<string, string> = { reached: '接通了', not_reached: '没有接通', wrong_number: '号码不对', served: '已经接到人工' }
+/** Of a recall; and of each person whom it is for, in the order in which they are shown. */
+export const RECALL_STATES: Record<string, string> = { draft: '等另一位同意', approved: '正在告知', done: '都已发出', called_off: '已取消' }
+export const RECALLED = { seen: '已告知', sent: '尚未看到', callback: '待回拨', unreachable: '告知不到', waiting: '待发送' } as const
+export const TOLD_BY: Record<string, string> = { message: '会话里', sms: '短信', callback: '回拨', progress: '工单进度', note: '坐席转告' }
 export const SMS_STATES: Record<string, string> = {
   pending: '等着发',
   sending: '正在发',
@@ -170,9 +174,11 @@ export const AUDITED: Record<string, string> = {
   callback: '回拨',
   sms: '短信',
   qa: '知识条目',
+  recall: '答错召回',
   knowledge: '知识导入',
   document: '政策文件',
   review: '复核',
+  surge: '新事项',
   local: '本地标准',
   calendar: '工作日',
   retention: '到期删除',
@@ -216,6 +222,10 @@ const ACTIONS: Record<string, string> = {
   'conversation.erase': '删除会话',
   'conversation.privacy': '同意隐私说明',
   'danger.seen': '处置险情',
+  'qa.withdrawn': '作废答错的版本',
+  'recall.draft': '起草答错召回',
+  'recall.approve': '同意答错召回',
+  'recall.call_off': '取消答错召回',
   'qa.doubt': '报错，标为存疑',
   'qa.doubt_undone': '撤销报错',
   'qa.doubt_pause': '核对存疑：停用',
@@ -231,6 +241,10 @@ const ACTIONS: Record<string, string> = {
   duty: '上岗、离岗',
   'audit.export': '导出审计日志',
   'asked.export': '导出提问记录',
+  'surge.raised': '提醒：问得比平时多',
+  'surge.seen': '看过新事项',
+  'surge.real': '新事项：属实',
+  'surge.false': '新事项：误报',
   'review.wording': '待学习：加为问法',
   'review.new': '待学习：新建问答',
   'review.act': '待学习：改为别的意图',
@@ -297,6 +311,11 @@ const FIELDS: Record<string, string> = {
   agent: '坐席',
   qa_id: '知识条目',
   value: '值',
+  people: '人数',
+  versions: '版本',
+  made_by: '谁起草',
+  status: '状态',
+  recall: '召回',
 }
 /** What a field of an audit entry is called. */
 export const field = (name: string) => FIELDS[name] ?? name
