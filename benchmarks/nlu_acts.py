@@ -2,7 +2,7 @@
 
 Each line of the file is ``{"text": …, "act": …}`` with an intent of ``domain.yml``. Printed are the recall of each act and the
 policy questions (act ``ask_policy``) that went to another act; ``follow_up`` and ``nlu_fallback`` count as questions, for
-they reach the same action. Run it in `.venv`; the parsing happens in `.venv-rasa` (`benchmarks/parse_acts.py`).
+they reach the same action. Run it in `.venv`; the parsing happens in `.venv-rasa` (`training/gate/parse_acts.py`).
 """
 
 import argparse
@@ -36,7 +36,7 @@ def parse(texts: list[str]) -> list[dict[str, Any]]:
         subprocess.CalledProcessError: if the parsing process fails.
     """
     finished = subprocess.run(
-        [ROOT / ".venv-rasa/bin/python", ROOT / "benchmarks/parse_acts.py", ensure_model(ROOT)],
+        [ROOT / ".venv-rasa/bin/python", ROOT / "training/gate/parse_acts.py", ensure_model(ROOT)],
         input=json.dumps(texts),
         capture_output=True,
         text=True,

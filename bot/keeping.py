@@ -149,6 +149,12 @@ KEPT: Mapping[str, Kept] = {
     "shadow_turns": Kept(
         "30 days", "what a coming release would have answered", "unlinked", "supervisor, editor, approver"
     ),
+    "golden_questions": Kept(
+        "for good, masked, tied to nobody", "to judge releases", "none", "supervisor, editor, approver"
+    ),
+    "golden_changes": Kept(
+        _FOR_GOOD, "who changed what releases are judged by", "none", "supervisor, editor, approver"
+    ),
     "jobs": Kept("job_days after they ended", "what was done, and what came of it", "none", "supervisor, admin"),
     "job_schedules": Kept(_FOR_GOOD, "when each kind of job is due", "none", "supervisor, admin"),
     "job_workers": Kept("the present one", "to show whether jobs are worked on", "none", "supervisor, admin"),

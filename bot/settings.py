@@ -230,6 +230,22 @@ class Settings(BaseSettings):
     watch_slow_ratio: float = Field(
         default=2.0, ge=1, description="灰度时最慢的二十分之一（95 分位）比在用的慢几倍就停下，一秒以内的不算。"
     )
+    golden_questions: str = Field(
+        default="tests/data/lived/*_final.jsonl,tests/data/lived/*_fresh.jsonl,tests/data/questions_400.jsonl,tests/data/acts.jsonl",
+        description="起始题库：第一次用题库时载入的问题集（JSONL），相对于项目文件夹，多个用逗号分隔。",
+    )
+    gate_golden_min: int = Field(
+        default=1000, ge=1, description="评测闸门：题库里能用的题少于这个数，就算样本不足，不算通过。"
+    )
+    gate_wrong_margin: float = Field(
+        default=1.0, gt=0, le=20, description="评测闸门：答错的最多可以多几个百分点（看 95% 区间的上限）。"
+    )
+    gate_right_margin: float = Field(
+        default=1.5, gt=0, le=20, description="评测闸门：答对的最多可以少几个百分点（看 95% 区间的下限）。"
+    )
+    gate_stratum_min: int = Field(
+        default=100, ge=1, description="评测闸门：一类题不到这个数，这一类只列数字，不单独下结论。"
+    )
     job_days: int = Field(default=90, ge=1, description="后台任务结束以后，记录保留多少天。")
     backup_time: str = Field(
         default="", pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$", description="每天几点自动备份，如 03:00。留空不自动备份。"

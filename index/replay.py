@@ -254,7 +254,7 @@ def _projects(files: tuple[tuple[Path, int], ...], vectors: Path, encoder: _Same
     )
 
 
-class _KeptVectors:
+class KeptVectors:
     """An ``Encoder`` that knows the questions' vectors."""
 
     def __init__(self, encoder: Encoder, questions: Iterable[Question]) -> None:
@@ -277,7 +277,8 @@ Answers = Mapping[str, str | None]
 """Item → what answers where it is found: itself, what took its place, or nothing"""
 
 
-def _answers(session: Session, settings: Settings, today: date) -> dict[str, str | None]:
+def answers_today(session: Session, settings: Settings, today: date) -> dict[str, str | None]:
+    """What answers on a day where an item is found; see ``Answers``."""
     items = {one.id: one for one in knowledge.all_qas(session)}
     production = settings.env == "production"
 
@@ -445,9 +446,9 @@ def prepared(
             raise NotFound(f"没有编号为 {change.qa_id} 的问答。")
         item = item_after(qa, change)
         every, own = questions(session, settings, loaded, now)
-        answers = _answers(session, settings, today)
+        answers = answers_today(session, settings, today)
     encoder = loaded.retriever.encoder
-    kept = _KeptVectors(encoder, every) if encoder is not None else None
+    kept = KeptVectors(encoder, every) if encoder is not None else None
     loaded = replace(loaded, retriever=loaded.retriever.reading_with(kept))
     return Side(assistant, loaded, answers), item, every, own
 

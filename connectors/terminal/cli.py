@@ -32,6 +32,7 @@ from connectors.terminal import (
     categories,
     city,
     desk,
+    golden,
     jobs,
     knowledge,
     local,
@@ -71,6 +72,8 @@ app.add_typer(review.app, name="review")
 app.command("train")(training.train)
 app.command("surges")(surges.list_)
 app.add_typer(recall.app, name="recall")
+app.add_typer(golden.app, name="golden")
+app.command("gate")(golden.gate)
 app.add_typer(release.app, name="release")
 
 user_app = typer.Typer(help="坐席和管理页面的账号。", no_args_is_help=True)

@@ -242,10 +242,11 @@ def test_what_citizens_say_of_it_counts_once_a_conversation(shared_on_both: Sett
         return turn_id
 
     with database.write() as session:
-        ids = [conversations.create(session, "web")[0].id for _ in range(40)]
+        ids = [conversations.create(session, "web")[0].id for _ in range(100)]
         trial = conversations.create(session, conversations.TRIAL)[0].id
     mine = next(id_ for id_ in ids if place(id_, "b") < 10)
-    for id_ in (mine, ids[0] if ids[0] != mine else ids[1], trial):
+    other = next(id_ for id_ in ids if place(id_, "b") >= 10)
+    for id_ in (mine, other, trial):
         for _ in range(2):
             turn_id = turn(id_, "居住证怎么办")
             with database.write() as session:

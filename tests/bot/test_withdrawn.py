@@ -49,7 +49,7 @@ def test_one_person_withdraws_and_it_is_silent_at_once(db: Settings) -> None:
         knowledge.withdraw(session, "sfz-001", "班长", "错", now=NOON)
 
 
-def test_there_is_no_way_back_but_a_new_answer(db: Settings) -> None:
+def test_there_is_no_way_back_but_a_new_answer(sqlite_db: Settings) -> None:
     published(answer="旧的答案，十年")
     changed(answer="新的答案，二十年")
     approved()
@@ -78,7 +78,7 @@ def test_there_is_no_way_back_but_a_new_answer(db: Settings) -> None:
     assert said() == "新的答案，二十五年"
 
 
-def test_a_file_with_a_review_brings_nothing_withdrawn_back(db: Settings) -> None:
+def test_a_file_with_a_review_brings_nothing_withdrawn_back(sqlite_db: Settings) -> None:
     published(answer="错的答案")
     withdraw()
     later = utcnow() + timedelta(days=1)
@@ -110,7 +110,7 @@ def test_what_is_to_come_and_says_the_same_does_not_come(db: Settings) -> None:
         assert knowledge.withdrawn(session, "sfz-001") == {1, 2, 4}
 
 
-def test_an_earlier_version_is_withdrawn_and_the_present_one_answers_on(db: Settings) -> None:
+def test_an_earlier_version_is_withdrawn_and_the_present_one_answers_on(sqlite_db: Settings) -> None:
     published(answer="一")
     changed(answer="二")
     approved()
@@ -148,11 +148,11 @@ def test_when_two_answers_say_the_same(one: str, other: str, same: bool) -> None
     assert (knowledge.sense(one) == knowledge.sense(other)) == same
 
 
-def test_nobody_passes_it_on_from_a_page_that_still_shows_it(db: Settings) -> None:
+def test_nobody_passes_it_on_from_a_page_that_still_shows_it(sqlite_db: Settings) -> None:
     staff("wang")
     published(answer="错的答案是整整十年")
     one = opened()
-    do(takeover.take_over, one, "wang", db)
+    do(takeover.take_over, one, "wang", sqlite_db)
     with database.write() as session:
         said = takeover.speak(session, one, "wang", [TextReply(text="您好，错的答案，是整整十年。")], qa_id="sfz-001")
         assert said.qa_version == 1
@@ -162,12 +162,12 @@ def test_nobody_passes_it_on_from_a_page_that_still_shows_it(db: Settings) -> No
             with pytest.raises(IllegalMove, match="作废"):
                 takeover.speak(session, one, "wang", [TextReply(text=reply)], qa_id="sfz-001")
         takeover.speak(session, one, "wang", [TextReply(text="刚才说错了，是二十年。")], qa_id="sfz-001")
-    by_sms = db.model_copy(update={"sms_url": "http://127.0.0.1:1/"})
+    by_sms = sqlite_db.model_copy(update={"sms_url": "http://127.0.0.1:1/"})
     with database.write() as session, pytest.raises(IllegalMove, match="作废"):
         sms.put(session, "13800138000", "错的答案是整整十年", "wang", by_sms, id="a" * 32, qa_id="sfz-001")
 
 
-def test_which_version_was_given_is_told_by_the_words_and_by_the_time(db: Settings) -> None:
+def test_which_version_was_given_is_told_by_the_words_and_by_the_time(sqlite_db: Settings) -> None:
     published(answer="旧的答案")
     changed(answer="新的答案")
     approved()

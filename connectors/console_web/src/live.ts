@@ -40,7 +40,7 @@ const TOUCHES: Record<string, (subject: string) => (readonly unknown[])[]> = {
   review: () => [['reviews']],
   person: () => [['sign-ins']],
   import: (id) => [['imports'], ['import', id]],
-  job: (id) => [['jobs'], ['job', id], ['health'], ['replay'], ['releases', 'training']],
+  job: (id) => [['jobs'], ['job', id], ['health'], ['replay'], ['releases']],
   local: () => [['local'], ['local-one']],
   learning: () => [['learning']],
   release: () => [['releases']],

@@ -1,6 +1,6 @@
-"""Parses texts with a trained Rasa model: run by ``.venv-rasa`` (Python 3.10) for ``benchmarks/nlu_acts.py``.
+"""Parses texts with a trained Rasa model: run by ``.venv-rasa`` (Python 3.10) for the gate and ``benchmarks/nlu_acts.py``.
 
-``python benchmarks/parse_acts.py MODEL.tar.gz`` reads a JSON list of texts from standard input and writes, as the last line of
+``python training/gate/parse_acts.py MODEL.tar.gz`` reads a JSON list of texts from standard input and writes, as the last line of
 its standard output, a JSON list of ``{"intent", "confidence", "entities", "ms"}``.
 """
 
@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from rasa.core.agent import Agent
 from rasa.utils.log_utils import configure_structlog
