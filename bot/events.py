@@ -30,7 +30,7 @@ def publish(session: Session, kind: str, subject: str, **about: Any) -> None:
 
     Args:
         kind: conversation, ticket, danger, person, job, import, unanswered, duty, doubt, callback, shield, sms, local, knowledge, learning, surge,
-            recall.
+            recall, release.
         subject: its id.
         about: what decides who may hear of it, and what a page needs to know which lists are touched.  No personal data.
     """

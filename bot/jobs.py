@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import delete, event, func, select, update
 from sqlalchemy.orm import Session, object_session
 
-from bot import audit, database, events
+from bot import audit, database, events, releases
 from bot.clock import SHANGHAI, utcnow
 from bot.errors import IllegalMove, InvalidInput, NotFound
 from bot.models.jobs import Job, JobSchedule, JobWorker
@@ -45,13 +45,16 @@ LOG_LINES = 100
 class Every:
     """Again so long after it was due last."""
 
-    hours: int
+    hours: int = 0
+    minutes: int = 0
 
     def after(self, at: datetime) -> datetime:
         """The next time."""
-        return at + timedelta(hours=self.hours)
+        return at + timedelta(hours=self.hours, minutes=self.minutes)
 
     def __str__(self) -> str:
+        if self.minutes:
+            return "每分钟" if self.minutes == 1 else f"每 {self.minutes} 分钟"
         return "每小时" if self.hours == 1 else f"每 {self.hours} 小时"
 
 
@@ -90,12 +93,14 @@ class Kind:
     Attributes:
         does: What it does, for whoever decides to start it.
         rule: When it runs by itself, from the settings; None: only when it is asked for.
+        needed: Whether there is anything to do when it is due by itself (default: there always is).
     """
 
     title: str
     does: str
     arguments: Mapping[str, Argument]
     rule: Callable[[Settings], Rule | None]
+    needed: Callable[[Session, datetime], bool] = lambda _session, _now: True
 
 
 KINDS: dict[str, Kind] = {
@@ -170,6 +175,19 @@ KINDS: dict[str, Kind] = {
         "把没有答上、答错的提问按意思分组，按帮助多少排好，抽出要核对的回答，写出补充语料。处理过的不再列出，组的编号不变。",
         {},
         lambda settings: Daily(time(5, 0)),
+    ),
+    "evaluate": Kind(
+        "评测发布包",
+        "用题库、留出的真实提问和最近的提问，把一个发布包和在用的比一遍，由闸门下结论。做好、重新训练以后会自己评测。",
+        {"bundle": Argument("发布包的名称", str, "")},
+        lambda settings: None,
+    ),
+    "watch": Kind(
+        "看着灰度",
+        "灰度的时候，每分钟把灰度的和在用的比一次，变差了就自动停下。有灰度就自己开始，灰度结束就结束，不用发起。",
+        {},
+        lambda settings: Every(minutes=1),
+        releases.to_watch,
     ),
     "recall": Kind(
         "告知答错召回",
@@ -391,7 +409,7 @@ def plan(session: Session, now: datetime, settings: Settings) -> list[Job]:
             continue
         row.last_at, row.next_at = now, rule.after(now)
         under_way = select(func.count()).select_from(Job).where(Job.kind == name, Job.state.in_(OPEN))
-        if not session.scalar(under_way):
+        if not session.scalar(under_way) and kind.needed(session, now):
             made.append(_add(session, name, SYSTEM, checked(name, {}), now))
     return made
 

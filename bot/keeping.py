@@ -145,6 +145,7 @@ KEPT: Mapping[str, Kept] = {
     "audit_chain": Kept(_FOR_GOOD, "to show that the audit log is whole", "none", "admin"),
     "bundles": Kept(_FOR_GOOD, "what answered when", "none", "supervisor, editor, approver"),
     "release_steps": Kept(_FOR_GOOD, "who released what, and why", "none", "supervisor, editor, approver"),
+    "release_watches": Kept(_FOR_GOOD, "to see how a release does", "none", "supervisor, editor, approver"),
     "shadow_turns": Kept(
         "30 days", "what a coming release would have answered", "unlinked", "supervisor, editor, approver"
     ),

@@ -218,6 +218,18 @@ class Settings(BaseSettings):
         default="training/questions/*.jsonl,tests/data/lived/*.jsonl",
         description="昨日重放：本市最近的提问不够时，补上的问题集（JSONL），相对于项目文件夹，多个用逗号分隔。留空不补。",
     )
+    watch_error: float = Field(
+        default=0.05,
+        gt=0,
+        le=0.5,
+        description="灰度时误停的概率上限：和在用的一样好的发布包，一次灰度里被自动停下的可能最多这么大。",
+    )
+    watch_fallback: float = Field(
+        default=0.2, gt=0, le=1, description="灰度时最近的对话里，网关代答的超过这个比例（在用的不到它一半）就停下。"
+    )
+    watch_slow_ratio: float = Field(
+        default=2.0, ge=1, description="灰度时最慢的二十分之一（95 分位）比在用的慢几倍就停下，一秒以内的不算。"
+    )
     golden_questions: str = Field(
         default="tests/data/lived/*_final.jsonl,tests/data/lived/*_fresh.jsonl,tests/data/questions_400.jsonl,tests/data/acts.jsonl",
         description="起始题库：第一次用题库时载入的问题集（JSONL），相对于项目文件夹，多个用逗号分隔。",

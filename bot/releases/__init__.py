@@ -4,7 +4,7 @@ A bundle decides how a question is found (Rasa model, index, limits).  What an i
 live rows of the knowledge alone, in every bundle: what was paused, withdrawn or corrected is so for everybody at once.
 """
 
-from bot.releases.serving import Serving, assign, falls, of, pinned, serving
+from bot.releases.serving import Serving, assign, falls, of, pinned, serving, to_watch
 from bot.releases.states import HELD, KINDS, STATES
 
-__all__ = ["HELD", "KINDS", "STATES", "Serving", "assign", "falls", "of", "pinned", "serving"]
+__all__ = ["HELD", "KINDS", "STATES", "Serving", "assign", "falls", "of", "pinned", "serving", "to_watch"]

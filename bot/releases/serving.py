@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Self
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session, defer
 
 from bot.models.conversations import Conversation
 from bot.models.releases import Bundle
-from bot.releases.states import ANSWERING, HELD, LIVE, SHARE
+from bot.releases.states import ANSWERING, HELD, LIVE, PREVIOUS, SHARE
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,19 @@ def assign(session: Session, conversation: Conversation) -> None:
 
 def falls(conversation_id: str, bundle: Bundle) -> bool:
     """Whether a conversation is among the share of a bundle."""
-    digest = hashlib.sha256(f"{bundle.name}\n{conversation_id}".encode()).digest()
-    return int.from_bytes(digest[:4], "big") % 100 < bundle.share
+    return place(conversation_id, bundle.name) < bundle.share
+
+
+def place(conversation_id: str, bundle: str) -> int:
+    """From 0 to 99: from which share on a conversation is a bundle's."""
+    digest = hashlib.sha256(f"{bundle}\n{conversation_id}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") % 100
+
+
+def to_watch(session: Session, now: datetime) -> bool:
+    """Whether a bundle has to be looked after: it is shared, or was kept warm long enough."""
+    over = and_(Bundle.state == PREVIOUS, Bundle.warm_until <= now)
+    return session.scalar(select(Bundle.name).where(or_(Bundle.state == SHARE, over)).limit(1)) is not None
 
 
 def of(session: Session, conversation: Conversation, begun_with: str | None = None) -> Bundle | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+START, KNOWLEDGE, MODEL, EMERGENCY = "start", "knowledge", "model", "emergency"
 KINDS = {
-    "start": "启动时登记",
-    "knowledge": "知识发布",
-    "model": "模型发布",
-    "emergency": "紧急更正",
+    START: "启动时登记",
+    KNOWLEDGE: "知识发布",
+    MODEL: "模型发布",
+    EMERGENCY: "紧急更正",
 }
 """start: what was in use before there were bundles, or was put to use by hand on the command line"""
 

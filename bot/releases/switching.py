@@ -6,7 +6,7 @@ bundle than the live one, and the next one who looks puts it right (``put_right`
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -82,6 +82,7 @@ def make_live(
     why: str | None,
     figures: Mapping[str, Any],
     former: str = PREVIOUS,
+    within: Callable[[Session, Bundle], Mapping[str, Any]] | None = None,
 ) -> None:
     """Let a bundle answer whoever has no other: in a transaction of its own, then on disk.
 
@@ -91,6 +92,7 @@ def make_live(
     Args:
         by, move, why, figures: For the history.
         former: What becomes of the one that was live: ``previous``, kept warm, or ``stopped``.
+        within: Called first in that transaction: what it raises leaves all as it is, what it returns goes to the figures.
 
     Raises:
         NotFound: there is no such bundle.
@@ -105,6 +107,8 @@ def make_live(
         bundle = session.get(Bundle, name)
         if bundle is None:
             raise NotFound(f"没有这个发布包：{name}")
+        if within is not None:
+            figures = {**figures, **within(session, bundle)}
         put_live(session, settings, bundle, by=by, move=move, why=why, figures=figures, former=former, now=now)
         step("rows written")
     step("committed")

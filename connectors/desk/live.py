@@ -60,6 +60,7 @@ _AUDIENCE: dict[str, frozenset[str] | None] = {
     "review": frozenset({SUPERVISOR, EDITOR, APPROVER, OFFICER}),
     "local": frozenset({EDITOR, APPROVER, SUPERVISOR}),
     "learning": frozenset({EDITOR, APPROVER, SUPERVISOR}),
+    "release": frozenset({"admin", SUPERVISOR, EDITOR, APPROVER}),
     "surge": _DESK | {EDITOR, APPROVER},
     "recall": frozenset({SUPERVISOR, APPROVER}),
     "job": frozenset({"admin", SUPERVISOR, EDITOR, APPROVER}),

@@ -26,6 +26,7 @@ from connectors.console import asked as asked_routes
 from connectors.console import imports as import_routes
 from connectors.console import jobs as job_routes
 from connectors.console import knowledge as knowledge_routes
+from connectors.console import releases as release_routes
 from connectors.console import replay as replay_routes
 from connectors.console import review as review_routes
 from connectors.console import surges as surge_routes
@@ -288,6 +289,7 @@ def create_app() -> FastAPI:
         asked_routes,
         replay_routes,
         review_routes,
+        release_routes,
         surge_routes,
         recalls,
         knowledge_routes,

@@ -129,24 +129,23 @@ def evaluate(work: Work) -> str:
     from training.retrain import frozen
 
     name: str = work.results["bundle"]
-    state = _judged(work, name)
+    state = judged(work, name)
     frozen.remove(_folder(work))
     work.progress(f"发布包 {name}：{state}")
     return state
 
 
-def _judged(work: Work, name: str) -> str:
+def judged(work: Work, name: str) -> str:
     """What the gate made of a bundle, in words; where there is no gate, it waits."""
     from bot import database
-    from bot.models.releases import Bundle
-    from bot.releases import STATES
+    from bot.releases import STATES, reading
     from training.retrain import knowledge
 
     if knowledge.gate_there():
         gate = importlib.import_module("training.gate")
         gate.evaluate(work.settings, name, work.progress)
     with database.read() as session:
-        state = STATES[session.get_one(Bundle, name).state]
+        state = STATES[reading.get(session, name).state]
     work.log(f"发布包 {name}：{state}。")
     return state
 
@@ -175,17 +174,17 @@ def wrap(work: Work) -> str | None:
 def judge(work: Work) -> str | None:
     """Have the gate judge it."""
     name: str | None = work.results["bundle"]
-    return _judged(work, name) if name is not None else None
+    return judged(work, name) if name is not None else None
 
 
 def refused(work: Work) -> bool:
     """Whether the gate did not pass it: then it waits for a person."""
     from bot import database
     from bot.models.releases import Bundle
-    from bot.releases.states import PASSED
+    from bot.releases.states import LIVE, PASSED
 
     name: str | None = work.results["bundle"]
     if name is None:
         return False
     with database.read() as session:
-        return session.get_one(Bundle, name).state != PASSED
+        return session.get_one(Bundle, name).state not in (PASSED, LIVE)

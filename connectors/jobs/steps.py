@@ -10,6 +10,7 @@ import re
 import shutil
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ from bot import (
 )
 from bot.clock import SHANGHAI, utcnow
 from bot.models.jobs import Job
+from bot.releases import moves, watching
 from bot.settings import Settings
 from bot.tickets import board
 from bot.told import WAITING
@@ -130,9 +132,13 @@ def _publish(work: Work) -> str:
     if retraining.refused(work):
         work.progress(f"{version} 没有通过评测，没有启用")
         return version
-    store.publish(work.settings, version)
+    bundle: str | None = work.results["bundle"]
+    if bundle is not None:
+        moves.release_passed(work.settings, bundle)
+    else:
+        store.publish(work.settings, version)
+        adopting.adopt(work.settings)
     startup.published(work.settings)
-    adopting.adopt(work.settings)
     work.progress(f"已启用 {version}")
     return version
 
@@ -336,6 +342,26 @@ def _draw_sample(work: Work) -> int:
     return kept.groups
 
 
+def _watch(work: Work) -> int:
+    looks = 0
+    while True:
+        now = utcnow()
+        watching.let_go(work.settings, now)
+        found = watching.look(work.settings, now)
+        if found is None:
+            return looks
+        looks += 1
+        if found.worse:
+            work.log(f"{found.bundle} 比在用的差，已停下：{''.join(found.worse)}")
+            return looks
+        said = f"{found.bundle} 灰度 {found.stages[-1].share}%：比了 {found.coming.conversations} 个会话"
+        for _ in range(_LOOKS_EVERY_S // _STOPS_WITHIN_S):
+            work.progress(f"{said}，在用的 {found.live.conversations} 个，没有变差")
+            time.sleep(_STOPS_WITHIN_S)
+
+
+_LOOKS_EVERY_S, _STOPS_WITHIN_S = 60, 4
+
 STEPS: dict[str, tuple[Step, ...]] = {
     "retention": (
         Step("conversations", "清除到期的会话", _conversations),
@@ -377,6 +403,8 @@ STEPS: dict[str, tuple[Step, ...]] = {
         Step("check", "打开每个网址", _check_links),
         Step("list", "列出打不开的", _dead_links),
     ),
+    "evaluate": (Step("evaluate", "评测", lambda work: retraining.judged(work, work.job.arguments["bundle"])),),
+    "watch": (Step("look", "每分钟比一次", _watch),),
     "health": (Step("conflicts", "比对近似的问答", _conflicts),),
     "recall": (Step("tell", "逐个告知", _tell), Step("finish", "收尾", _recalled)),
     "export": (Step("write", "写成 Excel 文件", _export),),

@@ -28,7 +28,20 @@ from bot.private import keep_private
 from bot.settings import Settings, get_settings
 from bot.tickets import board
 from bot.tickets.citizen import status_reply
-from connectors.terminal import categories, city, desk, golden, jobs, knowledge, local, recall, review, surges, training
+from connectors.terminal import (
+    categories,
+    city,
+    desk,
+    golden,
+    jobs,
+    knowledge,
+    local,
+    recall,
+    release,
+    review,
+    surges,
+    training,
+)
 from connectors.terminal.client import Client, GatewayDown, replies_of, show, show_explanation
 
 app = typer.Typer(
@@ -61,6 +74,7 @@ app.command("surges")(surges.list_)
 app.add_typer(recall.app, name="recall")
 app.add_typer(golden.app, name="golden")
 app.command("gate")(golden.gate)
+app.add_typer(release.app, name="release")
 
 user_app = typer.Typer(help="坐席和管理页面的账号。", no_args_is_help=True)
 app.add_typer(user_app, name="user")

@@ -14,6 +14,7 @@ from bot.accounts import people, service_accounts, sign_in
 from bot.accounts.roles import ADMIN, AGENT, APPROVER, EDITOR, OFFICER, ROLES, SUPERVISOR
 from bot.clock import utcnow
 from bot.errors import Forbidden, Unauthorised
+from bot.releases import moves
 from bot.settings import Settings, get_settings
 
 SESSION = "yhd_session"
@@ -44,6 +45,7 @@ _KNOWLEDGE = frozenset({SUPERVISOR, EDITOR, APPROVER})
 _EDITORS = frozenset({EDITOR, APPROVER})
 _ADMIN = frozenset({ADMIN})
 _JOBS = frozenset({ADMIN, SUPERVISOR})
+_RELEASES = frozenset({SUPERVISOR, EDITOR, APPROVER, ADMIN})
 _WRITES = frozenset({EDITOR, APPROVER})
 _OWN = Rule(_ALL, before=True)
 _READ, _WRITE = Rule(_TICKETS, "tickets.read"), Rule(_TICKETS, "tickets.write")
@@ -274,6 +276,12 @@ ACCESS: Mapping[str, Rule | None] = {
     "POST /api/knowledge/items/{qa_id}/confirm": _move("confirm"),
     "POST /api/knowledge/items/{qa_id}/decline": _move("decline"),
     "POST /api/knowledge/bulk": Rule(_KNOWLEDGE),
+    # Releases.
+    "GET /api/console/releases": Rule(_RELEASES),
+    "GET /api/console/releases/history": Rule(_RELEASES),
+    "GET /api/console/releases/{name}/difference": Rule(_RELEASES),
+    "GET /api/console/releases/{name}/preview": Rule(_RELEASES),
+    "POST /api/console/releases/{name}/moves": Rule(moves.RELEASERS),
     # Administration.
     "GET /api/admin/people": Rule(_ADMIN),
     "POST /api/admin/people": Rule(_ADMIN),

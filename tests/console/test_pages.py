@@ -68,6 +68,7 @@ PAGES: dict[str, tuple[tuple[str, Callable[[Page], None] | None], ...]] = {
         ("/doubts", None),
         ("/recalls", None),
         ("/floor", None),
+        ("/releases", None),
         ("/going-live", None),
     ),
     "2001": (
