@@ -230,9 +230,10 @@ def shadows(settings: Settings, args: argparse.Namespace) -> dict[str, Any]:
     ratios, all_on, all_off = [], [], []
     with load(settings.gateway_url, args.citizens, args.pause) as talk:
         time.sleep(args.seconds / 3)
-        for _ in range(args.rounds):
+        for number in range(args.rounds):
             figures = {}
-            for state, all_ in (("shadow", all_on), ("kept", all_off)):
+            stretches = [("shadow", all_on), ("kept", all_off)]
+            for state, all_ in stretches if number % 2 else reversed(stretches):
                 put(settings, name, state)
                 time.sleep(3)  # until everybody has noticed, and its index is loaded
                 began = time.monotonic()

@@ -14,7 +14,9 @@ from sqlalchemy import insert, select
 from bot import crypto, database
 from bot.models.housekeeping import Counter
 from bot.models.knowledge import QA, Document, Passage, ServiceGuide
+from bot.models.releases import Bundle
 from bot.models.versions import QAVersion, WorkingCopy
+from bot.releases.states import LIVE
 from bot.settings import Settings, get_settings
 from connectors.run.background import free_ports
 from connectors.run.services import prepare
@@ -84,26 +86,31 @@ def fill(settings: Settings, say: Say) -> Path:
 
 @contextlib.contextmanager
 def copied(folder: Path, say: Say) -> Iterator[tuple[Settings, Path]]:
-    """A data folder below ``folder`` with a copy of this machine's knowledge and index, or where there is none the starter
-    knowledge; meanwhile this process's settings and database are those.  Yields the settings and the Rasa model.
+    """A data folder below ``folder`` with a copy of this machine's knowledge, index and live release, or where there is none the
+    starter knowledge; meanwhile this process's settings and database are those.  Yields the settings and the Rasa model.
 
     Raises:
         YihaodaError: something can't be made; the text says what.
     """
     database.migrate()
-    knowledge, index = _knowledge(), get_settings().index_dir
+    knowledge, origin = _knowledge(), get_settings().data_dir
     with using(environment(folder / "data", free_ports(3)) | _PATIENT) as settings:
         database.migrate()
         _put(knowledge)
-        if index.is_dir():
-            shutil.copytree(index, settings.index_dir)
+        for name in ("index", "bundles", "rasa"):
+            if (origin / name).is_dir():
+                shutil.copytree(origin / name, settings.data_dir / name)
         yield settings, fill(settings, say)
 
 
 def _knowledge() -> list[tuple[Any, list[dict[str, Any]]]]:
-    """The rows of the knowledge, by table, and of the counters that say which revision it is and what was loaded."""
+    """The rows of the knowledge and of the live release, by table, and of the counters that say which revision it is and what was loaded."""
     with database.read() as session:
-        held = [(model, list(map(dict, session.execute(select(model.__table__)).mappings()))) for model in _KNOWLEDGE]
+        held: list[tuple[Any, list[dict[str, Any]]]] = [
+            (model, list(map(dict, session.execute(select(model.__table__)).mappings()))) for model in _KNOWLEDGE
+        ]
+        live = session.execute(select(Bundle.__table__).where(Bundle.state == LIVE)).mappings()
+        held.append((Bundle, list(map(dict, live))))
         counters = session.execute(select(Counter.__table__).where(Counter.expires_at.is_(None))).mappings()
         return [*held, (Counter, list(map(dict, counters)))]
 

@@ -16,7 +16,7 @@ from bot.models.knowledge import QA
 from bot.settings import Settings, get_settings
 from connectors.run import scratch
 from connectors.run.background import start_in_background
-from connectors.run.services import services
+from connectors.run.services import start
 from connectors.terminal.client import Client, connections, replies_of
 from training.evaluate.citizen import Asked, Heard, Open, ask_all
 from training.evaluate.questions import known_matters, read_sets, refuse_overlap, refuse_unknown
@@ -65,7 +65,7 @@ def _assistant(running: bool, check: Callable[[], None], say: Callable[[str], No
     ):
         check()
         say("启动网关、Rasa 和动作服务")
-        with start_in_background(services(settings, model), log_dir=Path(name) / "logs", timeout_s=300):
+        with start_in_background(start(settings, model), log_dir=Path(name) / "logs", timeout_s=300):
             yield settings
 
 

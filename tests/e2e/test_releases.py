@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import secrets
 import shutil
 import threading
 import time
@@ -183,8 +184,9 @@ def releasing(
     folder, more = tmp_path_factory.mktemp("releasing"), {}
     if request.param == "postgresql":
         postgres: str = request.getfixturevalue("postgres")
-        _execute(postgres, "CREATE DATABASE releasing")
-        more["database_url"] = postgres.replace("/postgres?", "/releasing?")
+        name = f"releasing{secrets.token_hex(4)}"
+        _execute(postgres, f"CREATE DATABASE {name}")
+        more["database_url"] = postgres.replace("/postgres?", f"/{name}?")
         prepared = _prepared_on_postgres(more["database_url"], prepared, folder)
     with running(prepared, rasa_model, folder, **more) as one:
         yield one
