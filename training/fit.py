@@ -15,7 +15,7 @@ import argparse
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,15 @@ _KNOWN_MOST = 30_000
 
 Say = Callable[[str, int | None, int | None], None]
 """Told what is being done, how many are done, and of how many"""
+
+
+Search = Callable[[Retriever, Sequence[Sequence[str]]], Iterable[list[Candidate]]]
+"""Gives the candidates for messages, each in its readings, one after the other"""
+
+
+def one_by_one(retriever: Retriever, messages: Sequence[Sequence[str]]) -> Iterator[list[Candidate]]:
+    """The plain way."""
+    return (retriever.candidates(*readings) for readings in messages)
 
 
 def _quiet(_what: str, _done: int | None = None, _total: int | None = None) -> None:
@@ -165,19 +174,23 @@ def our_follow_ups() -> list[FollowUp]:
     return [FollowUp(row["q"], frozenset(row["qa"]), row["prev"], row["prev_qa"]) for row in read_questions(FOLLOW_UPS)]
 
 
-def labelled(retriever: Retriever, questions: Sequence[Question] | None = None, say: Say = _quiet) -> list[Example]:
+def labelled(
+    retriever: Retriever,
+    questions: Sequence[Question] | None = None,
+    say: Say = _quiet,
+    search: Search = one_by_one,
+) -> list[Example]:
     """Questions (None: ours) with their candidates.  What is word for word in the knowledge proves nothing: left out."""
     known = {clean(text) for item in retriever.items for text in item.texts}
     matters = {item.id: item.matter for item in retriever.items}
     questions = our_questions() if questions is None else questions
+    unknown = [one for one in questions if clean(one.text) not in known]
+    found = search(retriever, [(normalise(one.text).text,) for one in unknown])
     examples = []
-    for number, question in enumerate(questions):
-        say("查找标注问题的候选", number, len(questions))
-        if clean(question.text) in known:
-            continue
-        candidates = tuple(retriever.candidates(normalise(question.text).text))
+    for number, (question, candidates) in enumerate(zip(unknown, found, strict=True)):
+        say("查找标注问题的候选", number, len(unknown))
         spoken_of = frozenset(matters[one] for one in question.right if one in matters)
-        examples.append(Example(question, candidates, spoken_of))
+        examples.append(Example(question, tuple(candidates), spoken_of))
     return examples
 
 
@@ -280,28 +293,44 @@ FOLLOW_UPS = ROOT / "training" / "followups.jsonl"
 
 
 def followings(
-    retriever: Retriever, ranker: Logistic, follow_ups: Sequence[FollowUp] | None = None, say: Say = _quiet
+    retriever: Retriever,
+    ranker: Logistic,
+    follow_ups: Sequence[FollowUp] | None = None,
+    say: Say = _quiet,
+    search: Search = one_by_one,
 ) -> list[Following]:
     """Labelled follow-ups (None: ours) as ``find`` reads them."""
     matters = {item.id: item.matter for item in retriever.items}
     follow_ups = our_follow_ups() if follow_ups is None else follow_ups
+    texts = [normalise(one.text).text for one in follow_ups]
+    all_spoken = [Spoken(matters[one.before_qa], normalise(one.before).text, one.before_qa) for one in follow_ups]
+    readings: list[tuple[str, ...]] = [(text,) for text in texts]
+    readings += [
+        (text, f"{spoken.matter} {text}", f"{spoken.question} {text}")
+        for text, spoken in zip(texts, all_spoken, strict=True)
+    ]
+    searched = []
+    for number, candidates in enumerate(search(retriever, readings)):
+        say("查找标注追问的候选", number, len(readings))
+        searched.append(candidates)
+    alone, together = searched[: len(texts)], searched[len(texts) :]
     found = []
-    for number, one in enumerate(follow_ups):
-        say("查找标注追问的候选", number, len(follow_ups))
-        text = normalise(one.text).text
-        spoken = Spoken(matters[one.before_qa], normalise(one.before).text, one.before_qa)
-        readings = (text, f"{spoken.matter} {text}", f"{spoken.question} {text}")
-        if ranked := rank(retriever.candidates(*readings), ranker):
-            features = follow_features(ranked, rank(retriever.candidates(text), ranker), spoken)
+    for one, text, spoken, by_itself, in_context in zip(follow_ups, texts, all_spoken, alone, together, strict=True):
+        if ranked := rank(in_context, ranker):
+            features = follow_features(ranked, rank(by_itself, ranker), spoken)
             found.append(Following(one.right, ranked, features, text))
     return found
 
 
 def _follow(
-    retriever: Retriever, ranker: Logistic, follow_ups: Sequence[FollowUp] | None = None, say: Say = _quiet
+    retriever: Retriever,
+    ranker: Logistic,
+    follow_ups: Sequence[FollowUp] | None = None,
+    say: Say = _quiet,
+    search: Search = one_by_one,
 ) -> tuple[Logistic, Logistic, dict[str, Any]]:
     """Ranker and confidence of what follows on something, and the figures: the confidence is fitted out of fold."""
-    examples = followings(retriever, ranker, follow_ups, say)
+    examples = followings(retriever, ranker, follow_ups, say, search)
 
     def ranker_of(chosen: Sequence[Following]) -> Logistic:
         useful = [e for e in chosen if any(one.candidate.item.id in e.right for one in e.ranked)]
@@ -340,6 +369,7 @@ def fit(
     questions: Sequence[Question] | None = None,
     follow_ups: Sequence[FollowUp] | None = None,
     say: Say = _quiet,
+    search: Search = one_by_one,
 ) -> Calibration:
     """Fit everything for ``encoder`` (None: without vectors).
 
@@ -349,7 +379,7 @@ def fit(
     """
     retriever = retriever or Retriever.build(starter_items(), encoder)
     asked = our_questions() if questions is None else questions
-    examples = labelled(retriever, asked, say)
+    examples = labelled(retriever, asked, say, search)
 
     say("标定排序和把握", None, None)
     rankings = _ranked_unseen(examples)
@@ -370,7 +400,7 @@ def fit(
     answered = (held_out >= answer_at) & terse
     tested, likely = _on_other_matters(held_out, right, answerable, terse, folds)
     ranker = _ranker(examples)
-    follow_ranker, follow_confidence, of_follow_ups = _follow(retriever, ranker, follow_ups, say)
+    follow_ranker, follow_confidence, of_follow_ups = _follow(retriever, ranker, follow_ups, say, search)
     return Calibration(
         encoder=encoder.checksum if encoder else "",
         ranker=ranker,

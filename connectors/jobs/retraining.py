@@ -59,8 +59,8 @@ def freeze(work: Work) -> dict[str, Any]:
     return {name: found[name] for name in ("revision", "labelled", "held_out")}
 
 
-def rasa(work: Work) -> str:
-    """Train the Rasa model, unless one of the same sentences is there."""
+def models(work: Work) -> str:
+    """The Rasa model, unless one of the same sentences is there, and besides vectors, word indexes, the item classifier; Rasa's name."""
     from bot.settings import ROOT
     from training import rasa_model
     from training.retrain import frozen, making
@@ -68,14 +68,8 @@ def rasa(work: Work) -> str:
     overlay = frozen.open_(_folder(work)).overlay
     if (there := making.there_already(work.settings, overlay)) is not None:
         work.log("例句和上次一样，Rasa 模型不用重新训练。")
-        return there
-    _apart(work, "rasa")
-    return rasa_model.model_id(ROOT, overlay)
-
-
-def index(work: Work) -> None:
-    """Vectors, word indexes and the item classifier."""
-    _apart(work, "index")
+    _apart(work, *(("index",) if there else ("rasa", "index")))
+    return there or rasa_model.model_id(ROOT, overlay)
 
 
 def calibrate(work: Work) -> str:
@@ -86,12 +80,13 @@ def calibrate(work: Work) -> str:
     return making.version(frozen.open_(_folder(work)))
 
 
-def _apart(work: Work, step: str) -> None:
+def _apart(work: Work, *steps: str) -> None:
+    """Do what ``training.retrain.making`` has under these names, all at once."""
     from training.retrain import child
 
-    arguments = [step, str(_folder(work))]
-    if encoder := work.job.arguments["encoder"]:
-        arguments += ["--encoder", encoder]
+    encoder: str = work.job.arguments["encoder"]
+    others = ["--encoder", encoder] if encoder else []
+    arguments = [[step, str(_folder(work)), *others] for step in steps]
     child.run(arguments, {"YIHAODA_DATA_DIR": str(work.settings.data_dir)}, work.progress, work.log)
 
 
@@ -108,7 +103,7 @@ def bundle(work: Work) -> str:
     made = bundle.Made(
         kind="model",
         index=version,
-        rasa=work.results["rasa"],
+        rasa=work.results["models"],
         overlay=data.overlay.read_text(encoding="utf-8") if rasa_model.examples(data.overlay) else "",
         data=data.sums,
         texts=map(labelled.digest, texts),

@@ -381,8 +381,7 @@ STEPS: dict[str, tuple[Step, ...]] = {
     "train": (
         Step("preflight", "看看能不能训练", retraining.preflight),
         Step("freeze", "冻结数据", retraining.freeze),
-        Step("rasa", "训练 Rasa", retraining.rasa),
-        Step("index", "建索引", retraining.index),
+        Step("models", "训练 Rasa，建索引", retraining.models),
         Step("calibrate", "标定，检查索引", retraining.calibrate),
         Step("bundle", "做成发布包", retraining.bundle),
         Step("evaluate", "评测", retraining.evaluate),

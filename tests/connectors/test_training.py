@@ -104,9 +104,9 @@ def check(city: Settings, job_id: str) -> Bundle:
 
 
 def test_killed_within_steps_it_goes_on_where_it_was(city: Settings, workers: Workers, tmp_path: Path) -> None:
-    check(city, through_kills(workers, tmp_path, ["freeze inside", "index inside", "bundle ends"]))
+    check(city, through_kills(workers, tmp_path, ["freeze inside", "models inside", "bundle ends"]))
     lines = traced(tmp_path)
-    assert lines.count("preflight") == lines.count("calibrate") == 1 and lines.count("index") == 2
+    assert lines.count("preflight") == lines.count("calibrate") == 1 and lines.count("models") == 2
 
 
 @pytest.mark.full
@@ -126,7 +126,7 @@ def test_stopped_it_ends_at_once_and_resumed_it_does_the_rest(city: Settings, wo
         jobs.stop(session, made, "李四")
     job = comes_to(made, STOPPED)
     assert time.monotonic() - begun < 10 and not _at_work(made), "two seconds on an idle machine"
-    assert NAMES[job.step] in ("index", "calibrate")
+    assert NAMES[job.step] in ("models", "calibrate")
     with database.write() as session:
         jobs.resume(session, made, "李四")
     job = comes_to(made, DONE)

@@ -21,7 +21,7 @@ from tests.connectors.job_worker import die_at, trace
 from training.retrain import bundle, child, frozen
 
 NAMES = tuple(step.name for step in steps.STEPS["train"])
-INSIDE = ("freeze", "index", "calibrate", "bundle")
+INSIDE = ("freeze", "models", "calibrate", "bundle")
 POINTS = [
     f"{name} {where}" for name in NAMES for where in ("begins", "inside", "ends") if where != "inside" or name in INSIDE
 ]
@@ -48,12 +48,12 @@ def prepare() -> None:
     steps.STEPS["train"] = tuple(replace(step, call=_watched(step.name, step.call)) for step in steps.STEPS["train"])
     run, flush = child.run, store.flush
 
-    def running(arguments: list[str], env: Any, say: Any, log: Any) -> None:
+    def running(apart: list[list[str]], env: Any, say: Any, log: Any) -> None:
         def said(*what: Any) -> None:
-            die_at(folder(), f"{arguments[0]} inside")
+            die_at(folder(), "calibrate inside" if apart[0][0] == "calibrate" else "models inside")
             say(*what)
 
-        run(arguments, env, said, log)
+        run(apart, env, said, log)
 
     def flushing(name: str) -> Callable[[Path], None]:
         def flushed(path: Path) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
-from bot import database, knowledge, releases
+from bot import database, jobs, knowledge, releases
 from bot.clock import utcnow
 from bot.errors import InvalidInput
 from bot.models.asked import Asked
@@ -21,6 +24,7 @@ from bot.models.review import NluExample, ReviewAudit, ReviewDecision, ReviewMem
 from bot.releases import files
 from bot.review.deciding import _blank
 from bot.settings import ROOT, Settings
+from connectors.jobs import steps
 from index.search.retriever import Item
 from index.versions import build, store
 from tests.bot.test_review import ask
@@ -343,3 +347,61 @@ def test_questions_whose_truth_nobody_knows_fit_nothing() -> None:
     rankings = fit._ranked_unseen(examples)
     assert len(examples) == 29 and "想问第29件事咋办" not in {example.text for example, _ in rankings}
     assert sum(example.verdict(ranked) is True for example, ranked in rankings) >= 25
+
+
+class _Work:
+    """As much of a job as its steps look at."""
+
+    def __init__(self, settings: Settings, kind: str) -> None:
+        with database.write() as session:
+            made = jobs.request(session, kind, "2001")
+        with database.read() as session:
+            self.job = jobs.find(session, made)
+        self.settings, self.results, self.lines = settings, {}, list[str]()
+
+    def progress(self, doing: str, done: int | None = None, total: int | None = None) -> None:
+        self.lines.append(doing)
+
+    def log(self, line: str) -> None:
+        self.lines.append(line)
+
+    def run(self) -> None:
+        for step in steps.STEPS[self.job.kind]:
+            self.results[step.name] = step.call(self)
+
+
+def _gate(monkeypatch: pytest.MonkeyPatch, verdict: str) -> None:
+    """A gate that says so."""
+
+    def evaluate(settings: Settings, name: str, say: Any) -> None:
+        with database.write() as session:
+            session.get_one(Bundle, name).state = verdict
+
+    gate = ModuleType("training.gate")
+    gate.__spec__ = ModuleSpec("training.gate", None)
+    gate.evaluate = evaluate  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "training.gate", gate)
+
+
+@pytest.mark.parametrize(("verdict", "put_to_use"), [("passed", True), ("refused", False)])
+def test_after_an_approval_the_index_goes_out_where_the_gate_passes_it(
+    sqlite_db: Settings, monkeypatch: pytest.MonkeyPatch, verdict: str, put_to_use: bool
+) -> None:
+    settings = sqlite_db.model_copy(update={"dense": False})
+    known(settings)
+    first = _Work(settings, "index")
+    first.run()
+    before = store.pointer(settings)[0]
+    assert before == first.results["build"] and first.results["bundle"] is None, "no bundle was ever live"
+    making.rasa_file(settings, "m1").parent.mkdir(parents=True)
+    making.rasa_file(settings, "m1").write_bytes(b"a model")
+    bundle.make(settings, "first", bundle.Made("start", before, "m1", ""), "2001", NOW)
+    with database.write() as session:
+        session.get_one(Bundle, "first").state = "live"
+    _gate(monkeypatch, verdict)
+    known(settings, 7)
+    second = _Work(settings, "index")
+    second.run()
+    assert store.pointer(settings)[0] == (second.results["build"] if put_to_use else before)
+    with database.read() as session:
+        assert session.get_one(Bundle, second.results["bundle"]).state == verdict

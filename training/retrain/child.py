@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import psutil
@@ -38,13 +38,42 @@ class StepFailed(YihaodaError):
 # --- our side --------------------------------------------------------------------------------------------------------
 
 
-def run(arguments: list[str], env: Mapping[str, str], say: Say, log: Callable[[str], None]) -> None:
-    """Do a step there; ``say`` is called at least every second, and may raise to end it.
+def run(steps: Sequence[Sequence[str]], env: Mapping[str, str], say: Say, log: Callable[[str], None]) -> None:
+    """Do some steps there, all at once; ``say`` is called at least every second, and may raise to end them.
+
+    Args:
+        steps: of each one, the arguments of ``python -m training.retrain``.
 
     Raises:
-        StepFailed
+        StepFailed: one of them could not be done; the others are ended.
     """
-    process = subprocess.Popen(
+    heard: queue.SimpleQueue[tuple[int, dict[str, Any]]] = queue.SimpleQueue()
+    processes = []
+    standing: dict[int, tuple[str, int | None, int | None]] = {}
+    try:
+        for number, arguments in enumerate(steps):
+            processes.append(_start(arguments, env))
+            threading.Thread(target=_listen, args=(processes[-1], number, heard), daemon=True).start()
+            standing[number] = ("正在载入", None, None)
+        while standing:
+            with contextlib.suppress(queue.Empty):
+                number, told = heard.get(timeout=_POLL_S)
+                if "log" in told:
+                    log(told["log"])
+                elif "doing" in told:
+                    standing[number] = (told["doing"], told["done"], told["total"])
+                else:
+                    del standing[number]
+                    _settled(processes[number], told.get("failed"))
+            if standing:
+                say(*_together(list(standing.values())))
+    finally:
+        for process in processes:
+            _end(process)
+
+
+def _start(arguments: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
         [sys.executable, "-m", "training.retrain", *arguments, "--nice", str(NICE)],
         cwd=ROOT,
         env={**os.environ, **_THREADS, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", **env},
@@ -54,35 +83,33 @@ def run(arguments: list[str], env: Mapping[str, str], say: Say, log: Callable[[s
         encoding="utf-8",
         start_new_session=True,
     )
-    heard: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-    listener = threading.Thread(target=_listen, args=(process, heard), daemon=True)
-    listener.start()
-    standing: tuple[str, int | None, int | None] = ("正在载入", None, None)
-    failed: str | None = None
-    try:
-        while listener.is_alive() or not heard.empty():
-            with contextlib.suppress(queue.Empty):
-                told = heard.get(timeout=_POLL_S)
-                if "log" in told:
-                    log(told["log"])
-                elif "failed" in told:
-                    failed = told["failed"]
-                else:
-                    standing = (told["doing"], told["done"], told["total"])
-            say(*standing)
-        if process.wait() or failed:
-            raise StepFailed(
-                failed or f"这一步的进程中途没了（退出码 {process.returncode}），多半是内存不够。继续的话会再做一次。"
-            )
-    finally:
-        _end(process)
 
 
-def _listen(process: subprocess.Popen[str], heard: queue.SimpleQueue[dict[str, Any]]) -> None:
+def _listen(process: subprocess.Popen[str], number: int, heard: queue.SimpleQueue[tuple[int, dict[str, Any]]]) -> None:
+    """Pass on what it says, and at last how it ended."""
     assert process.stdout is not None
+    failed: str | None = None
     for line in process.stdout:
         with contextlib.suppress(ValueError, TypeError):  # a library's own words
-            heard.put(dict(json.loads(line)))
+            told = dict(json.loads(line))
+            if "failed" in told:
+                failed = told["failed"]
+            else:
+                heard.put((number, told))
+    heard.put((number, {"failed": failed}))
+
+
+def _settled(process: subprocess.Popen[str], failed: str | None) -> None:
+    """Raises: StepFailed."""
+    if process.wait() or failed:
+        code = process.returncode
+        raise StepFailed(failed or f"这一步的进程中途没了（退出码 {code}），多半是内存不够。继续的话会再做一次。")
+
+
+def _together(standing: Sequence[tuple[str, int | None, int | None]]) -> tuple[str, int | None, int | None]:
+    """Where several stand: the figures are of the one that counts."""
+    counted = next((one for one in standing if one[2]), standing[0])
+    return "；".join(dict.fromkeys(one[0] for one in standing)), counted[1], counted[2]
 
 
 def _end(process: subprocess.Popen[str]) -> None:

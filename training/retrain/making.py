@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import secrets
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +22,7 @@ from index.replay import QUESTIONS
 from index.search.normalise import normalise
 from index.search.policy_texts import PolicyTexts
 from index.search.ranking import Calibration
-from index.search.retriever import Item, Retriever
+from index.search.retriever import Candidate, Item, Retriever
 from index.versions import build
 from index.versions.store import VECTORS, flush
 from index.versions.vector_cache import CachedEncoder
@@ -32,6 +34,7 @@ from training.retrain.frozen import Frozen, FrozenDataChanged
 Log = Callable[[str], None]
 INDEX, CALIBRATION = "index", "calibration.json"
 """In the training's folder: what becomes of the steps"""
+_PROCESSES = 2
 _CHUNK = 256
 """Texts that are encoded before somebody may stop it; what is encoded stays"""
 FEWEST_ANSWERABLE, FEWEST_OTHERS, FEWEST_FOLLOW_UPS, FEWEST_MATTERS = 300, 100, 60, 20
@@ -164,7 +167,7 @@ def _fitted(settings: Settings, folder: Path, data: Frozen, encoder: Encoder | N
     retriever = Retriever.load(folder / INDEX, ahead)
     if ahead is not None:
         _read_ahead(settings, ahead, items, questions, follow_ups, say)
-    fitted = fit.fit(ahead, retriever, questions, follow_ups, say)
+    fitted = fit.fit(ahead, retriever, questions, follow_ups, say, in_processes)
     figures = {
         **fitted.fitted_on,
         "items": len(items),
@@ -209,6 +212,26 @@ def _lacking(questions: Sequence[Question], follow_ups: Sequence[FollowUp]) -> s
         ("事项", matters, FEWEST_MATTERS),
     )
     return "，".join(f"{what} {there} 个，至少要 {least} 个" for what, there, least in counted if there < least)
+
+
+_searched: Retriever | None = None
+"""Of ``in_processes``: what the processes that are forked search"""
+
+
+def in_processes(retriever: Retriever, messages: Sequence[Sequence[str]]) -> Iterator[list[Candidate]]:
+    """As ``fit.one_by_one``, in two processes.  The retriever needs no encoder for them, see ``Ahead``."""
+    global _searched
+    _searched = retriever
+    items = retriever.items
+    with multiprocessing.get_context("fork").Pool(min(_PROCESSES, os.cpu_count() or 1)) as pool:
+        for found in pool.imap(_search, messages, chunksize=16):
+            yield [Candidate(items[place], features, wording) for place, features, wording in found]
+
+
+def _search(readings: Sequence[str]) -> list[tuple[int, NDArray[np.float64], str]]:
+    """Candidates by their place: items are many, and the same again and again."""
+    assert _searched is not None
+    return [(_searched.place(one.item.id), one.features, one.wording) for one in _searched.candidates(*readings)]
 
 
 class Ahead:
