@@ -1,4 +1,4 @@
-// The console's pages: what the menu shows to whom, and the second key of "g …" that goes there.
+// The console's pages: what the menu shows to whom, and the second key of "g …" that goes there (none where no letter is left).
 // The menu is a convenience; the server decides about each request.  A new page is one line here and one file in pages.
 import type { Component } from 'vue'
 import type { Role } from './person'
@@ -6,7 +6,7 @@ import type { Role } from './person'
 export interface Entry {
   path: string
   name: string
-  key: string
+  key?: string
   roles: Role[] | null
   page: () => Promise<Component>
   /** Which count of one's work stands beside it. */
@@ -32,6 +32,7 @@ export const MENU: Entry[] = [
   { path: '/health', name: '知识体检', key: 'h', roles: ['editor', 'approver', 'supervisor'], page: () => import('./pages/HealthPage.vue') },
   { path: '/asked', name: '提问记录', key: 'i', roles: ['supervisor', 'editor', 'approver'], page: () => import('./pages/AskedPage.vue') },
   { path: '/review', name: '待学习', key: 'n', roles: ['editor', 'approver', 'supervisor'], page: () => import('./pages/ReviewPage.vue') },
+  { path: '/golden', name: '题库', roles: ['editor', 'approver', 'supervisor'], page: () => import('./pages/GoldenPage.vue') },
   { path: '/try', name: '试一试', key: 'y', roles: ['supervisor', 'editor', 'approver'], page: () => import('./pages/TryPage.vue') },
   { path: '/import', name: '导入', key: 'x', roles: ['editor', 'approver'], page: () => import('./pages/ImportPage.vue') },
   { path: '/local', name: '本地标准', key: 'v', roles: ['supervisor', 'editor', 'approver'], page: () => import('./pages/LocalPage.vue') },
