@@ -78,7 +78,7 @@ def test_a_question_of_one_person_confirmed_by_another(http: TestClient, other: 
 
 def test_what_is_refused_says_why(http: TestClient) -> None:
     said = http.post("/api/console/golden", json=NEW | {"text": "图书馆借书证丢失，如何补领？"})
-    assert code_of(said, 400) == "invalid_input" and "一字不差" in said.json()["error"]["message"]
+    assert code_of(said, 422) == "invalid_input" and "一字不差" in said.json()["error"]["message"]
     assert code_of(http.put("/api/console/golden/nothing", json=NEW), 404) == "not_found"
     assert code_of(http.post("/api/console/golden/changes/999", json={"confirm": True}), 404) == "not_found"
     assert code_of(http.post("/api/console/golden/batches/nothing"), 404) == "not_found"
