@@ -17,7 +17,7 @@ from bot.golden.proposals import (
 )
 from bot.golden.questions import STRATA, Content, Wanted, changes, digest, exported, get, in_force, listed
 from bot.golden.reading import rows_of
-from bot.golden.starting import start
+from bot.golden.starting import ensure, start
 from bot.golden.taught import Taught, digest_of, letters, taught
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "confirm_all",
     "digest",
     "digest_of",
+    "ensure",
     "exported",
     "get",
     "in_force",

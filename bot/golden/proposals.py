@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from bot import audit, regions
+from bot import audit, events, regions
 from bot.accounts.roles import APPROVER, EDITOR
 from bot.clock import utcnow
 from bot.errors import Forbidden, IllegalMove, InvalidInput, NotFound
@@ -42,7 +42,8 @@ def propose_add(
         InvalidInput: what ``Content`` can't be, or the question is taught word for word, or is there already.
     """
     _must_write(session, by)
-    return _add(session, by, content, why, batch, taught(session, settings))
+    change = _add(session, by, content, why, batch, taught(session, settings))
+    return _told(session, change)
 
 
 def _add(session: Session, by: str, content: Content, why: str, batch: str | None, known: Taught) -> GoldenChange:
@@ -65,14 +66,14 @@ def propose_change(
     if digest_of(content.text) != row.letters:
         _refuse_taught(content, taught(session, settings))
         _refuse_double(session, content.text)
-    return _propose(session, by, id_, "change", before, content, _reason(why))
+    return _told(session, _propose(session, by, id_, "change", before, content, _reason(why)))
 
 
 def propose_retire(session: Session, by: str, id_: str, *, why: str) -> GoldenChange:
     """Propose that a question counts no more.  Raises: Forbidden, NotFound, IllegalMove, InvalidInput: no reason."""
     _must_write(session, by)
     row = _open(session, id_)
-    return _propose(session, by, id_, "retire", Content.of(row), None, _reason(why))
+    return _told(session, _propose(session, by, id_, "retire", Content.of(row), None, _reason(why)))
 
 
 def _propose(
@@ -112,7 +113,7 @@ def confirm(session: Session, by: str, change_id: int, settings: Settings, now: 
         InvalidInput: it is taught word for word, or is there, meanwhile.
     """
     _must_write(session, by)
-    return _confirm(session, by, change_id, taught(session, settings), now or utcnow())
+    return _told(session, _confirm(session, by, change_id, taught(session, settings), now or utcnow()))
 
 
 def _confirm(session: Session, by: str, change_id: int, known: Taught, now: datetime) -> GoldenChange:
@@ -173,6 +174,7 @@ def confirm_all(
                 _confirm(session, by, id_, known, now)
         except (InvalidInput, IllegalMove) as error:
             refused.append(str(error))
+    events.publish(session, "golden", batch)
     return len(ids) - len(refused), refused
 
 
@@ -185,7 +187,7 @@ def refuse(session: Session, by: str, change_id: int, *, why: str = "") -> Golde
     change.decided_by, change.decided_at = by, utcnow()
     session.flush()
     _note(session, by, "golden.refuse", change)
-    return change
+    return _told(session, change)
 
 
 @dataclass
@@ -229,6 +231,8 @@ def bring(
             came.proposed += 1
         except InvalidInput as refused:
             came.refused.append((line, str(refused)))
+    if came.proposed:
+        events.publish(session, "golden", came.batch)
     return came
 
 
@@ -307,6 +311,12 @@ def _reason(why: str) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _told(session: Session, change: GoldenChange) -> GoldenChange:
+    """Open pages hear of it."""
+    events.publish(session, "golden", change.question)
+    return change
 
 
 def _note(session: Session, by: str, action: str, change: GoldenChange) -> None:

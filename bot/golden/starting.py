@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterator
@@ -9,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from bot import audit
+from bot import audit, database
 from bot.clock import utcnow
 from bot.golden.proposals import made
 from bot.golden.questions import OURS, STRATA, Content
@@ -23,6 +25,15 @@ from bot.settings import ROOT, Settings
 SYSTEM = "系统"
 MUST = Path(__file__).with_name("must.txt")
 """Questions of the starting set that are 必对, one a line"""
+
+
+def ensure(settings: Settings) -> None:
+    """``start``, for whoever looks, in a transaction of its own."""
+    with database.read() as session:
+        if session.scalar(select(GoldenQuestion.id).limit(1)) is not None:
+            return
+    with contextlib.suppress(IntegrityError), database.write() as session:  # another process was first
+        start(session, settings)
 
 
 def start(session: Session, settings: Settings) -> int:

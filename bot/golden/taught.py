@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -15,8 +16,9 @@ import yaml
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bot.crypto import get_cipher
 from bot.models.knowledge import QA
-from bot.models.review import NluExample
+from bot.models.review import NluExample, ReviewDecision
 from bot.settings import ROOT, Settings
 
 _SHORT = 4
@@ -57,7 +59,9 @@ def taught(session: Session, settings: Settings) -> Taught:
     for path in (*sorted((ROOT / "training" / "questions").glob("*.jsonl")), ROOT / "training" / "followups.jsonl"):
         questions |= {letters(text): f"标定数据 {path.name}" for text in _lines(path, "q")}
     for path in sorted((settings.data_dir / "training").glob("*/labelled.jsonl")):
-        questions |= {letters(text): "用来重新训练的提问" for text in _lines(path, "text")}
+        questions |= {letters(text): "用来重新训练的提问" for text in _frozen(path)}
+    adopted = select(ReviewDecision.wording).where(ReviewDecision.undone_at.is_(None))
+    questions |= {letters(text): "待学习里采用的说法" for text in session.scalars(adopted) if text}
     acts: dict[str, str] = {}
     for act, text in _examples():
         acts[letters(text)] = "Rasa 训练数据"
@@ -72,6 +76,14 @@ def taught(session: Session, settings: Settings) -> Taught:
 
 def _lines(path: Path, name: str) -> list[str]:
     return list(_read(path, path.stat().st_mtime_ns, name)) if path.exists() else []
+
+
+def _frozen(path: Path) -> Iterator[str]:
+    """Of a training under way; each line is encrypted, and the file goes when the training is done."""
+    with contextlib.suppress(FileNotFoundError):
+        for line in path.read_text(encoding="utf-8").split("\n"):
+            if line:
+                yield json.loads(get_cipher().decrypt(line))["text"]
 
 
 @lru_cache(maxsize=32)

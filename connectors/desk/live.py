@@ -58,6 +58,7 @@ _AUDIENCE: dict[str, frozenset[str] | None] = {
     "unanswered": _DESK | {EDITOR, APPROVER},
     "person": None,
     "review": frozenset({SUPERVISOR, EDITOR, APPROVER, OFFICER}),
+    "golden": frozenset({SUPERVISOR, EDITOR, APPROVER}),
     "local": frozenset({EDITOR, APPROVER, SUPERVISOR}),
     "learning": frozenset({EDITOR, APPROVER, SUPERVISOR}),
     "release": frozenset({"admin", SUPERVISOR, EDITOR, APPROVER}),

@@ -23,6 +23,7 @@ from connectors.citizens import conversations
 from connectors.console import account as own_account
 from connectors.console import administration, documents, going_live, local_figures, recalls, reviews, single_sign_on
 from connectors.console import asked as asked_routes
+from connectors.console import golden as golden_routes
 from connectors.console import imports as import_routes
 from connectors.console import jobs as job_routes
 from connectors.console import knowledge as knowledge_routes
@@ -292,6 +293,7 @@ def create_app() -> FastAPI:
         release_routes,
         surge_routes,
         recalls,
+        golden_routes,
         knowledge_routes,
     ):
         app.include_router(router.router)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from bot import database, golden
 from bot.clock import utcnow
+from bot.crypto import get_cipher
 from bot.errors import Forbidden, IllegalMove, InvalidInput, NotFound
 from bot.golden import Content, Wanted
 from bot.models.golden import GoldenChange, GoldenQuestion
@@ -171,7 +172,8 @@ def test_what_training_has_seen_and_doubles_are_refused(one_city: Settings) -> N
     text = line.split('"q": "')[1].split('"')[0]
     frozen = city.data_dir / "training" / "job"
     frozen.mkdir(parents=True)
-    (frozen / "labelled.jsonl").write_text('{"text": "补身份证要本人去吗现在"}\n', encoding="utf-8")
+    line = get_cipher().encrypt('{"text": "补身份证要本人去吗现在"}')
+    (frozen / "labelled.jsonl").write_text(f"{line}\n", encoding="utf-8")
     added(city)
     with database.write() as session:
         for said, why in ((text, "标定数据"), ("补身份证要本人去吗现在", "重新训练"), (f"{ASKED.text}？", "已经有")):

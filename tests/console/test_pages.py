@@ -73,6 +73,7 @@ PAGES: dict[str, tuple[tuple[str, Callable[[Page], None] | None], ...]] = {
     ),
     "2001": (
         ("/import", None),
+        ("/golden", None),
         ("/knowledge?list=all", None),
         ("/knowledge/yl-transfer", None),
         ("/knowledge/yl-transfer", an_edit),

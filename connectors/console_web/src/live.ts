@@ -38,6 +38,7 @@ const TOUCHES: Record<string, (subject: string) => (readonly unknown[])[]> = {
   ticket: (number) => [['tickets'], ['ticket', number], ['work']],
   unanswered: () => [['unanswered']],
   review: () => [['reviews']],
+  golden: () => [['golden']],
   person: () => [['sign-ins']],
   import: (id) => [['imports'], ['import', id]],
   job: (id) => [['jobs'], ['job', id], ['health'], ['replay'], ['releases']],
