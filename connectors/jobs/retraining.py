@@ -6,7 +6,6 @@ most jobs need none of it.
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,14 +130,12 @@ def evaluate(work: Work) -> str:
 
 
 def judged(work: Work, name: str) -> str:
-    """What the gate made of a bundle, in words; where there is no gate, it waits."""
+    """What the gate made of a bundle, in words."""
     from bot import database
     from bot.releases import STATES, reading
-    from training.retrain import knowledge
+    from training import gate
 
-    if knowledge.gate_there():
-        gate = importlib.import_module("training.gate")
-        gate.evaluate(work.settings, name, work.progress)
+    gate.evaluate(work.settings, name, work.progress)
     with database.read() as session:
         state = STATES[reading.get(session, name).state]
     work.log(f"发布包 {name}：{state}。")
@@ -161,8 +158,6 @@ def wrap(work: Work) -> str | None:
     """A bundle of it, where bundles are released here; None: the index's own pointer counts."""
     from training.retrain import knowledge
 
-    if not knowledge.gate_there():
-        return None
     return knowledge.knowledge_bundle(work.settings, work.results["build"], work.job.asked_by)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bot.errors import YihaodaError
+from bot.releases import files
 from bot.settings import ROOT, Settings
 from training.gate.rows import Heard
 
@@ -23,18 +24,13 @@ class NoModel(YihaodaError):
     code = "no_model"
 
 
-def model_file(settings: Settings, model: str) -> Path:
-    """Where a model lies."""
-    return settings.data_dir / "rasa" / f"{model}.tar.gz"
-
-
 def heard(settings: Settings, model: str, texts: Sequence[str]) -> list[Heard]:
     """The act of each text.  Raises: NoModel."""
     path = kept_in(settings, model, texts)
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = path.with_suffix(".draft")
-        draft.write_text(json.dumps(_parsed(model_file(settings, model), texts)), encoding="utf-8")
+        draft.write_text(json.dumps(_parsed(files.model_file(settings, model), texts)), encoding="utf-8")
         draft.replace(path)
     path.touch()
     for old in sorted(path.parent.glob("*.json"), key=lambda one: one.stat().st_mtime)[:-_KEPT]:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from bot.errors import YihaodaError
 from bot.models.releases import Bundle
+from bot.releases import files
 from bot.settings import Settings
 from index.versions import store
 from index.versions.store import Loaded
-
-TEXTS = "training_texts.txt"
-"""In a bundle's folder: digests of what it was fitted on, one a line; see ``questions.digest``"""
 
 
 @dataclass(frozen=True)
@@ -38,15 +35,10 @@ class Candidate:
 def candidate(settings: Settings, row: Bundle) -> Candidate:
     """A bundle with its manifest, as far as that can be read."""
     try:
-        manifest = json.loads((folder(settings, row.name) / "manifest.json").read_text(encoding="utf-8"))
+        manifest = json.loads((files.folder(settings, row.name) / files.MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         manifest = {}
     return Candidate(row.name, row.kind, row.index_version, row.rasa_model, manifest)
-
-
-def folder(settings: Settings, name: str) -> Path:
-    """Where a bundle lies."""
-    return settings.data_dir / "bundles" / name
 
 
 def load(settings: Settings, one: Candidate) -> tuple[Loaded | None, str]:
@@ -58,6 +50,6 @@ def load(settings: Settings, one: Candidate) -> tuple[Loaded | None, str]:
 
 
 def trained_on(settings: Settings, one: Candidate) -> frozenset[str]:
-    """Digests of the texts that it was fitted on; none: nobody said."""
-    path = folder(settings, one.name or "") / TEXTS
+    """Digests of the texts that it was fitted on (``training.retrain.labelled.digest``); none: nobody said."""
+    path = files.folder(settings, one.name or "") / files.TEXTS
     return frozenset(path.read_text(encoding="ascii").split()) if one.name and path.is_file() else frozenset()

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from bot.crypto import get_cipher
 from bot.models.asked import Asked as Asked_
 from bot.models.golden import GoldenQuestion
 from bot.models.review import ReviewAudit, ReviewMember
 from bot.settings import Settings
 from index import replay
 from index.replay import Answers, Question
-from index.search.normalise import clean, normalise
+from index.search.normalise import normalise
 from index.versions.store import Loaded
 from training.gate.rows import Source
 from training.gate.verdict import Finding
+from training.retrain import labelled
 
 REPLAYED = 1_000
 """Questions of the last days, those asked most"""
-HELD_OUT = "held_out.jsonl"
-"""Among a training's frozen data; each line is encrypted"""
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,7 @@ def of_golden(
             if row.right and not any(answers.get(id_) for id_ in right):
                 silent += 1
                 continue
-            if digest(row.text) in wordings:
+            if labelled.digest(row.text) in wordings:
                 learned += 1
                 counted = False
         question = Question(id=row.id, text=row.text, normalised=normalise(row.text).text, region=row.region)
@@ -79,37 +75,20 @@ def of_golden(
     return found, [Finding(key, "note", f"有 {count} {said}") for count, key, said in notes if count]
 
 
-def held_out(session: Session, settings: Settings, data: Mapping[str, str], answers: Answers) -> list[Asked]:
-    """Questions of citizens that no training ever sees, with what people decided about them.
-
-    Args:
-        data: SHA-256 of the files that the bundle was fitted on, which name its frozen data.
-    """
-    lines = _frozen(settings, data)
-    ids = _asked_ids(session, {row["text"] for row in lines}) if lines else {}
+def held_out(session: Session, answers: Answers) -> list[Asked]:
+    """Questions of citizens that no training ever sees, with what people decided about them."""
+    labels = labelled.gather(session).held_out
+    ids = _asked_ids(session, {label.text for label in labels}) if labels else {}
     found: dict[str, Asked] = {}
-    for row in lines:
-        given = tuple(row["right"])
-        right = tuple(dict.fromkeys((*given, *(then for id_ in given if (then := answers.get(id_))))))
-        if row.get("wrong") or (given and not any(answers.get(id_) for id_ in right)):
+    for label in labels:
+        right = tuple(dict.fromkeys((*label.right, *(then for id_ in label.right if (then := answers.get(id_))))))
+        if label.wrong or (label.right and not any(answers.get(id_) for id_ in right)):
             continue
-        text, own = row["text"], ids.get(row["text"])
-        id_ = own or hashlib.sha256(text.encode()).hexdigest()[:32]
-        question = Question(id=id_, text=text, normalised=normalise(text).text, region=row.get("region"), own=True)
+        own = ids.get(label.text)
+        id_ = own or hashlib.sha256(label.text.encode()).hexdigest()[:32]
+        question = Question(id=id_, text=label.text, normalised=normalise(label.text).text, own=True)
         found[id_] = Asked(question, "held_out", "held_out", right, named=own is None)  # an adopted wording is nobody's
     return list(found.values())
-
-
-def _frozen(settings: Settings, data: Mapping[str, str]) -> list[dict[str, Any]]:
-    for path in (settings.data_dir / "training").glob("*/manifest.json"):
-        try:
-            same = json.loads(path.read_text(encoding="utf-8"))["files"] == data
-        except (OSError, ValueError, KeyError):
-            continue
-        if same and data:
-            lines = (path.parent / HELD_OUT).read_text(encoding="utf-8").split("\n")
-            return [json.loads(get_cipher().decrypt(line)) for line in lines if line]
-    return []
 
 
 def _asked_ids(session: Session, texts: set[str]) -> dict[str, str]:
@@ -139,8 +118,3 @@ def for_acts(asked: Sequence[Asked]) -> list[Asked]:
 def for_retrieval(asked: Sequence[Asked]) -> list[Asked]:
     """Those that retrieval decides."""
     return [one for one in asked if one.act is None]
-
-
-def digest(text: str) -> str:
-    """Names a text that was trained on, the same for what retrieval can't tell apart; as bundles list them."""
-    return hashlib.sha256(clean(text).encode("utf-8", "replace")).hexdigest()

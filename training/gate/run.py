@@ -30,6 +30,7 @@ from training.gate.bundles import Candidate
 from training.gate.questions import Asked
 from training.gate.rows import Heard, Row
 from training.gate.verdict import Finding, figures, judge
+from training.retrain import labelled
 
 log = structlog.get_logger(__name__)
 Say = Callable[[str, int | None, int | None], None]
@@ -139,21 +140,21 @@ def _gathered(
     settings: Settings, one: Candidate, after: Loaded, against: Candidate, before: Loaded, now: datetime
 ) -> _Material:
     wordings = frozenset(
-        questions.digest(text) for loaded in (before, after) for item in loaded.retriever.items for text in item.texts
+        labelled.digest(text) for loaded in (before, after) for item in loaded.retriever.items for text in item.texts
     )
     with database.read() as session:
         answers = answers_today(session, settings, now.astimezone(SHANGHAI).date())
         set_ = golden.in_force(session)
         asked, found = questions.of_golden(set_, answers, wordings)
         usable = sum(each.counted and each.act is None for each in asked)
-        held_out = questions.held_out(session, settings, one.manifest.get("data") or {}, answers)
+        held_out = questions.held_out(session, answers)
         replayed, own = questions.replayed(session, settings, before, now)
         found += checks.of_knowledge(session, one, after, against, before)
         found += checks.of_golden(session, set_, _counted_then(settings, against))
         digests = _digests(set_)
     asked = [*asked, *held_out]
     found += checks.of_size(usable, settings)
-    found += checks.of_training(asked, bundles.trained_on(settings, one), questions.digest)
+    found += checks.of_training(asked, bundles.trained_on(settings, one), labelled.digest)
     if own > len(replayed):
         said = f"最近一周有 {own} 种不同的提问，重放了问得最多的 {len(replayed)} 种。"
         found.append(Finding("replayed", "note", said))

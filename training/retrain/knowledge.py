@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 
 from bot import database, releases
@@ -41,11 +40,6 @@ def _with_encoder(settings: Settings, wanted: str) -> Settings:
     kept = settings.index_dir / store.ENCODERS / wanted
     named = encoder_checksum(settings.encoder or None) if settings.dense and wanted else wanted
     return settings.model_copy(update={"encoder": str(kept)}) if named != wanted and kept.is_dir() else settings
-
-
-def gate_there() -> bool:
-    """Whether bundles can be evaluated."""
-    return importlib.util.find_spec("training.gate") is not None
 
 
 def live() -> Bundle | None:

@@ -22,7 +22,6 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
 from bot import asked, database, golden, knowledge
 from bot.clock import utcnow
-from bot.crypto import get_cipher
 from bot.golden.proposals import made
 from bot.models.asked import Asked
 from bot.models.golden import GoldenChange, GoldenQuestion
@@ -34,8 +33,10 @@ from bot.settings import Settings, get_settings
 from index.encoder import Encoder
 from index.search.ranking import Calibration
 from index.versions import build, calibrations, store
+from tests.training.test_retrain import decided, group
 from training import gate
-from training.gate import acts, questions, sides
+from training.gate import acts, sides
+from training.retrain import labelled
 
 THINGS = (
     "图书馆借书证 补领 总服务台 押金",
@@ -403,7 +404,7 @@ def test_a_golden_set_that_shrank(world: World) -> None:
 def test_questions_that_were_trained_on(world: World) -> None:
     name = world.bundle("new", "model", world.index())
     (world.settings.data_dir / "bundles" / name / "training_texts.txt").write_text(
-        "".join(f"{questions.digest(text)}\n" for text in ("别的", f"{asked_of(5)[1]}？", asked_of(5)[2])),
+        "".join(f"{labelled.digest(text)}\n" for text in ("别的", f"{asked_of(5)[1]}？", asked_of(5)[2])),
         encoding="ascii",
     )
     told = world.stops(name)
@@ -477,18 +478,9 @@ def test_what_is_newly_wrong_in_the_replay_takes_a_second_person(world: World) -
 
 
 def test_held_out_questions_are_judged_and_named_by_id(world: World) -> None:
-    folder = world.settings.data_dir / "training" / "job"
-    folder.mkdir(parents=True)
-    rows = [
-        {"text": "灯杆坏了路灯不亮", "right": ["t-003"], "wrong": []},
-        {"text": "今天星期几", "right": [], "wrong": []},
-        {"text": "不知道答哪条", "right": [], "wrong": ["t-001"]},
-    ]
-    lines = "".join(f"{get_cipher().encrypt(json.dumps(row))}\n" for row in rows)
-    (folder / questions.HELD_OUT).write_text(lines, encoding="utf-8")
-    data = {"held_out.jsonl": "f" * 64}
-    (folder / "manifest.json").write_text(json.dumps({"files": data}), encoding="utf-8")
-    told = world.stops(world.bundle("new", "model", world.index(), data=data))
+    decided(group(out=True), "wording", "灯杆坏了路灯不亮", qa_id="t-003")
+    decided(group(out=True), "out_of_scope", "今天星期几")
+    told = world.stops(world.bundle("new", "model", world.index()))
     assert told["figures"]["totals"]["questions"] == 57
     assert told["figures"]["strata"]["held_out"]["right"]["questions"] == 2
 
