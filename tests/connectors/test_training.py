@@ -22,12 +22,12 @@ from bot.models.review import NluExample
 from bot.releases import files
 from bot.settings import ROOT, Settings
 from connectors.run.rasa_model import ensure_model
-from index.versions import store
+from index.versions import build, store
 from tests.connectors.job_worker import trace
 from tests.connectors.test_jobs import Workers, ask, comes_to, look, traced, until
 from tests.connectors.train_worker import NAMES, POINTS
 from tests.index.test_assistant import qa
-from training import rasa_model
+from training import fit, rasa_model
 
 _MODEL = rasa_model.model_id(ROOT)
 
@@ -57,11 +57,13 @@ def city(sqlite_db: Settings) -> Settings:
     model = files.model_file(sqlite_db, _MODEL)
     model.parent.mkdir(parents=True)
     model.write_bytes(b"warm")
+    lexical = sqlite_db.model_copy(update={"dense": False})
+    store.publish(lexical, build.build(lexical, fit.calibration_for))
     return sqlite_db
 
 
 def start(workers: Workers, folder: Path) -> int:
-    return workers.start(KILL_FOLDER=str(folder), YIHAODA_DENSE="false")
+    return workers.start(KILL_FOLDER=str(folder), YIHAODA_DENSE="false", YIHAODA_GOLDEN_QUESTIONS="")
 
 
 def through_kills(workers: Workers, folder: Path, points: list[str]) -> str:
@@ -92,11 +94,12 @@ def check(city: Settings, job_id: str) -> Bundle:
     with database.read() as session:
         (row,) = session.scalars(select(Bundle)).all()
     manifest = json.loads((files.folder(city, row.name) / files.MANIFEST).read_text("utf-8"))
-    assert (row.state, row.kind, row.rasa_model, manifest["name"]) == ("built", "model", _MODEL, row.name)
-    (version,) = store.versions(city)
+    assert (row.state, row.kind, row.rasa_model, manifest["name"]) == ("refused", "model", _MODEL, row.name)
+    assert row.gate and "few" in row.gate["stops"], "there is no golden set here"
+    version, before = store.versions(city)
     assert store.manifest_of(city, row.index_version)["files"] == manifest["index_files"]
     assert version["version"] == manifest["index"] and version["items"] == 8
-    assert store.pointer(city) == (None, None), "what answers is not touched"
+    assert store.pointer(city) == (before["version"], None), "what answers is not touched"
     assert [path.name for path in (city.data_dir / "bundles").iterdir()] == [row.name]
     assert not list((city.data_dir / "training").iterdir()) and not list(city.index_dir.glob(".building-*"))
     assert row.summary["job"] == job_id

@@ -12,13 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bot.releases import files
 from connectors.jobs import __main__ as program
 from connectors.jobs import steps
 from connectors.jobs.steps import Work
 from index.versions import store
 from tests.connectors import job_worker
 from tests.connectors.job_worker import die_at, trace
-from training.retrain import bundle, child, frozen
+from training.retrain import child, frozen
 
 NAMES = tuple(step.name for step in steps.STEPS["train"])
 INSIDE = ("freeze", "models", "calibrate", "bundle")
@@ -64,7 +65,7 @@ def prepare() -> None:
 
     child.run = running
     frozen.flush = flushing("freeze")  # type: ignore[attr-defined]
-    bundle.flush = flushing("bundle")  # type: ignore[attr-defined]
+    files.flush = flushing("bundle")  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":

@@ -375,7 +375,8 @@ def _gate(monkeypatch: pytest.MonkeyPatch, verdict: str) -> None:
 
     def evaluate(settings: Settings, name: str, say: Any) -> None:
         with database.write() as session:
-            session.get_one(Bundle, name).state = verdict
+            row = session.get_one(Bundle, name)
+            row.state, row.gate = verdict, {"verdict": verdict, "reasons": [], "may": "one"}
 
     gate = ModuleType("training.gate")
     gate.__spec__ = ModuleSpec("training.gate", None)
@@ -393,9 +394,9 @@ def test_after_an_approval_the_index_goes_out_where_the_gate_passes_it(
     first.run()
     before = store.pointer(settings)[0]
     assert before == first.results["build"] and first.results["bundle"] is None, "no bundle was ever live"
-    making.rasa_file(settings, "m1").parent.mkdir(parents=True)
-    making.rasa_file(settings, "m1").write_bytes(b"a model")
-    bundle.make(settings, "first", bundle.Made("start", before, "m1", ""), "2001", NOW)
+    files.model_file(settings, "m1").parent.mkdir(parents=True)
+    files.model_file(settings, "m1").write_bytes(b"a model")
+    bundle.make(settings, "first", bundle.Made("start", before, "m1", ""), "2001")
     with database.write() as session:
         session.get_one(Bundle, "first").state = "live"
     _gate(monkeypatch, verdict)
@@ -404,4 +405,4 @@ def test_after_an_approval_the_index_goes_out_where_the_gate_passes_it(
     second.run()
     assert store.pointer(settings)[0] == (second.results["build"] if put_to_use else before)
     with database.read() as session:
-        assert session.get_one(Bundle, second.results["bundle"]).state == verdict
+        assert session.get_one(Bundle, second.results["bundle"]).state == ("live" if put_to_use else verdict)

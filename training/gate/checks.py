@@ -166,8 +166,9 @@ def of_golden(session: Session, now: Collection[GoldenQuestion], before: Mapping
 
 
 def of_training(asked: Sequence[Asked], trained: frozenset[str], digest_of: Callable[[str], str]) -> list[Finding]:
-    """Whether any question that judges was trained on."""
-    same = [one for one in asked if one.counted and one.source != "replay" and digest_of(one.question.text) in trained]
+    """Whether any question that judges was trained on.  A sentence that judges the acts may stand among questions: it teaches no act."""
+    judging = (one for one in asked if one.counted and one.source != "replay" and one.act is None)
+    same = [one for one in judging if digest_of(one.question.text) in trained]
     if not same:
         return []
     shown = [f"“{one.question.text[:40]}”" for one in same if one.named][:5]
