@@ -9,7 +9,7 @@ from bot.accounts import sign_in
 from bot.calls import calls
 from bot.clock import utcnow
 from bot.desk import choices, drafts, states
-from bot.releases import shadow
+from bot.releases import cleaning, shadow
 
 _FORGET = (
     events.forget_old,
@@ -19,6 +19,7 @@ _FORGET = (
     sms.forget_old,
     choices.forget_old,
     shadow.forget_old,
+    cleaning.forget_old,
 )
 
 

@@ -246,6 +246,9 @@ class Settings(BaseSettings):
     gate_stratum_min: int = Field(
         default=100, ge=1, description="评测闸门：一类题不到这个数，这一类只列数字，不单独下结论。"
     )
+    bundle_days: int = Field(
+        default=30, ge=1, description="不再用的知识发布包，过多少天清理它的索引，只留记录；模型的发布包不自动清理。"
+    )
     job_days: int = Field(default=90, ge=1, description="后台任务结束以后，记录保留多少天。")
     backup_time: str = Field(
         default="", pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$", description="每天几点自动备份，如 03:00。留空不自动备份。"

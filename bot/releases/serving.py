@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, defer
 
 from bot.models.conversations import Conversation
 from bot.models.releases import Bundle
-from bot.releases.states import ANSWERING, HELD, LIVE, PREVIOUS, SHARE
+from bot.releases.states import ANSWERING, GONE, HELD, LIVE, PREVIOUS, SHARE
 
 
 @dataclass(frozen=True)
@@ -83,5 +83,5 @@ def of(session: Session, conversation: Conversation, begun_with: str | None = No
 
 def pinned(session: Session) -> tuple[set[str], set[str]]:
     """(index versions, Rasa models) that bundles name: they stay on disk until their bundle goes."""
-    rows = session.execute(select(Bundle.index_version, Bundle.rasa_model)).all()
+    rows = session.execute(select(Bundle.index_version, Bundle.rasa_model).where(Bundle.state != GONE)).all()
     return {row[0] for row in rows}, {row[1] for row in rows}

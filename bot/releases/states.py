@@ -12,7 +12,9 @@ KINDS = {
 """start: what was in use before there were bundles, or was put to use by hand on the command line"""
 
 BUILT, PASSED, SHORT, REFUSED = "built", "passed", "short", "refused"
-SHADOW, SHARE, LIVE, PREVIOUS, KEPT, STOPPED = "shadow", "share", "live", "previous", "kept", "stopped"
+SHADOW, SHARE, LIVE, PREVIOUS, KEPT, STOPPED, GONE = (
+    "shadow", "share", "live", "previous", "kept", "stopped", "gone"
+)  # fmt: skip
 STATES = {
     BUILT: "待评测",
     PASSED: "评测通过",
@@ -24,6 +26,7 @@ STATES = {
     PREVIOUS: "上一版（随时可退回）",
     KEPT: "旧版",
     STOPPED: "已停",
+    GONE: "已清理（只留记录）",
 }
 HELD = frozenset({SHADOW, SHARE, LIVE, PREVIOUS})
 """Their indices are in memory, their Rasa runs"""

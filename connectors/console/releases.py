@@ -235,6 +235,7 @@ def _title(step: ReleaseStep) -> str:
 _TITLES = {name: move.title for name, move in moves.MOVES.items()} | {
     "adopt": "登记在用的",
     "kept": "不再随时可退回",
+    "gone": "清理",
     "evaluate": "评测",
     "built": "做好",
 }

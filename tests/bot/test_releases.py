@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from sqlalchemy import select
+
 from bot import conversations, database, releases, turns
 from bot.clock import utcnow
 from bot.models.conversations import Conversation
 from bot.models.releases import Bundle
+from bot.releases import cleaning
 from bot.settings import Settings
 
 
@@ -81,3 +84,28 @@ def test_a_turn_says_which_bundle_answers_it(sqlite_db: Settings) -> None:
     with database.read() as session:
         turn = turns.load(session, turn_id)
     assert (turn.bundle, turn.index, turn.rasa_port) == ("a", "index-a", 5005)
+
+
+def test_knowledge_bundles_of_long_ago_let_go_of_their_index_and_models_never_do(db: Settings) -> None:
+    later = utcnow() + timedelta(days=db.bundle_days, hours=1)
+    with database.write() as session:
+        for number, (kind, state) in enumerate(
+            [
+                ("knowledge", "live"),
+                ("knowledge", "previous"),
+                ("knowledge", "kept"),
+                ("knowledge", "refused"),
+                ("model", "kept"),
+            ]
+        ):
+            one = bundle(f"b{number}", state)
+            one.kind = kind
+            session.add(one)
+    with database.write() as session:
+        assert cleaning.forget_old(session, later - timedelta(hours=2)) == 0
+        assert cleaning.forget_old(session, later) == 2
+    with database.read() as session:
+        assert {one.name: one.state for one in session.scalars(select(Bundle))} == {
+            "b0": "live", "b1": "previous", "b2": "gone", "b3": "gone", "b4": "kept",
+        }  # fmt: skip
+        assert releases.pinned(session)[0] == {"index-b0", "index-b1", "index-b4"}
