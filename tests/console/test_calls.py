@@ -95,6 +95,7 @@ def test_a_whole_call_by_keyboard(floor: Stack, key: dict[str, str], browser: Br
     agent.press("g", "t")
     page.get_by_role("button", name=re.compile(ticket.number)).press("Enter")
     expect(page.get_by_role("heading", name=re.compile(ticket.number))).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("^派单"))).to_be_enabled()
     agent.press("a")
     page.get_by_role("dialog").get_by_label("承办单位").fill("公安局")
     agent.press("Control+Enter")

@@ -121,6 +121,7 @@ def test_a_likely_answer_with_nothing_else_to_offer_has_one_button(visitor: Visi
     neither.click()
     visitor.answered(1)
     expect(neither).to_contain_text("您选的")
+    visitor.page.unroute_all(behavior="ignoreErrors")  # the page goes on fetching while it is closed
 
 
 def test_a_likely_answer_with_nothing_beside_it_asks_for_no_choice(visitor: Visitor) -> None:
