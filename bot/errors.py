@@ -10,6 +10,7 @@ Those that several packages raise are defined here, the rest where they arise.  
         EncoderError            the sentence encoder can't be loaded
         Forbidden               the caller may not do this
             Unfinished          a password is to be changed or a second factor set up first
+        FrozenDataChanged       what a training froze is not what it was
         GatewayDown             the terminal's commands don't reach the gateway
         IllegalMove             a ticket or conversation can't get there from where it is
             Outdated            somebody else changed the item of the knowledge since it was looked at
@@ -21,11 +22,13 @@ Those that several packages raise are defined here, the rest where they arise.  
             Classified          a file bears a state-secret mark
             NeedsConfirmation   a file is marked as internal, and nobody has confirmed it
         LanguageModelFailed     the language model gave nothing that can be used
+        NoModel                 a release's Rasa model can't be asked
         NotFound                it does not exist, or the asker may not know that it does
         PhoneTailNeeded         a ticket opens only with the last digits of the phone
         PurgeRefused            retention does not trust the clock, or what it would do
         PushRefused             a push is not WeChat's, or not sound
         RasaTrainingError       Rasa could not be trained
+        StepFailed              a training's step ended in its own process
         StoreBusy               the database did not answer in time
         SupervisorError         a service can't be started
         TooMany                 a rate or a daily bound is exceeded
