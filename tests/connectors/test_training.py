@@ -106,6 +106,7 @@ def check(city: Settings, job_id: str) -> Bundle:
     return row
 
 
+@pytest.mark.full
 def test_killed_within_steps_it_goes_on_where_it_was(city: Settings, workers: Workers, tmp_path: Path) -> None:
     check(city, through_kills(workers, tmp_path, ["freeze inside", "models inside", "bundle ends"]))
     lines = traced(tmp_path)
@@ -120,6 +121,7 @@ def test_killed_at_every_point_it_goes_on_where_it_was(city: Settings, workers: 
         assert traced(tmp_path).count(name) == 1 + again, name
 
 
+@pytest.mark.full
 def test_stopped_it_ends_at_once_and_resumed_it_does_the_rest(city: Settings, workers: Workers, tmp_path: Path) -> None:
     start(workers, tmp_path)
     made = ask(kind="train")

@@ -107,6 +107,7 @@ def test_a_whole_call_by_keyboard(floor: Stack, key: dict[str, str], browser: Br
     agent.context.close()
 
 
+@pytest.mark.full
 def test_what_is_pointed_at_does_not_move(floor: Stack, key: dict[str, str], browser: Browser) -> None:
     agent = answers(floor, "1102", browser)
     page = agent.at("/calls")

@@ -89,6 +89,7 @@ def chats(stack: Stack, count: int, deaths: int) -> None:
         assert [one["seq"] for one in said] == sorted({one["seq"] for one in said})
 
 
+@pytest.mark.full
 def test_a_dozen_chats_outlive_the_gateway(desk: Stack) -> None:
     chats(desk, 12, deaths=1)
 

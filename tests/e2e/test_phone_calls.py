@@ -44,6 +44,7 @@ def lines(stack: Stack, call: str) -> list[tuple[int, str]]:
         return [(line.seq, line.text) for line in calls.lines_of(session, call)]
 
 
+@pytest.mark.full
 def test_no_line_is_lost_when_the_gateway_dies_in_mid_call(gateway: Stack) -> None:
     played: list[str] = []
     key = key_of(gateway)
