@@ -231,7 +231,7 @@ def request(session: Session, kind: str, by: str, arguments: Mapping[str, Any] |
         raise InvalidInput("请写明是谁要做这个任务。")
     given = checked(kind, arguments or {})
     job = _add(session, kind, by, given, utcnow())
-    audit.record(session, by, "job.request", f"{KINDS[kind].title} {job.id}", kind=kind, arguments=given)
+    audit.record(session, by, "job.request", job.id, title=KINDS[kind].title, kind=kind, arguments=given)
     return job.id
 
 
@@ -272,7 +272,7 @@ def stop(session: Session, job_id: str, by: str) -> Job:
         job.state, job.ended_at, job.doing = STOPPED, utcnow(), "还没有开始就停了。"
     else:
         job.state = STOPPING
-    audit.record(session, by, "job.stop", f"{title(job)} {job.id}", kind=job.kind, step=job.step)
+    audit.record(session, by, "job.stop", job.id, title=title(job), kind=job.kind, step=job.step)
     return job
 
 
@@ -290,7 +290,7 @@ def resume(session: Session, job_id: str, by: str) -> Job:
     if job.kind not in KINDS:
         raise IllegalMove("现在的程序没有这种任务，不能继续。")
     job.state, job.ended_at, job.error, job.attempts, job.doing = WAITING, None, None, 0, ""
-    audit.record(session, by, "job.resume", f"{title(job)} {job.id}", kind=job.kind, step=job.step)
+    audit.record(session, by, "job.resume", job.id, title=title(job), kind=job.kind, step=job.step)
     return job
 
 
