@@ -99,13 +99,16 @@ def test_missing_environment_or_input_is_said(project: Path) -> None:
         ensure_model(project)
 
 
+LEARNED = "nlu:\n  - intent: thanks\n    examples: |\n      - 多谢您嘞\n"
+
+
 def test_sentences_that_are_learned_besides_count_and_are_learned(project: Path, tmp_path: Path) -> None:
     overlay = tmp_path / "nlu_overlay.yml"
-    overlay.write_text("nlu: []\n")
+    overlay.write_text(LEARNED)
     plain, besides = ensure_model(project), ensure_model(project, overlay)
     assert besides != plain and besides.name == f"{model_id(project, overlay)}.tar.gz"
     assert str(overlay) in (project / "learned.txt").read_text()
-    overlay.write_text("nlu:\n")
+    overlay.write_text(LEARNED.replace("多谢", "谢谢"))
     assert model_id(project, overlay) != besides.name.removesuffix(".tar.gz")
     assert ensure_model(project) == plain
 
@@ -130,7 +133,7 @@ def test_a_start_in_production_runs_the_live_releases_model_as_long_as_the_progr
     frozen.write_text("frozen")
     overlay = files.folder(sqlite_db, "a") / files.OVERLAY
     overlay.parent.mkdir(parents=True)
-    overlay.write_text("nlu: []\n")
+    overlay.write_text(LEARNED)
     with (project / "nlu_data/stories.yml").open("a") as file:
         file.write("\n# changed\n")
     trained = runs(project)
