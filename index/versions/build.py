@@ -19,13 +19,14 @@ from sqlalchemy.orm import Session
 from bot import database, knowledge
 from bot.clock import SHANGHAI
 from bot.models.knowledge import QA
+from bot.releases.files import checksum, flush
 from bot.settings import Settings
 from index.encoder import Encoder, load_encoder
 from index.search.policy_texts import PolicyPassage, PolicyTexts
 from index.search.ranking import Calibration
 from index.search.retriever import Item, Retriever
 from index.versions import store
-from index.versions.store import FORMAT, POLICY_TEXTS, VECTORS, checksum, files_of, flush, read_folder
+from index.versions.store import FORMAT, POLICY_TEXTS, VECTORS, files_of, read_folder
 from index.versions.vector_cache import CachedEncoder
 
 Calibrate = Callable[[Encoder | None], Calibration]

@@ -10,9 +10,7 @@ Several versions may be in memory at once: the live release's, the coming one's 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
-import os
 import secrets
 import shutil
 import threading
@@ -27,6 +25,7 @@ import structlog
 from bot import database, knowledge, releases
 from bot.errors import NotFound, StoreBusy, YihaodaError
 from bot.releases import pointer as current_file
+from bot.releases.files import checksum, flush
 from bot.settings import Settings
 from index.encoder import Encoder, EncoderError, encoder_checksum, encoder_folder, load_encoder
 from index.encoder import checksum as checksum_of_model
@@ -459,17 +458,3 @@ def _calibration(folder: Path, encoder: str) -> Calibration:
 
 def files_of(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.rglob("*")) if path.is_file())
-
-
-def checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def flush(path: Path) -> None:
-    """Flush a file or folder to the disk: a rename must not outrun what it names."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

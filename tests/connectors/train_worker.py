@@ -16,7 +16,6 @@ from bot.releases import files
 from connectors.jobs import __main__ as program
 from connectors.jobs import steps
 from connectors.jobs.steps import Work
-from index.versions import store
 from tests.connectors import job_worker
 from tests.connectors.job_worker import die_at, trace
 from training.retrain import child, frozen
@@ -47,7 +46,7 @@ def prepare() -> None:
     """Let ourselves be killed; and don't stand back, other tests would leave us nothing."""
     program._NICE, child.NICE = 0, 0
     steps.STEPS["train"] = tuple(replace(step, call=_watched(step.name, step.call)) for step in steps.STEPS["train"])
-    run, flush = child.run, store.flush
+    run, flush = child.run, files.flush
 
     def running(apart: list[list[str]], env: Any, say: Any, log: Any) -> None:
         def said(*what: Any) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from bot import database, knowledge, notices
 from bot.errors import YihaodaError
+from bot.releases.files import checksum
 from bot.settings import Settings
 from index.encoder import BUNDLED, Encoder, encoder_checksum
 from index.search.ranking import Calibration
@@ -114,7 +115,7 @@ def _another_calibration_s_features(settings: Settings, version: str) -> None:
     raw["ranker"]["weights"].pop()
     (folder / "calibration.json").write_text(json.dumps(raw), encoding="utf-8")
     files = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"]
-    manifest(settings, version, files=files | {"calibration.json": store.checksum(folder / "calibration.json")})
+    manifest(settings, version, files=files | {"calibration.json": checksum(folder / "calibration.json")})
 
 
 @pytest.mark.parametrize("spoil", [_format_of_long_ago, _damaged, _gone, _another_calibration_s_features])

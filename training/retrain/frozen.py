@@ -23,11 +23,11 @@ from bot.clock import SHANGHAI
 from bot.crypto import get_cipher
 from bot.errors import StoreBusy, YihaodaError
 from bot.models.versions import QAVersion
+from bot.releases.files import checksum, flush
 from bot.settings import Settings
 from index.search.policy_texts import PolicyPassage
 from index.search.retriever import Item
 from index.versions import build
-from index.versions.store import checksum, flush
 from training.retrain import labelled
 from training.retrain.labelled import Label
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.releases import files
+from bot.releases.files import flush
 from bot.settings import ROOT, Settings
 from index.encoder import Encoder, load_encoder
 from index.replay import QUESTIONS
@@ -24,7 +25,7 @@ from index.search.policy_texts import PolicyTexts
 from index.search.ranking import Calibration
 from index.search.retriever import Candidate, Item, Retriever
 from index.versions import build
-from index.versions.store import VECTORS, flush
+from index.versions.store import VECTORS
 from index.versions.vector_cache import CachedEncoder
 from training import fit, rasa_model
 from training.fit import FollowUp, Question, Say

@@ -27,7 +27,7 @@ from bot.models.asked import Asked
 from bot.models.golden import GoldenChange, GoldenQuestion
 from bot.models.knowledge import QA
 from bot.models.releases import Bundle, ReleaseStep
-from bot.releases import evaluations
+from bot.releases import evaluations, files
 from bot.releases.states import BUILT, LIVE
 from bot.settings import Settings, get_settings
 from index.encoder import Encoder
@@ -309,7 +309,7 @@ def test_a_swapped_encoder(world: World, tmp_path: Path) -> None:
         shutil.copy(source / name, mixed / name)
     manifest = json.loads((mixed / "manifest.json").read_text(encoding="utf-8"))
     manifest["version"] = mixed.name
-    manifest["files"] |= {name: store.checksum(mixed / name) for name in vectors}
+    manifest["files"] |= {name: files.checksum(mixed / name) for name in vectors}
     (mixed / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     told = world.stops(world.bundle("mixed", "model", mixed.name))
     assert told["may"] == "never" and any("再算一遍，对不上" in one for one in told["reasons"])
