@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from importlib.machinery import ModuleSpec
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -29,7 +26,7 @@ from index.search.retriever import Item
 from index.versions import build, store
 from tests.bot.test_review import ask
 from tests.index.test_assistant import qa
-from training import fit, rasa_model
+from training import fit, gate, rasa_model
 from training.fit import Question
 from training.retrain import bundle, frozen, labelled, making, preflight
 from training.retrain import knowledge as knowledge_releases
@@ -378,10 +375,7 @@ def _gate(monkeypatch: pytest.MonkeyPatch, verdict: str) -> None:
             row = session.get_one(Bundle, name)
             row.state, row.gate = verdict, {"verdict": verdict, "reasons": [], "may": "one"}
 
-    gate = ModuleType("training.gate")
-    gate.__spec__ = ModuleSpec("training.gate", None)
-    gate.evaluate = evaluate  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "training.gate", gate)
+    monkeypatch.setattr(gate, "evaluate", evaluate)
 
 
 @pytest.mark.parametrize(("verdict", "put_to_use"), [("passed", True), ("refused", False)])
