@@ -44,8 +44,8 @@ from connectors.terminal.client import Client, connections, replies_of
 from index.knowledge_files.starter import load_starter
 from index.search.normalise import clean
 from training import pictures
-from training.evaluate.citizen import Asked, Conversation, Heard, ask
-from training.evaluate.figures import ALL, figures
+from training.evaluate.citizen import MAX_TURNS, RIGHT, Asked, Conversation, Heard, ask
+from training.evaluate.figures import interval
 from training.evaluate.questions import Question, read_sets
 
 TRAFFIC = sorted((ROOT / "training" / "questions").glob("*.jsonl"))
@@ -95,12 +95,22 @@ class Assistant(Protocol):
         """Take the newest bundle as far as the gate lets it; what the gate said."""
 
 
+FIGURES = (
+    ("right_at_once", "#14539a", "一次答对", "right at once"),
+    ("right_in_two", "#5b8fc7", "两轮内答对", "right within two turns"),
+    ("misled_sure", "#b3261e", "误导（确定）", "misled, sure"),
+    ("misled_likely", "#e08a83", "误导（可能）", "misled, likely"),
+)
+"""Of a row: its key, its colour, its name in Chinese, and in English where no Chinese font is there"""
+
+
 @dataclass
 class City:
     """Its citizens, its truth, and what its staff have done."""
 
-    assistant: Assistant
     seed: int = 1
+    assistant: Assistant = field(init=False)
+    """Set once the knowledge has begun"""
     unwritten: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Items that are not written yet, with what they will say"""
     written: dict[str, str] = field(default_factory=dict)
@@ -134,7 +144,8 @@ class City:
 
     def right(self, ids: Iterable[str]) -> frozenset[str]:
         """The items that answer it now: an unwritten one once somebody has written it."""
-        return frozenset(self.written.get(id_, id_) for id_ in ids if id_ not in self.unwritten or id_ in self.written)
+        mine = (self.written.get(id_, id_) for id_ in ids if id_ in self.matters)
+        return frozenset(id_ for id_ in mine if id_ not in self.unwritten)
 
     # --- a week ---
 
@@ -142,7 +153,7 @@ class City:
         """Citizens ask; what came of it."""
         came: Counter[str] = Counter()
         for one in questions:
-            self.truth[clean(one.q)] = frozenset(one.qa or ())
+            self.truth[clean(one.q)] = frozenset(id_ for id_ in one.qa or () if id_ in self.matters)
             came[self._ask(one).outcome] += 1
         if news:
             for text in NEWS * 2:
@@ -180,7 +191,7 @@ class City:
                 group = groups[0]
                 lines, _ = review.lines(session, group.row.id, 0, 50)
                 texts = [line.text for line in lines]
-            wanted = self._decision(group.row.candidate, texts)
+            wanted, unwritten = self._decision(group.row.candidate, texts)
             (result,) = review.attempt([group.row.id], wanted, REVIEWER)
             if result.refused:
                 done["refused"] += 1
@@ -188,36 +199,36 @@ class City:
             else:
                 done[wanted.action] += 1
             self.seconds += NEW_S if wanted.action == "new" else DECISION_S
-            if wanted.action == "new" and result.decision_id:
-                self._write(result.decision_id, texts)
+            if unwritten and result.decision_id:
+                self._write(result.decision_id, unwritten)
         done["approved"] = self._approve()
         return done
 
-    def _decision(self, candidate: str | None, texts: Sequence[str]) -> review.Wanted:
+    def _decision(self, candidate: str | None, texts: Sequence[str]) -> tuple[review.Wanted, str | None]:
+        """What the reviewer wants, and which unwritten item it takes."""
         truths = Counter(self.truth.get(clean(text), frozenset()) for text in texts)
         true = truths.most_common(1)[0][0]
         if self.random.random() < MISTAKES:
-            return review.Wanted("wording", qa_id=candidate) if candidate else review.Wanted("ignore")
+            return (review.Wanted("wording", qa_id=candidate) if candidate else review.Wanted("ignore")), None
         there = sorted(self.right(true))
         mine = next((text for text in texts if self.truth.get(clean(text)) == true), texts[0])
         if there:
-            return review.Wanted("wording", qa_id=candidate if candidate in there else there[0], text=mine)
+            return review.Wanted("wording", qa_id=candidate if candidate in there else there[0], text=mine), None
         if true:
-            return review.Wanted("new", text=mine, answer=self.unwritten[min(true)]["answer"])
-        return review.Wanted("out_of_scope")
+            return review.Wanted("new", text=mine, answer=self.unwritten[min(true)]["answer"]), min(true)
+        return review.Wanted("out_of_scope"), None
 
-    def _write(self, decision_id: str, texts: Sequence[str]) -> None:
+    def _write(self, decision_id: str, unwritten: str) -> None:
         """The draft gets what the department has written: its own question, sources, wordings."""
         with database.write() as session:
             made = review.decision(session, decision_id)
             assert made.qa_id
-            true = next(found for text in texts if (found := self.truth.get(clean(text))))
-            own = self.unwritten[min(true)]
+            own = self.unwritten[unwritten]
             fields = {name: own[name] for name in ("matter", "answer", "sources", "guides", "themes", "department")}
             similar = [own["question"], *own["similar"][:WORDINGS]]
             knowledge.edit(session, made.qa_id, fields | {"similar": similar}, REVIEWER)
             knowledge.submit(session, made.qa_id, REVIEWER)
-            self.written[min(true)] = made.qa_id
+            self.written[unwritten] = made.qa_id
 
     def _approve(self) -> int:
         with database.write() as session:
@@ -230,16 +241,33 @@ class City:
     # --- what a person lives through ---
 
     def measure(self, questions: Sequence[Question]) -> dict[str, Any]:
-        """The set that is never asked and never taught, through whatever answers now."""
+        """The set that is never asked and never taught, through whatever answers now.
+
+        Right counts among the questions that the whole knowledge answers, written here or not; misled among all.
+        """
         asked = []
         for one in questions:
             here = Question(one.q, None, None, tuple(self.right(one.qa or ())), one.kind, "questions")
             asked.append(ask(self.assistant.open(trial=True), here, self._known()))
-        found = figures(asked)["registers"][ALL]
-        return {name: found[name] for name in FIGURES}
+        answerable = sum(any(id_ in self.matters for id_ in one.qa or ()) for one in questions)
+        counts = {
+            "right_at_once": sum(one.outcome in RIGHT for one in asked),
+            "right_in_two": sum((one.turns_until_right or MAX_TURNS + 1) <= 2 for one in asked),
+            "misled_sure": sum(one.outcome == "sure wrong" for one in asked),
+            "misled_likely": sum(one.outcome == "likely wrong" for one in asked),
+        }
+        return {name: _share(count, answerable if "right" in name else len(asked)) for name, count in counts.items()}
 
 
-FIGURES = ("right_at_once", "right_in_two", "misled_sure", "misled_likely", "unanswerable_sure", "unanswerable_likely")
+def _share(count: int, of: int) -> dict[str, float]:
+    low, high = interval(count, of)
+    return {
+        "count": count,
+        "of": of,
+        "share": round(count / max(of, 1), 4),
+        "low": round(low, 4),
+        "high": round(high, 4),
+    }
 
 
 def _draw(text: str) -> float:
@@ -286,7 +314,7 @@ def live(
 
 
 def _line(row: Mapping[str, Any]) -> str:
-    shares = " ".join(f"{name} {row[name]['share']}" for name in FIGURES)
+    shares = " ".join(f"{name} {row[name]['count']}/{row[name]['of']}" for name, *_ in FIGURES)
     return f"cycle {row['cycle']}: {shares}; {row['hours']} h; {row.get('done', '')} {row.get('gate', '')}"
 
 
@@ -365,7 +393,7 @@ def main() -> None:
         database.migrate()
         with database.write() as session:
             load_starter(session)
-        city = City(None, given.seed)  # type: ignore[arg-type]  # it begins before there is an assistant
+        city = City(given.seed)
         city.begin()
         model = scratch.fill(settings, out.print)
         with start_in_background(services(settings, model), log_dir=Path(name) / "logs"), connections(settings) as http:
@@ -388,14 +416,6 @@ def main() -> None:
         picture(rows, given.picture)
 
 
-_LINES = (
-    ("right_at_once", "#14539a", "一次答对", "right at once"),
-    ("right_in_two", "#5b8fc7", "两轮内答对", "right within two turns"),
-    ("misled_sure", "#b3261e", "误导（确定）", "misled, sure"),
-    ("misled_likely", "#e08a83", "误导（可能）", "misled, likely"),
-)
-
-
 def picture(rows: Sequence[Mapping[str, Any]], target: Path) -> None:
     """Right at once and misled, before and after each cycle, over the hours that the staff needed."""
     import matplotlib as mpl
@@ -406,12 +426,10 @@ def picture(rows: Sequence[Mapping[str, Any]], target: Path) -> None:
     with mpl.rc_context({"font.sans-serif": [font or "DejaVu Sans"], "font.size": 11}):
         figure = Figure(figsize=(7, 4), layout="constrained")
         axes = figure.subplots()
-        for name, colour, title, english in _LINES:
+        for name, colour, title, english in FIGURES:
             shares = [row[name]["share"] for row in rows]
             axes.plot(hours, shares, marker="o", color=colour, label=title if font else english)
-        said = (
-            ("审核用时（小时，累计）", "占有答案的提问") if font else ("hours of review", "of the answerable questions")
-        )
+        said = ("审核用时（小时，累计）", "占提问的比例") if font else ("hours of review", "of the questions")
         axes.set(xlabel=said[0], ylabel=said[1], ylim=(0, 1))
         axes.legend(loc="center right")
         figure.savefig(target, dpi=120)

@@ -98,6 +98,10 @@ class Talk:
         self.id = made.id
 
     def say(self, text: str, act: str = "ask_policy", source: str = "here") -> Any:
+        return self.turn(text, act, source)[1]
+
+    def turn(self, text: str, act: str = "ask_policy", source: str = "here") -> tuple[str, Any]:
+        """The turn's id, and the reply."""
         with database.write() as session:
             conversation = conversations.lock(session, self.id)
             receipt = turns.receive(
@@ -107,7 +111,7 @@ class Talk:
             turn = turns.load(session, receipt.turn_id, act=act)
         replies: list[Reply] = self.assistant.respond(turn)
         assert len(replies) == 1
-        return replies[0]
+        return receipt.turn_id, replies[0]
 
     def register(self, text: str, act: str = "ask_policy") -> Any:
         """A ticket for what nothing answers: offered, and taken."""
