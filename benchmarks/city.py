@@ -14,6 +14,7 @@ the whole stack: right at once, right within two turns, misled.  Review hours: 2
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import random
@@ -64,7 +65,7 @@ USELESS = 0.5
 """So many of those who got a wrong answer say so"""
 DECISION_S, NEW_S, APPROVAL_S = 20, 600, 30
 """What a person takes"""
-REVIEWER, SECOND = "3001", "3002"
+REVIEWER, SECOND = "2001", "2002"
 POISON = 60
 """Messages of the one who wants to teach something wrong"""
 NEWS = (
@@ -386,17 +387,20 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--picture", type=Path, help="draw the picture here")
+    parser.add_argument("--folder", type=Path, help="an empty folder in which the city's data stay, to be looked at")
     given = parser.parse_args()
     out = Console()
-    with tempfile.TemporaryDirectory(prefix="yihaoda-city-") as name:
-        settings = scratch.use(settings_env(Path(name) / "data", free_ports(3)) | {"YIHAODA_RASA_TIMEOUT_S": "60"})
+    with contextlib.ExitStack() as stack:
+        folder = given.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="yihaoda-city-")))
+        settings = scratch.use(settings_env(folder / "data", free_ports(3)) | {"YIHAODA_RASA_TIMEOUT_S": "60"})
         database.migrate()
         with database.write() as session:
             load_starter(session)
         city = City(given.seed)
         city.begin()
         model = scratch.fill(settings, out.print)
-        with start_in_background(services(settings, model), log_dir=Path(name) / "logs"), connections(settings) as http:
+        stack.enter_context(start_in_background(services(settings, model), log_dir=folder / "logs"))
+        with connections(settings) as http:
             city.assistant = WholeStack(settings, http, out.print)
             rng = random.Random(given.seed)
             measured = [one for one in read_sets(MEASURED) if one.words is None and not one.prev]

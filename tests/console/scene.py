@@ -5,16 +5,19 @@ from __future__ import annotations
 import uuid
 from datetime import date, timedelta
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bot import conversations, database, doubts, knowledge, regions, turns
+from bot import conversations, database, doubts, knowledge, recalls, regions, turns
 from bot.accounts import people, service_accounts
 from bot.accounts.passwords import hashed
 from bot.clock import utcnow
 from bot.danger import Kind, card
 from bot.desk import callbacks, duty, shield, takeover
 from bot.local import figures
+from bot.models.asked import Asked
 from bot.models.knowledge import QA
+from bot.models.versions import QAVersion
 from bot.replies import Reply, TextReply
 from bot.settings import get_settings
 from bot.tickets import moves, numbers, register
@@ -198,11 +201,27 @@ def _propose(key: str, city: str, written: figures.Content) -> None:
         figures.propose(session, "2001", key, city, written)
 
 
+def everybody(session: Session) -> None:
+    """The accounts of ``PEOPLE``."""
+    for number, name, roles, department in PEOPLE:
+        staff(session, number, name, roles, department)
+
+
+def found_wrong() -> None:
+    """In a city that was asked: the answer that most citizens got is withdrawn, and a recall of it waits for approval."""
+    published = select(QAVersion.qa_id).where(QAVersion.withdrawn_at.is_(None))
+    given = select(Asked.qa_id).where(Asked.qa_id.in_(published)).group_by(Asked.qa_id).order_by(func.count().desc())
+    with database.write() as session:
+        most = str(session.scalars(given.limit(1)).one())
+        qa = knowledge.withdraw(session, most, "1003", "金额是去年的")
+        correction = "以今年公布的标准为准，正在逐条核对，核对好以后再告诉您。"
+        recalls.draft(session, most, [qa.version], correction, "1003")
+
+
 def morning() -> None:
     """All of it."""
     with database.write() as session:
-        for number, name, roles, department in PEOPLE:
-            staff(session, number, name, roles, department)
+        everybody(session)
         for offset in range(14):
             person, _ = people.create(session, "9001", f"11{offset:02}", f"坐席{offset + 1:02}", ["agent"])
             person.must_change = offset % 5 == 0

@@ -1,12 +1,14 @@
-"""Pictures of the console for the documentation, and to look at: ``python -m tests.console.screenshots ADDRESS [FOLDER]``.
+"""Pictures of the console for the documentation, and to look at: ``python -m tests.console.screenshots morning|city ADDRESS [FOLDER]``.
 
-ADDRESS is a running gateway's whose database holds ``tests.console.scene.morning``.  Without FOLDER the pictures that the
-documentation shows go to docs/images; with it, every page goes there, light and dark.
+ADDRESS is a running gateway's.  morning: its database holds ``tests.console.scene.morning``; city: it is what ``benchmarks.city --folder``
+left, with ``scene.everybody`` and ``scene.found_wrong``.  Without FOLDER the pictures that the documentation shows go to docs/images;
+with it, every page goes there, light and dark.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -110,7 +112,32 @@ def written(page: Page) -> None:
     expect(page.get_by_role("region", name="昨日重放").get_by_text("估算", exact=True)).to_be_visible(timeout=30_000)
 
 
-PICTURES = {
+def opened(page: Page) -> None:
+    page.locator("[data-group]").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("list", name="各种问法")).to_be_visible()
+
+
+def view(name: str) -> Callable[[Page], None]:
+    def choose(page: Page) -> None:
+        page.locator(".el-select", has=page.get_by_role("combobox", name="看哪些")).click()
+        page.get_by_role("option", name=name).click()
+
+    return choose
+
+
+def report(page: Page) -> None:
+    """What the gate said of the newest bundle of a training."""
+    page.get_by_role("table", name="发布包").get_by_role("button", name="-m-").first.click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def recalled(page: Page) -> None:
+    page.get_by_role("list", name="召回").get_by_role("button").first.click()
+    expect(page.get_by_role("region", name="更正")).to_be_visible()
+
+
+MORNING = {
     "work": (AGENT, "/work", None),
     "dangers": (AGENT, "/dangers", None),
     "conversations": (AGENT, "/conversations", conversation),
@@ -141,20 +168,48 @@ PICTURES = {
     "audit": (ADMIN, "/audit", None),
     "settings": (ADMIN, "/settings", None),
 }
-DOCUMENTED = (
-    "work",
-    "conversations",
-    "conversation-mine",
-    "transfer",
-    "floor",
-    "doubts",
-    "callbacks",
-    "tickets",
-    "ticket",
-    "people",
-    "audit",
-    *("knowledge", "knowledge-edit", "knowledge-item"),
-    *("local", "local-draft", "local-approval", "going-live"),
+CITY = {
+    "asked": (EDITOR, "/asked", None),
+    "review": (EDITOR, "/review", opened),
+    "review-settled": (EDITOR, "/review", view("处理记录")),
+    "surges": (EDITOR, "/review?view=surges", None),
+    "golden": (EDITOR, "/golden", None),
+    "releases": (APPROVER, "/releases", None),
+    "release-report": (APPROVER, "/releases", report),
+    "recall": (APPROVER, "/recalls", recalled),
+    "health": (EDITOR, "/health", None),
+    "search": (AGENT, "/search", None),
+    "jobs": (AGENT, "/jobs", None),
+}
+SCENES = {"morning": MORNING, "city": CITY}
+PICTURES = MORNING | CITY
+DOCUMENTED = frozenset(
+    [
+        "work",
+        "conversations",
+        "conversation-mine",
+        "transfer",
+        "floor",
+        "doubts",
+        "callbacks",
+        "tickets",
+        "ticket",
+        "people",
+        "audit",
+        "knowledge",
+        "knowledge-edit",
+        "knowledge-item",
+        "local",
+        "local-draft",
+        "local-approval",
+        "going-live",
+        "review",
+        "surges",
+        "golden",
+        "releases",
+        "release-report",
+        "recall",
+    ]
 )
 
 
@@ -181,12 +236,13 @@ def take(browser: Browser, address: str, names: list[str], folder: Path, theme: 
 
 
 if __name__ == "__main__":
+    of, at, *more = sys.argv[1:]
     with sync_playwright() as playwright:
         chromium = launch(playwright)
-        if len(sys.argv) > 2:
-            to = Path(sys.argv[2])
+        if more:
+            to = Path(more[0])
             to.mkdir(parents=True, exist_ok=True)
             for scheme in ("light", "dark"):
-                take(chromium, sys.argv[1], sys.argv[3:] or list(PICTURES), to, scheme)
+                take(chromium, at, more[1:] or list(SCENES[of]), to, scheme)
         else:
-            take(chromium, sys.argv[1], list(DOCUMENTED), FOLDER, "light", "console-")
+            take(chromium, at, [name for name in SCENES[of] if name in DOCUMENTED], FOLDER, "light", "console-")
