@@ -36,11 +36,11 @@ from bot.models.jobs import Job
 from bot.models.knowledge import QA
 from bot.models.releases import Bundle
 from bot.models.versions import QAVersion, WorkingCopy
-from bot.releases import moves
+from bot.releases import files, moves
 from bot.settings import ROOT, Settings
 from connectors.run import scratch
 from connectors.run.background import free_ports, start_in_background
-from connectors.run.services import services
+from connectors.run.services import start
 from connectors.terminal.client import Client, connections, replies_of
 from index.knowledge_files.starter import load_starter
 from index.search.normalise import clean
@@ -399,7 +399,7 @@ def main() -> None:
         city = City(given.seed)
         city.begin()
         model = scratch.fill(settings, out.print)
-        stack.enter_context(start_in_background(services(settings, model), log_dir=folder / "logs"))
+        stack.enter_context(start_in_background(start(settings, files.keep_model(settings, model), {}), log_dir=folder / "logs"))
         with connections(settings) as http:
             city.assistant = WholeStack(settings, http, out.print)
             rng = random.Random(given.seed)

@@ -190,6 +190,10 @@ def test_our_own_questions_hold_for_a_city_s_knowledge_as_far_as_its_items_are_t
     questions = [*ours, *decided_]
     ids = {item.id for item in data.source.items}
     assert all(one.right <= ids for one in questions) and all(one.before_qa in ids for one in follow_ups)
+    foreign = [one for one in ours if one.ours and one.group not in {item.matter for item in kept}]
+    assert len(foreign) > 1000 and not any(one.right - ids for one in foreign), (
+        "what only absent items answer has no answer"
+    )
     assert {one.text for one in decided_} == {"外星人管不管"} and "身份证丢了怎么补办" in {one.text for one in ours}
     assert "没有答案的" not in making._lacking(questions, follow_ups), "ours without an answer hold everywhere"
     assert "有答案的" in making._lacking(questions, follow_ups)

@@ -18,6 +18,7 @@ from index import replay
 from index.replay import Answers, Question
 from index.search.normalise import normalise
 from index.versions.store import Loaded
+from training import fit
 from training.gate.rows import Source
 from training.gate.verdict import Finding
 from training.retrain import labelled
@@ -76,8 +77,12 @@ def of_golden(
 
 
 def held_out(session: Session, answers: Answers) -> list[Asked]:
-    """Questions of citizens that no training ever sees, with what people decided about them."""
+    """Questions of citizens that no training ever sees, with what people decided about them.
+
+    What equals one of the labelled questions that come with the program is not counted: its limits were fitted on them.
+    """
     labels = labelled.gather(session).held_out
+    ours = {labelled.digest(one.text) for one in fit.our_questions()} if labels else set()
     ids = _asked_ids(session, {label.text for label in labels}) if labels else {}
     found: dict[str, Asked] = {}
     for label in labels:
@@ -87,7 +92,9 @@ def held_out(session: Session, answers: Answers) -> list[Asked]:
         own = ids.get(label.text)
         id_ = own or hashlib.sha256(label.text.encode()).hexdigest()[:32]
         question = Question(id=id_, text=label.text, normalised=normalise(label.text).text, own=True)
-        found[id_] = Asked(question, "held_out", "held_out", right, named=own is None)  # an adopted wording is nobody's
+        counted = labelled.digest(label.text) not in ours
+        # An adopted wording is nobody's.
+        found[id_] = Asked(question, "held_out", "held_out", right, counted=counted, named=own is None)
     return list(found.values())
 
 

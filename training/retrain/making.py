@@ -183,15 +183,16 @@ def _fitted(settings: Settings, folder: Path, data: Frozen, encoder: Encoder | N
 
 
 def labels(data: Frozen, items: Sequence[Item]) -> tuple[list[Question], list[Question], list[FollowUp]]:
-    """What is labelled for some items: our questions as far as they hold for them, the city's own, and our follow-ups."""
+    """What is labelled for some items: our questions with what answers them here, the city's own, and our follow-ups as far as they hold."""
     matters = {item.id: item.matter for item in items}
     known = frozenset(matters)
     own = data.trained
     taken = {labelled.digest(one.text) for one in (*own, *data.held_out)}
+    # What only items answer that are not here has no answer here: citizens ask it all the same.
     ours = [
         replace(one, right=one.right & known)
         for one in fit.our_questions()
-        if (not one.right or one.right & known) and labelled.digest(one.text) not in taken
+        if labelled.digest(one.text) not in taken
     ]
     follow_ups = [
         replace(one, right=one.right & known)

@@ -480,6 +480,9 @@ def test_what_is_newly_wrong_in_the_replay_takes_a_second_person(world: World) -
 def test_held_out_questions_are_judged_and_named_by_id(world: World) -> None:
     decided(group(out=True), "wording", "灯杆坏了路灯不亮", qa_id="t-003")
     decided(group(out=True), "out_of_scope", "今天星期几")
+    decided(
+        group(out=True), "out_of_scope", "身份证丢了怎么补办"
+    )  # as it stands among the program's labelled questions
     told = world.stops(world.bundle("new", "model", world.index()))
     assert told["figures"]["totals"]["questions"] == 57
     assert told["figures"]["strata"]["held_out"]["right"]["questions"] == 2
