@@ -28,16 +28,17 @@ from typing import Any, Protocol
 
 import httpx
 from rich.console import Console
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from benchmarks.stack import machine, settings_env, write_json
-from bot import database, jobs, knowledge, review
+from bot import database, golden, jobs, knowledge, review
+from bot.models.golden import GoldenQuestion
 from bot.models.jobs import Job
 from bot.models.knowledge import QA
 from bot.models.releases import Bundle
 from bot.models.versions import QAVersion, WorkingCopy
 from bot.releases import files, moves
-from bot.settings import ROOT, Settings
+from bot.settings import ROOT, Settings, get_settings
 from connectors.run import scratch
 from connectors.run.background import free_ports, start_in_background
 from connectors.run.services import start
@@ -147,6 +148,21 @@ class City:
         """The items that answer it now: an unwritten one once somebody has written it."""
         mine = (self.written.get(id_, id_) for id_ in ids if id_ in self.matters)
         return frozenset(id_ for id_ in mine if id_ not in self.unwritten)
+
+    def choose(self) -> int:
+        """必对 is what the city finds right at the beginning, as its staff would choose it; how many those are."""
+        golden.ensure(get_settings())
+        with database.read() as session:
+            must = {row.id: row.text for row in golden.in_force(session) if row.must}
+            right = {row.id: tuple(row.right) for row in golden.in_force(session) if row.must}
+        wrong = []
+        for id_, text in must.items():
+            here = Question(text, None, None, tuple(self.right(right[id_])), "", "questions")
+            if ask(self.assistant.open(trial=True), here, self._known()).outcome not in RIGHT:
+                wrong.append(id_)
+        with database.write() as session:
+            session.execute(update(GoldenQuestion).where(GoldenQuestion.id.in_(wrong)).values(must=False))
+        return len(must) - len(wrong)
 
     # --- a week ---
 
@@ -399,9 +415,12 @@ def main() -> None:
         city = City(given.seed)
         city.begin()
         model = scratch.fill(settings, out.print)
-        stack.enter_context(start_in_background(start(settings, files.keep_model(settings, model), {}), log_dir=folder / "logs"))
+        stack.enter_context(
+            start_in_background(start(settings, files.keep_model(settings, model), {}), log_dir=folder / "logs")
+        )
         with connections(settings) as http:
             city.assistant = WholeStack(settings, http, out.print)
+            out.print(f"{city.choose()} questions must be right")
             rng = random.Random(given.seed)
             measured = [one for one in read_sets(MEASURED) if one.words is None and not one.prev]
             rows = live(

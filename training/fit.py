@@ -370,12 +370,14 @@ def fit(
     follow_ups: Sequence[FollowUp] | None = None,
     say: Say = _quiet,
     search: Search = one_by_one,
+    in_use: Calibration | None = None,
 ) -> Calibration:
     """Fit everything for ``encoder`` (None: without vectors).
 
     Args:
         retriever: of the knowledge, with that encoder; None: of the starter knowledge.
         questions, follow_ups: labelled for that knowledge; None: ours.
+        in_use: what answers today with that encoder: no more of the questions shall get a wrong answer than with it.
     """
     retriever = retriever or Retriever.build(starter_items(), encoder)
     asked = our_questions() if questions is None else questions
@@ -395,7 +397,8 @@ def fit(
     answer_at = answer_limit(held_out[terse], right[terse])
     clarify_at = clarify_limit(held_out, in_four, answer_at)
     answerable = np.array([bool(e.right or e.question.wrong) for e, _ in rankings])
-    likely_at = likely_limit(held_out, right, answerable, answer_at)
+    most = shown_wrong(in_use, examples, retriever) if in_use is not None else 1.0
+    likely_at = likely_limit(held_out, right, answerable, answer_at, most)
 
     answered = (held_out >= answer_at) & terse
     tested, likely = _on_other_matters(held_out, right, answerable, terse, folds)
@@ -502,15 +505,37 @@ def wrong_share(shown: NDArray[np.bool_], right: NDArray[np.int64], answerable: 
     return float((weights * (right == 0)).sum() / weights.sum()) if weights.any() else 0.0
 
 
+def shown_wrong(calibration: Calibration, examples: Sequence[Example], retriever: Retriever) -> float:
+    """The share of the questions to which a calibration shows a wrong answer, sure or likely."""
+    wrong, judged = 0, 0
+    for example in examples:
+        ranked = _top(example, calibration.ranker)
+        if not ranked or (verdict := example.verdict(ranked)) is None:
+            continue
+        judged += 1
+        proof = evidence(ranked, normalise(example.text).text, retriever)
+        wrong += not verdict and calibration.confidence.probability(proof) >= calibration.likely_at
+    return wrong / max(1, judged)
+
+
 def likely_limit(
-    probabilities: NDArray[np.float64], right: NDArray[np.int64], answerable: NDArray[np.bool_], answer_at: float
+    probabilities: NDArray[np.float64],
+    right: NDArray[np.int64],
+    answerable: NDArray[np.bool_],
+    answer_at: float,
+    most: float = 1.0,
 ) -> float:
-    """The lowest limit from which on an answer may be shown as likely; ``answer_at`` where there is none."""
+    """The lowest limit from which on an answer may be shown as likely; ``answer_at`` where there is none.
+
+    Args:
+        most: the share of all questions that may get a wrong answer, sure or likely.
+    """
     for limit in np.arange(0.3, answer_at, 0.005):
         shown = (probabilities >= limit) & (probabilities < answer_at)
         if (
             wrong_share(shown, right, answerable) <= _LIKELY_ASKED
             and (probabilities[~answerable] >= limit).mean() <= _SHOWN_FOR_NOTHING
+            and ((probabilities >= limit) & (right == 0)).mean() <= most
         ):
             return round(float(limit), 3)
     return answer_at

@@ -6,10 +6,11 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import ClassVar
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -250,20 +251,12 @@ class Address:
         await self._app(scope, receive, send)
 
 
-def create_app() -> FastAPI:
-    """The application."""
-    settings = get_settings()
-    app = FastAPI(
-        title="一号答",
-        version="0.1.0",
-        lifespan=_lifespan,
-        docs_url=None,
-        redoc_url=None,
-        responses=answers(413, 422, 503),
-    )
-    app.state.disks = Disks(settings)
-    app.include_router(conversations.router)
-    for router in (
+@cache
+def _routes() -> APIRouter:
+    """All that programs and pages ask for; the same for every application."""
+    routes = APIRouter()
+    for module in (
+        conversations,
         desk_tickets,
         particulars,
         desk_conversations,
@@ -295,12 +288,28 @@ def create_app() -> FastAPI:
         recalls,
         golden_routes,
         knowledge_routes,
+        channel,
+        miniprogram,
+        health,
     ):
-        app.include_router(router.router)
-    app.include_router(desk_calls.stream_router)
-    app.include_router(channel.router)
-    app.include_router(miniprogram.router)
-    app.include_router(health.router)
+        routes.include_router(module.router, responses=answers(413, 422, 503))
+    routes.include_router(desk_calls.stream_router)
+    return routes
+
+
+def create_app() -> FastAPI:
+    """The application."""
+    settings = get_settings()
+    app = FastAPI(
+        title="一号答",
+        version="0.1.0",
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.disks = Disks(settings)
+    # As they are: included, each route would be made anew for every application, at its first request.
+    app.router.routes.extend(_routes().routes)
     app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)(pages.index)
     app.add_route("/worker.js", pages.worker)
     app.add_route("/api/docs", pages.documentation)

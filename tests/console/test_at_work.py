@@ -178,6 +178,7 @@ def test_a_whole_ticket_by_the_keyboard_alone(come: Come, desk: Stack) -> None:
     page.keyboard.insert_text("预计本周五前。")
     colleague.press("Control+Enter")
     expect(page.locator("main")).to_contain_text("预计本周五前。")
+    expect(page.get_by_role("button", name="办结")).to_be_visible()
     colleague.press("Escape", "e", "Enter")
     expect(page.locator("main")).to_contain_text("已办结")
     colleague.press("u")

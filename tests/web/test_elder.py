@@ -57,3 +57,26 @@ def test_lines_stand_apart(visitor: Visitor) -> None:
     for part in (card.locator(".conclusion"), card.locator(".told-point").first, card.get_by_role("heading").first):
         assert part.evaluate(spacing) >= 1.3
     assert page.evaluate(f"({spacing})(document.querySelector('.composer textarea'))") >= 1.3
+
+
+# From the last line of each paragraph to the first of the next, in line heights.
+STEPS = """
+(card, [kind]) => {
+  const parts = [...card.querySelectorAll(kind)].filter((one) => one.getClientRects().length)
+  return parts.slice(1).map((one, place) => {
+    const line = parseFloat(getComputedStyle(one).lineHeight)
+    return 1 + (one.getBoundingClientRect().top - parts[place].getBoundingClientRect().bottom) / line
+  })
+}
+"""
+
+
+def test_paragraphs_stand_further_apart_than_lines(visitor: Visitor) -> None:
+    visitor.open()
+    visitor.elder()
+    card = visitor.ask("身份证丢了咋补办")
+    for fold in card.locator(".fold-title").all():
+        fold.click()
+    for kind in (".told-point", ".point"):
+        steps = card.evaluate(STEPS, [kind])
+        assert steps and min(steps) >= 1.3, (kind, steps)

@@ -42,14 +42,19 @@ class Asked:
     """Whether its words may stand in the report; else they are a citizen's"""
 
 
+def ours() -> frozenset[str]:
+    """Digests of the labelled questions that come with the program: its own limits were fitted on them."""
+    return frozenset(labelled.digest(one.text) for one in fit.our_questions())
+
+
 def of_golden(
-    rows: Iterable[GoldenQuestion], answers: Answers, wordings: frozenset[str]
+    rows: Iterable[GoldenQuestion], answers: Answers, taught: frozenset[str]
 ) -> tuple[list[Asked], list[Finding]]:
     """The golden set as far as it can be judged here.
 
     Args:
         answers: what answers today where an item is found.
-        wordings: digests of the items' wordings, as ``digest`` tells them.
+        taught: digests of the items' wordings, and ``ours``.
     """
     found, foreign, silent, learned = [], 0, 0, 0
     for row in rows:
@@ -63,7 +68,7 @@ def of_golden(
             if row.right and not any(answers.get(id_) for id_ in right):
                 silent += 1
                 continue
-            if labelled.digest(row.text) in wordings:
+            if labelled.digest(row.text) in taught:
                 learned += 1
                 counted = False
         question = Question(id=row.id, text=row.text, normalised=normalise(row.text).text, region=row.region)
@@ -71,18 +76,18 @@ def of_golden(
     notes = [
         (foreign, "foreign", "道题的正确条目本市没有，不计。"),
         (silent, "silent", "道题的正确条目现在停用、过期或没有审核，不计。"),
-        (learned, "learned", "道题已经一字不差地写成了条目的问法，不计入数字（必对的照样要对）。"),
+        (
+            learned,
+            "learned",
+            "道题一字不差地写成了条目的问法，或者在随程序附带的标注问题里，不计入数字（必对的照样要对）。",
+        ),
     ]
     return found, [Finding(key, "note", f"有 {count} {said}") for count, key, said in notes if count]
 
 
-def held_out(session: Session, answers: Answers) -> list[Asked]:
-    """Questions of citizens that no training ever sees, with what people decided about them.
-
-    What equals one of the labelled questions that come with the program is not counted: its limits were fitted on them.
-    """
+def held_out(session: Session, answers: Answers, taught: frozenset[str]) -> list[Asked]:
+    """Questions of citizens that no training ever sees, with what people decided about them; of ``taught``, they are not counted."""
     labels = labelled.gather(session).held_out
-    ours = {labelled.digest(one.text) for one in fit.our_questions()} if labels else set()
     ids = _asked_ids(session, {label.text for label in labels}) if labels else {}
     found: dict[str, Asked] = {}
     for label in labels:
@@ -92,7 +97,7 @@ def held_out(session: Session, answers: Answers) -> list[Asked]:
         own = ids.get(label.text)
         id_ = own or hashlib.sha256(label.text.encode()).hexdigest()[:32]
         question = Question(id=id_, text=label.text, normalised=normalise(label.text).text, own=True)
-        counted = labelled.digest(label.text) not in ours
+        counted = labelled.digest(label.text) not in taught
         # An adopted wording is nobody's.
         found[id_] = Asked(question, "held_out", "held_out", right, counted=counted, named=own is None)
     return list(found.values())

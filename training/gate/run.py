@@ -142,12 +142,13 @@ def _gathered(
     wordings = frozenset(
         labelled.digest(text) for loaded in (before, after) for item in loaded.retriever.items for text in item.texts
     )
+    ours = questions.ours()
     with database.read() as session:
         answers = answers_today(session, settings, now.astimezone(SHANGHAI).date())
         set_ = golden.in_force(session)
-        asked, found = questions.of_golden(set_, answers, wordings)
+        asked, found = questions.of_golden(set_, answers, wordings | ours)
         usable = sum(each.counted and each.act is None for each in asked)
-        held_out = questions.held_out(session, answers)
+        held_out = questions.held_out(session, answers, ours)
         replayed, own = questions.replayed(session, settings, before, now)
         found += checks.of_knowledge(session, one, after, against, before)
         found += checks.of_golden(session, set_, _counted_then(settings, against))

@@ -20,11 +20,12 @@ from bot.releases.files import flush
 from bot.settings import ROOT, Settings
 from index.encoder import Encoder, load_encoder
 from index.replay import QUESTIONS
+from index.search.lexical import IndexFileError
 from index.search.normalise import normalise
 from index.search.policy_texts import PolicyTexts
 from index.search.ranking import Calibration
 from index.search.retriever import Candidate, Item, Retriever
-from index.versions import build
+from index.versions import build, store
 from index.versions.store import VECTORS
 from index.versions.vector_cache import CachedEncoder
 from training import fit, rasa_model
@@ -168,7 +169,7 @@ def _fitted(settings: Settings, folder: Path, data: Frozen, encoder: Encoder | N
     retriever = Retriever.load(folder / INDEX, ahead)
     if ahead is not None:
         _read_ahead(settings, ahead, items, questions, follow_ups, say)
-    fitted = fit.fit(ahead, retriever, questions, follow_ups, say, in_processes)
+    fitted = fit.fit(ahead, retriever, questions, follow_ups, say, in_processes, _in_use(settings, data.encoder))
     figures = {
         **fitted.fitted_on,
         "items": len(items),
@@ -182,6 +183,16 @@ def _fitted(settings: Settings, folder: Path, data: Frozen, encoder: Encoder | N
     return replace(fitted, fitted_on=figures)
 
 
+def _in_use(settings: Settings, encoder: str) -> Calibration | None:
+    """What answers today, if it was fitted for this encoder."""
+    current, _ = store.pointer(settings)
+    try:
+        used = Calibration.load(settings.index_dir / (current or "") / CALIBRATION)
+    except IndexFileError:
+        return None
+    return used if used.encoder == encoder else None
+
+
 def labels(data: Frozen, items: Sequence[Item]) -> tuple[list[Question], list[Question], list[FollowUp]]:
     """What is labelled for some items: our questions with what answers them here, the city's own, and our follow-ups as far as they hold."""
     matters = {item.id: item.matter for item in items}
@@ -190,9 +201,7 @@ def labels(data: Frozen, items: Sequence[Item]) -> tuple[list[Question], list[Qu
     taken = {labelled.digest(one.text) for one in (*own, *data.held_out)}
     # What only items answer that are not here has no answer here: citizens ask it all the same.
     ours = [
-        replace(one, right=one.right & known)
-        for one in fit.our_questions()
-        if labelled.digest(one.text) not in taken
+        replace(one, right=one.right & known) for one in fit.our_questions() if labelled.digest(one.text) not in taken
     ]
     follow_ups = [
         replace(one, right=one.right & known)
