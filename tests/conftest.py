@@ -13,15 +13,20 @@ from pathlib import Path
 
 import psutil
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import create_engine, text
 
 from bot import database
+from bot.accounts import passwords
 from bot.settings import Settings, get_settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 os.environ.pop("COLUMNS", None)  # pytest-xdist sets it in its workers, and a console would keep to it for good
 
 from processes import citizen, fake_wechat, forget, own_stack, prepared, rasa_model, shared, stack
+
+# Of our own process only, and as right: a password that takes a tenth of a second for each try would take minutes of all.
+passwords._hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 
 __all__ = ["citizen", "fake_wechat", "forget", "own_stack", "prepared", "rasa_model", "shared", "stack"]
 
@@ -31,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     """Which tests one worker runs together (``pytest -n 2``), the long groups first.
 
     Those that share the stack, those that break one of their own, the console's, and else a file's, so that its fixtures are made once.
-    While the first worker prepares the stack, the second one sets environments up, which needs nothing of it.
+    While the first worker prepares the stack, the second one does what needs nothing of it: setting up, and most of the console.
     """
     groups = {}
     for item in items:
@@ -46,7 +51,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
             group, rank = item.path.stem, 1 if item.path.parent.name == "setup" else 3
         item.add_marker(pytest.mark.xdist_group(group))
         groups[item] = rank
-    items.sort(key=groups.__getitem__)
+    items.sort(key=lambda item: (groups[item], "prepared" in getattr(item, "fixturenames", ())))
     return (yield)
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bot.golden import letters
 from index.encoder import encoder_checksum
 from index.search.lexical import IndexFileError
 from index.search.normalise import clean, normalise
 from index.search.ranking import Calibration
+from index.search.retriever import Item
 from index.versions import calibrations
 from training import fit
 
@@ -39,6 +42,36 @@ def test_with_few_questions_the_limit_is_the_most_careful_one() -> None:
     assert fit.answer_limit(probabilities, right) >= 0.79
 
 
+def test_what_is_shown_as_likely_is_no_oftener_wrong_than_allowed() -> None:
+    rng = np.random.default_rng(1)
+    probabilities = rng.random(4000)
+    right = (rng.random(4000) < probabilities).astype(np.int64)
+    answerable = np.ones(4000, dtype=bool)
+    answerable[::5] = False
+    right[~answerable] = 0
+    free = fit.likely_limit(probabilities, right, answerable, 0.97)
+    for most in (0.05, 0.02, 0.0):
+        limit = fit.likely_limit(probabilities, right, answerable, 0.97, most)
+        wrong = (probabilities >= limit) & (right == 0)
+        assert limit >= free and (wrong.mean() <= most or limit == 0.97)
+        lower = (probabilities >= limit - 0.005) & (right == 0)
+        assert limit in (free, 0.97) or lower.mean() > most
+
+
+def test_the_wrong_ones_that_a_calibration_shows_are_counted_as_they_come() -> None:
+    items = [Item(f"q{n}", f"事{n}", "100000", "个人", (f"第{n}件事怎么办", f"{n}号怎么弄"), "答") for n in range(12)]
+    retriever = fit.Retriever.build(items, None)
+    questions = [fit.Question(f"第{n}件事咋办", frozenset({f"q{(n + n % 2) % 12}"}), f"g{n}") for n in range(12)]
+    examples = fit.labelled(retriever, questions)
+    shipped = calibrations.shipped("")
+    assert shipped is not None
+    everything = replace(shipped, likely_at=0.0)
+    firsts = [fit._top(one, shipped.ranker) for one in examples]
+    wrong = sum(one.verdict(first) is False for one, first in zip(examples, firsts, strict=True))
+    assert wrong and fit.shown_wrong(everything, examples, retriever) == pytest.approx(wrong / 12)
+    assert fit.shown_wrong(replace(shipped, likely_at=1.0), examples, retriever) == 0
+
+
 def test_a_perfect_calibration_has_no_error() -> None:
     probabilities = np.array([0.0] * 10 + [1.0] * 10)
     assert fit.calibration_error(probabilities, (probabilities > 0.5).astype(np.int64)) == 0
@@ -55,6 +88,13 @@ def test_the_shipped_calibration_fits_the_shipped_encoder_and_meets_the_target()
         assert 0 < shipped.clarify_at < shipped.answer_at < 1
 
 
+@pytest.fixture(scope="module")
+def fitted() -> set[str]:
+    """All wordings and labelled questions."""
+    seen = {clean(text) for item in fit.starter_items() for text in item.texts}
+    return seen | {clean(row["q"]) for path in fit.question_files() for row in fit.read_questions(path)}
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -68,14 +108,14 @@ def test_the_shipped_calibration_fits_the_shipped_encoder_and_meets_the_target()
             for register in ("questions", "spoken", "letters", "short")
             for half in ("final", "fresh")
         ),
+        "lived/volume2_final.jsonl",
     ],
 )
-def test_the_measuring_questions_are_not_in_what_is_fitted(name: str) -> None:
-    seen = {clean(text) for item in fit.starter_items() for text in item.texts}
-    seen |= {clean(row["q"]) for path in fit.question_files() for row in fit.read_questions(path)}
+def test_the_measuring_questions_are_not_in_what_is_fitted(name: str, fitted: set[str]) -> None:
     rows = fit.read_questions(Path(__file__).parents[1] / "data" / name)
     alone = [row["q"] for row in rows if not row.get("prev") and not normalise(row["q"]).empty]
-    assert [text for text in alone if clean(text) in seen] == []
+    # Three letters and fewer (护照) are everybody's words.
+    assert [text for text in alone if clean(text) in fitted and len(letters(text)) > 3] == []
 
 
 def test_the_labels_name_knowledge_that_exists() -> None:
