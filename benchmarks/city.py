@@ -37,7 +37,7 @@ from bot.models.jobs import Job
 from bot.models.knowledge import QA
 from bot.models.releases import Bundle
 from bot.models.versions import QAVersion, WorkingCopy
-from bot.releases import files, moves
+from bot.releases import evaluations, files, moves
 from bot.settings import ROOT, Settings, get_settings
 from connectors.run import scratch
 from connectors.run.background import free_ports, start_in_background
@@ -150,7 +150,7 @@ class City:
         return frozenset(id_ for id_ in mine if id_ not in self.unwritten)
 
     def choose(self) -> int:
-        """必对 is what the city finds right at the beginning, as its staff would choose it; how many those are."""
+        """必对 is what the city answers right and surely at the beginning, as its staff would choose it; how many those are."""
         golden.ensure(get_settings())
         with database.read() as session:
             must = {row.id: row.text for row in golden.in_force(session) if row.must}
@@ -158,7 +158,7 @@ class City:
         wrong = []
         for id_, text in must.items():
             here = Question(text, None, None, tuple(self.right(right[id_])), "", "questions")
-            if ask(self.assistant.open(trial=True), here, self._known()).outcome not in RIGHT:
+            if ask(self.assistant.open(trial=True), here, self._known()).outcome != "sure right":
                 wrong.append(id_)
         with database.write() as session:
             session.execute(update(GoldenQuestion).where(GoldenQuestion.id.in_(wrong)).values(must=False))
@@ -255,6 +255,16 @@ class City:
         self.seconds += APPROVAL_S * approved
         return approved
 
+    def teach(self, broken: Mapping[str, str]) -> None:
+        """What 必对 was not answered becomes a wording of its item; ``broken``: text → the item's id."""
+        with database.write() as session:
+            for text, qa_id in broken.items():
+                similar = [*knowledge.under_way(session, session.get_one(QA, qa_id)).similar, text]
+                knowledge.edit(session, qa_id, {"similar": similar}, REVIEWER)
+                knowledge.submit(session, qa_id, REVIEWER)
+        self.seconds += DECISION_S * len(broken)
+        self._approve()
+
     # --- what a person lives through ---
 
     def measure(self, questions: Sequence[Question]) -> dict[str, Any]:
@@ -323,6 +333,10 @@ def live(
         done = city.work_through(groups)
         city.assistant.job("train")
         gate = city.assistant.release()
+        if broken := gate.get("broken"):
+            city.teach(broken)
+            city.assistant.job("train")
+            gate = city.assistant.release()
         row = {"cycle": cycle + 1, "hours": round(city.seconds / 3600, 1), **city.measure(measured)}
         row |= {"came": dict(came), "done": dict(done), "gate": dict(gate), "took_s": round(time.monotonic() - began)}
         rows.append(row)
@@ -379,7 +393,7 @@ class WholeStack:
             )
 
     def release(self) -> Mapping[str, Any]:
-        """As far as the gate lets two people who do not know better: what is short of questions stays a share of ten percent."""
+        """All the way, where the gate passed it; else what of 必对 it broke: ``broken``, text → the item's id."""
         with database.read() as session:
             newest = session.scalars(
                 select(Bundle).where(Bundle.kind == "model").order_by(Bundle.made_at.desc()).limit(1)
@@ -390,7 +404,10 @@ class WholeStack:
                 moves.take(self._settings, move, name, REVIEWER, share=share)
         with database.read() as session:
             state = session.get_one(Bundle, name).state
-        return {"verdict": gate.get("verdict"), "reasons": gate.get("reasons"), "state": state}
+            rows = evaluations.rows(session, self._settings, name, kind="must").items if gate else []
+            items = {row.text: min(row.right) for row in golden.in_force(session) if row.must and row.right}
+        broken = {str(row["text"]): items[row["text"]] for row in rows if row["text"] in items}
+        return {"verdict": gate.get("verdict"), "reasons": gate.get("reasons"), "state": state, "broken": broken}
 
 
 def main() -> None:
