@@ -15,6 +15,7 @@ from bot import database, golden, knowledge
 from bot.accounts import people
 from bot.golden import Content, Wanted
 from bot.golden.questions import counts
+from bot.knowledge import listing
 from bot.models.golden import GoldenChange, GoldenQuestion
 from bot.releases import evaluations
 from bot.settings import get_settings
@@ -382,6 +383,8 @@ class GateRowPage(BaseModel):
     """Some rows, and how many there are."""
 
     items: list[GateRow]
+    titles: dict[str, str]
+    """The questions of the items that the rows name, by id"""
     total: int
 
 
@@ -396,4 +399,7 @@ def list_gate_rows(
     """The questions of a report, the worst first; ``kind``: what became of them (must: must be right and is not)."""
     with database.read() as session:
         page = evaluations.rows(session, get_settings(), bundle, kind=kind, source=source, offset=offset, limit=limit)
-    return GateRowPage(items=[GateRow.model_validate(row) for row in page.items], total=page.total)
+        rows = [GateRow.model_validate(row) for row in page.items]
+        named = [{"related": [*(row.right or ()), row.before.answer or "", row.after.answer or ""]} for row in rows]
+        titles = listing.titles(session, named)
+    return GateRowPage(items=rows, titles=titles, total=page.total)

@@ -139,6 +139,7 @@ def test_a_report_is_read_with_its_rows(http: TestClient) -> None:
     page = http.get("/api/console/gate/20261130-1/rows", params={"limit": 3}).json()
     assert page["total"] == 42 and [row["id"] for row in page["items"]] == ["c", "b", "d0"]
     assert page["items"][0]["text"] == evaluations.GONE
+    assert page["titles"] == {"plain": "图书馆借书证丢失如何补领", "draft": "农机补贴申请时间"}
     assert http.get("/api/console/gate/20261130-1/rows", params={"kind": "wrong", "offset": 1}).json()["total"] == 2
     assert http.get("/api/console/gate/20261130-1/rows", params={"source": "replay"}).json()["total"] == 1
     admin = signed_in("5", "管理员", "admin")
