@@ -471,7 +471,7 @@ def picture(rows: Sequence[Mapping[str, Any]], target: Path) -> None:
             axes.plot(hours, shares, marker="o", color=colour, label=title if font else english)
         said = ("审核用时（小时，累计）", "占提问的比例") if font else ("hours of review", "of the questions")
         axes.set(xlabel=said[0], ylabel=said[1], ylim=(0, 1))
-        axes.legend(loc="center right")
+        figure.legend(loc="outside upper center", ncols=len(FIGURES), frameon=False)
         figure.savefig(target, dpi=120)
 
 

@@ -204,7 +204,6 @@ DOCUMENTED = frozenset(
         "local-approval",
         "going-live",
         "review",
-        "surges",
         "golden",
         "releases",
         "release-report",
