@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from bot.settings import ROOT
 from tests.web.visitor import Visitor, launch
@@ -69,7 +69,7 @@ def record(address: str, file: Path = FILE) -> int:
     """Ask, and keep what is seen; how many seconds it lasts."""
     with sync_playwright() as playwright:
         visitor = Visitor(launch(playwright), address, WIDTH, HEIGHT)
-        visitor.open()
+        expect(visitor.open().locator(".tile").first).to_be_visible()
         recording = Recording(visitor)
         recording.see(2000)
         recording.say("身份证丢了咋补办", 5000)
