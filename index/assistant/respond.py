@@ -725,6 +725,8 @@ class Assistant:
             return None
         # What is said now tells them apart better than the question, which found them all.
         best = max(fitting, key=lambda id_: scores[id_] + _SAID_NOW * said_now.get(id_, lowest))
+        if own and best == expects.shown:
+            return None  # they have read that: it is something else about it
         work.explain |= {"by_words": query.text, "chosen": best}
         others = [id_ for id_ in expects.items if id_ != best]
         return self._answer(work, best, limits.likely_at, expects.question, others=others[:MAX_OTHERS])

@@ -63,7 +63,7 @@ def move(page: Page, second: Page, name: str, title: str) -> None:
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("region", name="历史")).to_be_visible()
     if dialog.get_by_role("button", name=f"{title}：{name}").count():
-        take(page, f"{title}：{name}")
+        take(page, f"{title}：{name}", among=dialog)  # it stands on the page below, too
         return
     take(page, f"申请破例发布：{name}", why="题库不够大，先试一试")
     second.goto("/console/releases")
@@ -145,7 +145,7 @@ def test_from_a_group_to_an_answer_and_back(browser: Browser, learning: Stack) -
         page.goto("/console/releases")
         page.get_by_role("table", name="发布包").get_by_role("button", name=first, exact=True).click()
         began = time.monotonic()
-        take(page, f"退回这一版：{first}", why="试一试退回")
+        take(page, f"退回这一版：{first}", why="试一试退回", among=page.get_by_role("dialog"))
         while read(select(Bundle.name).where(Bundle.state == LIVE)) != first:
             assert time.monotonic() - began < 10
             time.sleep(0.1)

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 from processes import Stack
 
 from bot import database, knowledge
@@ -43,9 +43,9 @@ def released(desk: Stack) -> Iterator[Stack]:
         shutil.rmtree(folder)
 
 
-def take(page: Page, title: str, why: str = "") -> None:
-    """Make a move, once it was read what it will do."""
-    page.get_by_role("button", name=title, exact=False).first.click()
+def take(page: Page, title: str, why: str = "", among: Locator | None = None) -> None:
+    """Make a move, once it was read what it will do; ``among``: where its button is looked for."""
+    (among or page).get_by_role("button", name=title, exact=False).first.click()
     dialog = page.get_by_role("dialog").last
     expect(dialog.get_by_role("list", name="会做什么")).not_to_contain_text("正在看")
     if why:

@@ -181,3 +181,9 @@ def test_what_two_matters_may_mean_is_asked_back(citizen: Citizen) -> None:
 def test_a_question_of_its_own_is_no_reply_to_what_was_offered(citizen: Citizen, asked: str, text: str) -> None:
     assert citizen.say(asked)["type"] in ("clarify", "answer")
     assert citizen.say(text)["type"] == "text"
+
+
+def test_what_is_asked_about_a_likely_answer_is_not_answered_by_it_again(stack: Stack) -> None:
+    citizen = Citizen(stack)
+    assert citizen.say("公积金哪些情况能取")["qa_id"] == "gjj-001"
+    assert citizen.say("申请了几天打到卡上")["qa_id"] == "gjj-007"
