@@ -9,14 +9,25 @@ from index.assistant import acts
 
 @pytest.mark.parametrize(
     "text",
-    ["是的", "嗯，就这个", "没错就它", "是嘞是嘞", "对头", "嗯对，就是", "是的，两边商量好了", "对，就是老人没了这种", "就这个", "要得"],
+    ["是的", "嗯，就这个", "没错就它", "是嘞是嘞", "对头", "嗯对，就是", "是的，两边商量好了", "对，就是老人没了这种", "就这个", "要得",
+     "对着咧", "对着哩", "是咧", "对对，俺就问这个", "我就是问这个", "对，我想问的就是这个"],
 )  # fmt: skip
 def test_a_yes_in_many_words(text: str) -> None:
     assert acts.this_one(text)
 
 
 @pytest.mark.parametrize(
-    "text", ["不是", "对方不同意怎么办", "可以网上办吗", "是不是要排队", "就业登记", "对公账户怎么开"]
+    "text",
+    [
+        "不是",
+        "对方不同意怎么办",
+        "可以网上办吗",
+        "是不是要排队",
+        "就业登记",
+        "对公账户怎么开",
+        "我想问这个要多少钱",
+        "对着呢个章怎么盖",
+    ],
 )
 def test_no_yes(text: str) -> None:
     assert not acts.this_one(text)
