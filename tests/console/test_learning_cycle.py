@@ -150,6 +150,8 @@ def test_from_a_group_to_an_answer_and_back(browser: Browser, learning: Stack) -
             assert time.monotonic() - began < 10
             time.sleep(0.1)
         assert under_way.say("身份证丢了咋补办")["type"] == "answer"
-        assert "服务台" not in answers(stack, ASKED), "its index did not know the new question yet"
+        while "服务台" in answers(stack, ASKED):  # its index, once it is in memory, did not know the new question yet
+            assert time.monotonic() - began < 10
+            time.sleep(0.5)
         with database.read() as session:
             assert session.get_one(QA, item).status == "approved", "and nothing was done to it"
