@@ -153,13 +153,12 @@ class City:
         """必对 is what the city answers right and surely at the beginning, as its staff would choose it; how many those are."""
         golden.ensure(get_settings())
         with database.read() as session:
-            must = {row.id: row.text for row in golden.in_force(session) if row.must}
-            right = {row.id: tuple(row.right) for row in golden.in_force(session) if row.must}
+            must = [row for row in golden.in_force(session) if row.must]
         wrong = []
-        for id_, text in must.items():
-            here = Question(text, None, None, tuple(self.right(right[id_])), "", "questions")
+        for row in must:
+            here = Question(row.text, None, None, tuple(self.right(row.right)), "", "questions")
             if ask(self.assistant.open(trial=True), here, self._known()).outcome != "sure right":
-                wrong.append(id_)
+                wrong.append(row.id)
         with database.write() as session:
             session.execute(update(GoldenQuestion).where(GoldenQuestion.id.in_(wrong)).values(must=False))
         return len(must) - len(wrong)

@@ -401,7 +401,7 @@ def fit(
     likely_at = likely_limit(held_out, right, answerable, answer_at, most)
 
     answered = (held_out >= answer_at) & terse
-    tested, likely = _on_other_matters(held_out, right, answerable, terse, folds)
+    tested, likely = _on_other_matters(held_out, right, answerable, terse, folds, most)
     ranker = _ranker(examples)
     follow_ranker, follow_confidence, of_follow_ups = _follow(retriever, ranker, follow_ups, say, search)
     return Calibration(
@@ -449,6 +449,7 @@ def _on_other_matters(
     answerable: NDArray[np.bool_],
     terse: NDArray[np.bool_],
     matters: Sequence[str],
+    most: float,
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """The limits' own test: fitted on four fifths of the matters, counted on the last, five times.
 
@@ -459,7 +460,7 @@ def _on_other_matters(
     likely = np.zeros(len(probabilities), dtype=bool)
     for train, test in GroupKFold(n_splits=5).split(probabilities, groups=matters):
         sure_at = answer_limit(probabilities[train][terse[train]], right[train][terse[train]])
-        likely_at = likely_limit(probabilities[train], right[train], answerable[train], sure_at)
+        likely_at = likely_limit(probabilities[train], right[train], answerable[train], sure_at, most)
         sure[test] = (probabilities[test] >= sure_at) & terse[test]
         likely[test] = probabilities[test] >= likely_at
     return sure, likely & ~sure

@@ -17,18 +17,23 @@ from training.retrain import bundle
 from training.retrain.bundle import Made
 
 
+def calibration(settings: Settings) -> Calibration | None:
+    """Weights and limits of the index in use; None: there is none, or it can't be read."""
+    current, _ = store.pointer(settings)
+    try:
+        manifest = store.manifest_of(settings, current or "")
+        return Calibration.load(settings.index_dir / manifest["version"] / "calibration.json")
+    except YihaodaError:
+        return None
+
+
 def as_in_use(settings: Settings) -> tuple[Settings, Callable[[Encoder | None], Calibration]]:
     """(settings, calibrate) to rebuild the index in use with: its own encoder, and its own weights and limits where they were fitted here.
 
     New wordings alone don't change what a score means; weights and limits change with the next training.
     """
-    current, _ = store.pointer(settings)
-    try:
-        manifest = store.manifest_of(settings, current or "")
-        used = Calibration.load(settings.index_dir / manifest["version"] / "calibration.json")
-    except YihaodaError:
-        return settings, fit.calibration_for
-    if not used.own:
+    used = calibration(settings)
+    if used is None or not used.own:
         return settings, fit.calibration_for
     return _with_encoder(
         settings, used.encoder

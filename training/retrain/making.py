@@ -20,17 +20,16 @@ from bot.releases.files import flush
 from bot.settings import ROOT, Settings
 from index.encoder import Encoder, load_encoder
 from index.replay import QUESTIONS
-from index.search.lexical import IndexFileError
 from index.search.normalise import normalise
 from index.search.policy_texts import PolicyTexts
 from index.search.ranking import Calibration
 from index.search.retriever import Candidate, Item, Retriever
-from index.versions import build, store
+from index.versions import build
 from index.versions.store import VECTORS
 from index.versions.vector_cache import CachedEncoder
 from training import fit, rasa_model
 from training.fit import FollowUp, Question, Say
-from training.retrain import frozen, labelled
+from training.retrain import frozen, knowledge, labelled
 from training.retrain.frozen import Frozen, FrozenDataChanged
 
 Log = Callable[[str], None]
@@ -169,7 +168,9 @@ def _fitted(settings: Settings, folder: Path, data: Frozen, encoder: Encoder | N
     retriever = Retriever.load(folder / INDEX, ahead)
     if ahead is not None:
         _read_ahead(settings, ahead, items, questions, follow_ups, say)
-    fitted = fit.fit(ahead, retriever, questions, follow_ups, say, in_processes, _in_use(settings, data.encoder))
+    used = knowledge.calibration(settings)
+    in_use = used if used is not None and used.encoder == data.encoder else None
+    fitted = fit.fit(ahead, retriever, questions, follow_ups, say, in_processes, in_use)
     figures = {
         **fitted.fitted_on,
         "items": len(items),
@@ -181,16 +182,6 @@ def _fitted(settings: Settings, folder: Path, data: Frozen, encoder: Encoder | N
         f"直接作答的界限 {fitted.answer_at:g}，“您问的可能是”的界限 {fitted.likely_at:g}。"
     )
     return replace(fitted, fitted_on=figures)
-
-
-def _in_use(settings: Settings, encoder: str) -> Calibration | None:
-    """What answers today, if it was fitted for this encoder."""
-    current, _ = store.pointer(settings)
-    try:
-        used = Calibration.load(settings.index_dir / (current or "") / CALIBRATION)
-    except IndexFileError:
-        return None
-    return used if used.encoder == encoder else None
 
 
 def labels(data: Frozen, items: Sequence[Item]) -> tuple[list[Question], list[Question], list[FollowUp]]:
