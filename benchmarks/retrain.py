@@ -34,7 +34,7 @@ from bot.errors import IllegalMove
 from bot.models.jobs import Job
 from bot.models.knowledge import QA
 from bot.models.review import NluExample
-from bot.settings import ROOT, Settings
+from bot.settings import ROOT, Settings, get_settings
 from connectors.run import scratch
 from connectors.run.background import free_ports, start_in_background
 from connectors.run.services import services
@@ -185,10 +185,11 @@ def speed(count: int, folder: Path) -> dict[str, Any]:
     """From nothing, and after some texts changed."""
     described = stack.machine()
     stack.warn_if_busy(described)
-    settings = scratch.use(stack.settings_env(folder / "data"))
-    database.migrate()
+    stack.prepare_data(folder / "data")  # the gate compares with what is in use: the starter knowledge
+    settings = get_settings()
     with database.write() as session:
         knowledge.upsert(session, list(city(count)))
+    forget(settings)
     teach_rasa()
     with worker():
         first = watched(ask())

@@ -104,6 +104,7 @@ KEPT: Mapping[str, Kept] = {
     "qas": Kept(_FOR_GOOD, "knowledge", "none", "everyone"),
     "qa_versions": Kept(_FOR_GOOD, "what was answered when", "none", "supervisor, editor, approver"),
     "qa_working": Kept("until it is approved or discarded", "knowledge", "none", "supervisor, editor, approver"),
+    "qa_comments": Kept(_FOR_GOOD, "why the knowledge is as it is", "none", "supervisor, editor, approver"),
     "qa_requests": Kept("until somebody decides", "knowledge", "none", "supervisor, editor, approver"),
     "documents": Kept(_FOR_GOOD, "knowledge", "none", "everyone; internal ones: whoever may use this machine's shell"),
     "guides": Kept(_FOR_GOOD, "knowledge", "none", "everyone"),

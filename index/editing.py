@@ -8,14 +8,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot import knowledge
+from bot import knowledge, wordings
 from bot.models.knowledge import QA, ServiceGuide
 from index.figures import Figure, figures, without_figures
+from index.search.normalise import normalise
 from index.search.retriever import Item, Retriever
 from index.versions.store import Loaded
 
@@ -32,6 +35,8 @@ SAME_CLAUSE = 0.6
 SAID = 6
 """Letters of a clause without its figures, so that it says something"""
 MOST = 40
+FEW = 30
+"""Wordings of an item that questions are compared with"""
 
 _SENTENCES = re.compile(r"[^。！？!?\n]+[。！？!?]?")
 _CLAUSE_ENDS = re.compile(r"[，。！？!?；;：\n]")
@@ -84,6 +89,27 @@ def check(session: Session, loaded: Loaded | None, qa_id: str | None, content: M
         *_at_odds(session, near, qa_id, content),
     ]
     return found[:MOST]
+
+
+def near_questions(
+    session: Session, loaded: Loaded | None, qa_id: str | None, content: Mapping[str, Any], now: datetime
+) -> list[wordings.Near]:
+    """Questions that got no answer and come near what somebody is writing: its wordings to be, perhaps.  None without an encoder.
+
+    Args:
+        content: as of ``check``; of its wordings the question and the first ``FEW`` are compared.
+    """
+    encoder = loaded.retriever.encoder if loaded is not None else None
+    texts = [text for text in (content.get("question") or "", *(content.get("similar") or ())) if text.strip()]
+    if encoder is None or not texts:
+        return []
+    own = encoder.encode([normalise(text).text for text in texts[: 1 + FEW]])
+
+    def nearness(vectors: Sequence[bytes]) -> Iterator[float]:
+        for raw in vectors:
+            yield float(np.max(own @ np.frombuffer(raw, dtype="<f2").astype(np.float32)))
+
+    return wordings.near(session, qa_id, texts, encoder.checksum, nearness, ABOUT, now)
 
 
 # --- the words themselves --------------------------------------------------------------------------------------------

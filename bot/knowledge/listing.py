@@ -10,15 +10,27 @@ from typing import Any, Literal
 from sqlalchemy import Select, exists, func, or_, select
 from sqlalchemy.orm import Session
 
+from bot.knowledge import comments
 from bot.knowledge.changing import EDITING, RETURNED, SUBMITTED
 from bot.models.knowledge import QA, Document, ServiceGuide
-from bot.models.versions import QARequest, QAVersion, WorkingCopy
+from bot.models.versions import QAComment, QARequest, QAVersion, WorkingCopy
 
 Which = Literal[
-    "all", "review", "submitted", "editing", "returned", "asked", "coming", "draft", "approved", "paused", "retired"
+    "all",
+    "review",
+    "submitted",
+    "editing",
+    "returned",
+    "asked",
+    "coming",
+    "commented",
+    "draft",
+    "approved",
+    "paused",
+    "retired",
 ]
 """review: whatever waits for an approver, a draft that nobody took up too; asked: a move that waits for another person;
-coming: a version that is approved and not in force yet; else a state of the working copy or a status"""
+coming: a version that is approved and not in force yet; commented: comments that nobody has seen to; else a state of the working copy or a status"""
 
 
 @dataclass(frozen=True)
@@ -43,6 +55,8 @@ class Row:
     request: QARequest | None
     coming: date | None
     """The day on which its next version comes into force"""
+    comments: int
+    """Those that nobody has seen to"""
 
 
 def listed(session: Session, wanted: Wanted, *, offset: int = 0, limit: int = 20) -> tuple[list[Row], int]:
@@ -57,12 +71,13 @@ def listed(session: Session, wanted: Wanted, *, offset: int = 0, limit: int = 20
         .group_by(QAVersion.qa_id)
     )
     days = dict(iter(session.execute(due)))
-    return [Row(qa, copy, request, days.get(qa.id)) for qa, copy, request in found], total
+    said = comments.unsettled(session, [row[0].id for row in found])
+    return [Row(qa, copy, request, days.get(qa.id), said.get(qa.id, 0)) for qa, copy, request in found], total
 
 
 def counts(session: Session) -> dict[str, int]:
     """How many items each list has that somebody has to do something about."""
-    names: tuple[Which, ...] = ("review", "submitted", "editing", "returned", "asked", "coming", "paused")
+    names: tuple[Which, ...] = ("review", "submitted", "editing", "returned", "asked", "coming", "commented", "paused")
     return {name: _count(session, _filtered(Wanted(name))) for name in names}
 
 
@@ -128,6 +143,8 @@ def _filtered(wanted: Wanted) -> Select[QA, WorkingCopy, QARequest]:
         query = query.where(QARequest.qa_id.is_not(None))
     elif which == "coming":
         query = query.where(exists().where(QAVersion.qa_id == QA.id, QAVersion.due.is_not(None)))
+    elif which == "commented":
+        query = query.where(exists().where(QAComment.qa_id == QA.id, QAComment.settled_at.is_(None)))
     elif which != "all":
         query = query.where(QA.status == which)
     if wanted.text:

@@ -74,3 +74,20 @@ class QARequest(Base):
     asked_by: Mapped[str] = mapped_column(Text)
     asked_at: Mapped[datetime]
     why: Mapped[str | None] = mapped_column(Text)
+
+
+class QAComment(Base):
+    """What somebody who works on the knowledge says of an item to the others."""
+
+    __tablename__ = "qa_comments"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    qa_id: Mapped[str] = mapped_column(String(64), index=True)
+    field: Mapped[str | None] = mapped_column(String(16))
+    """The content's field that it is about; None: the item as a whole"""
+    text: Mapped[str] = mapped_column(Text)
+    author: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime]
+    settled_by: Mapped[str | None] = mapped_column(Text)
+    settled_at: Mapped[datetime | None]
+    """When somebody had seen to it; None: it is open"""

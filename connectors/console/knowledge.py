@@ -11,7 +11,7 @@ from dataclasses import asdict
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Depends, Header, Path, Query
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from bot import database, knowledge, wordings
 from bot.accounts import people
 from bot.clock import SHANGHAI, utcnow
-from bot.knowledge import listing
+from bot.knowledge import comments, listing
 from bot.knowledge.listing import Which
 from bot.models.knowledge import QA
 from bot.models.versions import QAVersion
@@ -28,7 +28,7 @@ from connectors.web.access import Rule, Signed, TheCaller, permitted, signed
 from connectors.web.context import MAX_INT, Body, TheGateway
 from connectors.web.errors import ErrorBody, Problem, answers
 from index import editing, replay
-from index.versions.store import IndexUnavailable
+from index.versions.store import IndexUnavailable, Loaded
 
 router = APIRouter(
     prefix="/api/knowledge", tags=["knowledge"], dependencies=[Depends(signed)], responses=answers(400, 401, 403)
@@ -108,6 +108,20 @@ class RequestView(BaseModel):
     why: str | None
 
 
+class CommentView(BaseModel):
+    """What somebody said of an item to the others."""
+
+    id: int
+    field: str | None
+    """The content's field that it is about; null: the item as a whole"""
+    text: str
+    author: Who
+    at: datetime
+    settled_by: Who | None
+    settled_at: datetime | None
+    """When somebody had seen to it; null: it is open"""
+
+
 class VersionView(BaseModel):
     """A published version."""
 
@@ -142,6 +156,8 @@ class ItemView(BaseModel):
     working: CopyView | None
     request: RequestView | None
     coming: list[VersionView]
+    comments: list[CommentView]
+    """The open ones first"""
     can: list[str]
     """The moves that whoever asks may make now, by the names of ``bot.knowledge.MOVES``"""
     names: dict[str, str]
@@ -166,6 +182,8 @@ class ItemRow(BaseModel):
     asked: Literal["resume", "retire"] | None
     coming: date | None
     """The day on which its next version comes into force"""
+    comments: int
+    """Those that nobody has seen to"""
 
 
 class ItemPage(BaseModel):
@@ -195,12 +213,14 @@ def _view(session: Session, qa_id: str, me: Signed) -> ItemView:
     qa = knowledge.get(session, qa_id, today) or one.qa
     coming = [row for row in knowledge.coming(session, [qa_id]).get(qa_id, []) if row.due and row.due > today]
     copy, request = one.copy, one.request
+    said = comments.of(session, qa_id)
     who = _naming(
         session,
         [
             *((*copy.authors, copy.changed_by) if copy else ()),
             request.asked_by if request else None,
             *_people_of(coming),
+            *(number for one in said for number in (one.author, one.settled_by)),
         ],
     )
     production = get_settings().env == "production"
@@ -239,6 +259,18 @@ def _view(session: Session, qa_id: str, me: Signed) -> ItemView:
         if request is not None
         else None,
         coming=[_version(row, qa, today, who) for row in coming],
+        comments=[
+            CommentView(
+                id=one.id,
+                field=one.field,
+                text=one.text,
+                author=who(one.author),
+                at=one.at,
+                settled_by=who(one.settled_by) if one.settled_by else None,
+                settled_at=one.settled_at,
+            )
+            for one in said
+        ],
         can=[
             name
             for name, move in knowledge.MOVES.items()
@@ -323,6 +355,7 @@ def list_items(
                 submitted_at=row.copy.submitted_at if row.copy else None,
                 asked=row.request.move if row.request else None,  # type: ignore[arg-type]
                 coming=row.coming,
+                comments=row.comments,
             )
             for row in rows
         ]
@@ -501,6 +534,20 @@ class ItemWhy(Body):
     why: str | None = Field(default=None, max_length=500)
 
 
+class NewComment(Body):
+    """What one wants to say of an item to the others."""
+
+    text: str = Field(min_length=1, max_length=1000)
+    field: Annotated[str | None, Field(max_length=16)] = None
+    """The content's field that it is about"""
+
+
+class CommentSettled(Body):
+    """Whether a comment was seen to."""
+
+    settled: bool
+
+
 class ReturnReason(Body):
     """Why."""
 
@@ -564,12 +611,34 @@ class ItemNote(BaseModel):
 def check_content(body: Written, here: TheGateway) -> list[ItemNote]:
     """What to look at in what somebody is writing.  Nothing is kept, and nothing forbidden."""
     fields = knowledge.stored(body.content.fields())
-    try:
-        loaded = here.assistant.reader.get()
-    except IndexUnavailable:
-        loaded = None
     with database.read() as session:
-        return [ItemNote.model_validate(asdict(one)) for one in editing.check(session, loaded, body.qa_id, fields)]
+        return [
+            ItemNote.model_validate(asdict(one)) for one in editing.check(session, _loaded(here), body.qa_id, fields)
+        ]
+
+
+class NearQuestion(BaseModel):
+    """A question that got no answer and comes near what somebody is writing."""
+
+    text: str
+    """Masked"""
+    times: int
+
+
+@router.post("/near-questions")
+def list_near_questions(body: Written, here: TheGateway) -> list[NearQuestion]:
+    """Questions of the last days that nothing and nobody answered, and that come near what somebody is writing, the nearest first."""
+    fields = knowledge.stored(body.content.fields())
+    with database.read() as session:
+        found = editing.near_questions(session, _loaded(here), body.qa_id, fields, utcnow())
+    return [NearQuestion(text=one.text, times=one.times) for one in found]
+
+
+def _loaded(here: TheGateway) -> Loaded | None:
+    try:
+        return here.assistant.reader.get()
+    except IndexUnavailable:
+        return None
 
 
 def _change(qa_id: str, me: Signed, step: Callable[[Session], object]) -> Any:
@@ -682,6 +751,27 @@ def confirm_item(qa_id: str, me: TheCaller, if_match: IfMatch = None) -> Any:
 def decline_item(qa_id: str, me: TheCaller, if_match: IfMatch = None) -> Any:
     """Nothing comes of what was asked for; whoever asked may take it back so."""
     return _change(qa_id, me, lambda session: knowledge.decline(session, qa_id, me.number, seen=if_match))
+
+
+# --- what colleagues say ----------------------------------------------------------------------------------------------
+
+
+@router.post("/items/{qa_id}/comments", status_code=201, responses=answers(404))
+def comment_on_item(qa_id: str, body: NewComment, me: TheCaller) -> ItemView:
+    """Say something of an item to the others; the item afterwards."""
+    with database.write() as session:
+        comments.add(session, qa_id, me.number, body.text, utcnow(), field=body.field)
+        return _view(session, qa_id, me)
+
+
+@router.put("/items/{qa_id}/comments/{number}", responses=answers(404, 409))
+def settle_comment(
+    qa_id: str, number: Annotated[int, Path(ge=1, le=MAX_INT)], body: CommentSettled, me: TheCaller
+) -> ItemView:
+    """A comment was seen to, or is open once more; the item afterwards."""
+    with database.write() as session:
+        comments.settle(session, qa_id, number, me.number, utcnow(), settled=body.settled)
+        return _view(session, qa_id, me)
 
 
 # --- many ------------------------------------------------------------------------------------------------------------

@@ -106,6 +106,24 @@ def test_how_it_was_asked_for_is_told_and_a_replay_is_found_by_the_copys_digest(
     assert (replayed["state"], replayed["doing"], replayed["total"]) == ("完成", None, None)
 
 
+def test_colleagues_comment_and_see_to_it(http: TestClient, editor: dict[str, str], approver: dict[str, str]) -> None:
+    said = http.post(f"{ITEM}/comments", headers=approver, json={"text": "金额再核一次", "field": "answer"})
+    assert said.status_code == 201, said.text
+    (comment,) = said.json()["comments"]
+    assert (comment["author"]["name"], comment["field"], comment["settled_at"]) == ("王审核", "answer", None)
+    rows = http.get("/api/knowledge/items?list=commented", headers=editor).json()["items"]
+    assert [(one["id"], one["comments"]) for one in rows] == [("plain", 1)]
+    path = f"{ITEM}/comments/{comment['id']}"
+    (settled,) = http.put(path, headers=editor, json={"settled": True}).json()["comments"]
+    assert settled["settled_by"]["name"] == "张编辑"
+    assert code_of(http.put(path, headers=editor, json={"settled": True}), 409) == "illegal_move"
+    assert code_of(http.put(f"{ITEM}/comments/99", headers=editor, json={"settled": True}), 404) == "not_found"
+    for bad in ({"text": ""}, {"text": "  "}, {"text": "好" * 1001}, {"text": "好", "field": "id"}, {}):
+        assert code_of(http.post(f"{ITEM}/comments", headers=editor, json=bad), 422) == "invalid_input"
+    near = http.post("/api/knowledge/near-questions", headers=editor, json={"content": {"question": "借书证"}})
+    assert near.json() == []
+
+
 def test_whoever_has_both_roles_does_not_approve_what_they_wrote(http: TestClient, approver: dict[str, str]) -> None:
     both = signed_in("b1", "赵两样", "editor", "approver")
     http.put(ITEM, headers=both, json={"content": {"answer": "新的答案。"}})

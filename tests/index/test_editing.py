@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from bot import database, knowledge
+from bot.clock import utcnow
+from bot.models.asked import Asked
 from bot.models.knowledge import Document, ServiceGuide
 from bot.settings import Settings
 from index import editing
-from tests.index.test_assistant import make, qa
+from index.assistant.respond import Assistant
+from tests.index.test_assistant import Talk, make, qa
 
 
 def content(**changed: Any) -> dict[str, Any]:
@@ -96,3 +100,45 @@ def test_an_item_is_not_its_own_double_and_other_places_do_not_meet(sqlite_db: S
     assert "double" in codes(sqlite_db, content(question="坐公交要不要买票"), None)
     assert "double" not in codes(sqlite_db, content(question="坐公交要不要买票", region="430100"), None)
     assert "double" not in codes(sqlite_db, content(question="坐公交要不要买票", audience="企业"), None)
+
+
+@pytest.fixture
+def assistant(sqlite_db: Settings) -> Assistant:
+    """With the encoder."""
+    return make(sqlite_db, region="430000", dense=True)
+
+
+def near(assistant: Assistant, question: str, *similar: str, qa_id: str | None = None) -> list[tuple[str, int]]:
+    loaded = assistant.reader.get()
+    with database.read() as session:
+        found = editing.near_questions(session, loaded, qa_id, {"question": question, "similar": similar}, utcnow())
+    return [(one.text, one.times) for one in found]
+
+
+def test_what_nothing_answered_is_suggested_to_whoever_writes_about_it(assistant: Assistant) -> None:
+    for text in (
+        "宠物狗上户口在哪里办",
+        "宠物狗上户口，在哪里办？",
+        "门口的树枝挡路了谁来剪",
+        "图书馆借书证丢失如何补领",
+    ):
+        Talk(assistant).say(text)
+    ((text, times),) = near(assistant, "给宠物狗上户口在哪里办理")
+    assert (text.strip("？").replace("，", ""), times) == ("宠物狗上户口在哪里办", 2)
+    assert near(assistant, "宠物狗上户口在哪里办") == []  # it is a wording already
+    assert near(assistant, "燃气管道漏了找谁") == []
+    assert near(assistant, "  ") == []
+    with database.write() as session:
+        row = session.scalars(select(Asked).order_by(Asked.at)).first()
+        assert row is not None and row.qa_id is None
+        row.agent_qa = "other"  # a person has answered it
+    assert [times for _, times in near(assistant, "给宠物狗上户口在哪里办理")] == [1]
+
+
+def test_what_is_nearer_to_another_item_is_left_to_that(assistant: Assistant) -> None:
+    Talk(assistant).say("宠物狗上户口在哪里办")
+    with database.write() as session:
+        row = session.scalars(select(Asked)).one()
+        row.found = {"candidates": [{"qa_id": "dog", "features": {"dense": 0.999}}]}
+    assert near(assistant, "给宠物狗上户口在哪里办理") == []
+    assert near(assistant, "给宠物狗上户口在哪里办理", qa_id="dog") == [("宠物狗上户口在哪里办", 1)]
