@@ -68,7 +68,7 @@ def response_selector(questions: Sequence[str]) -> list[Guess]:
 
 def judged(guesses: Sequence[Guess], right: Sequence[frozenset[str]]) -> dict[str, Any]:
     """A baseline's figures at its best limit; ``right``: the ids that answer each question, none where nothing does."""
-    best = {"answered_right": 0, "answered_wrong": 0, "others_answered": 0, "limit": None}
+    best: dict[str, Any] = {"answered_right": 0, "answered_wrong": 0, "others_answered": 0, "limit": None}
     answerable = sum(map(bool, right))
     for limit in sorted({score for _, score in guesses}, reverse=True):
         answers = [(id_, wanted) for (id_, score), wanted in zip(guesses, right, strict=True) if score >= limit]

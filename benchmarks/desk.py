@@ -139,7 +139,7 @@ async def citizens(http: httpx.AsyncClient, until: float) -> list[float]:
         if (await talk.say(QUESTIONS[number % len(QUESTIONS)]))["replies"]:
             waits.append(time.monotonic() - begun)
 
-    asked = []
+    asked: list[asyncio.Task[None]] = []
     while time.monotonic() < until:
         asked.append(asyncio.create_task(ask(len(asked))))
         await asyncio.sleep(1 / TURNS_A_SECOND)

@@ -227,7 +227,9 @@ def switches(http: httpx.Client, settings: Settings, args: argparse.Namespace) -
 def shadows(settings: Settings, args: argparse.Namespace) -> dict[str, Any]:
     """p95 of a turn with shadow runs on and off, alternated."""
     name = twin(settings, "shadow", own_rasa=False)
-    ratios, all_on, all_off = [], [], []
+    ratios: list[float] = []
+    all_on: list[float] = []
+    all_off: list[float] = []
     with load(settings.gateway_url, args.citizens, args.pause) as talk:
         time.sleep(args.seconds / 3)
         for number in range(args.rounds):

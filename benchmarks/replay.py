@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from rich.console import Console
 
@@ -54,7 +55,7 @@ def _edits(items: dict[str, QA], questions: Sequence[Question], count: int) -> l
         if qa.matter in matters or beside is None or len(qa.similar) < 4:
             continue
         similar = list(qa.similar)
-        content = {
+        content: dict[str, dict[str, Any]] = {
             "wording": {"similar": [*similar, asked[id_][0]]},
             "fewer": {"similar": similar[::3]},
             "question": {"question": similar[0], "similar": similar[1:]},

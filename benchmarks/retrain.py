@@ -42,7 +42,6 @@ from index.replay import QUESTIONS
 from index.search.retriever import Item
 from index.versions.store import VECTORS
 from training import fit
-from training.retrain import making
 
 ITEMS, WORDINGS, CHANGED = 5_000, 4, 20
 """Q&A, wordings of the city's own ones, and of how many texts one changes"""
@@ -126,8 +125,6 @@ def forget(settings: Settings) -> None:
     for name in (VECTORS, QUESTIONS):
         for path in settings.index_dir.glob(f"{name}*"):
             path.unlink(missing_ok=True)
-    for path in (settings.data_dir / making.RASA).glob("*.tar.gz"):
-        path.unlink(missing_ok=True)
 
 
 # --- a training ------------------------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ def make(count: int, seed: int) -> Made:
         variant = int(rng.integers(0, 40))
         text = f"{_SAID[variant % len(_SAID)]}{sources[own]}{_ENDS[variant % len(_ENDS)]}·{variant}"
         if text not in place:
-            noise = rng.standard_normal(base.shape[1]).astype(np.float32)
+            noise = rng.standard_normal((base.shape[1],)).astype(np.float32)
             moved = base[own] + far[number] * noise / np.linalg.norm(noise)
             place[text] = len(vectors)
             vectors.append(moved / np.linalg.norm(moved))
