@@ -92,7 +92,7 @@ def _qa(id_: str, item: Item, texts: Any, answer: str) -> QA:
     fields: dict[str, Any] = dict.fromkeys(("valid_from", "valid_to", "as_of", "department"))
     return QA(
         id=id_, matter=item.matter, question=texts[0], similar=list(dict.fromkeys(texts[1:])), answer=answer, sources=[], guides=[],
-        related=[], themes=[], audience=item.audience, region=item.region, status="approved", reviewed_by="基准",
+        related=[], themes=[], report=[], audience=item.audience, region=item.region, status="approved", reviewed_by="基准",
         revision=0, **fields,
     )  # fmt: skip
 
