@@ -15,6 +15,7 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ from bot.masking import mask
 from bot.models.knowledge import QA
 from bot.settings import ROOT, Settings
 from bot.turns import Turn
-from index.assistant.respond import MAX_OPTIONS, Assistant, Level, Understood
+from index.assistant.respond import MAX_OPTIONS, Assistant, Level
 from index.encoder import Encoder
 from index.search import tokenize
 from index.search.normalise import clean, normalise
@@ -46,7 +47,7 @@ ROWS = 500
 """Changed questions that a result names"""
 QUESTIONS = "questions.db"
 """Beside the index versions: vectors of the project's questions"""
-_NEAR = 0.08
+_NEAR = 0.1
 """An item comes near a question whose nearest wording's cosine is less than so much above the item's;"""
 _SHARED = 0.5
 """or one of whose words (by idf) its wordings, or its answer, hold so large a share in one place."""
@@ -329,32 +330,78 @@ def item_after(qa: QA | None, change: Change) -> Item:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """What an index makes of a question, whatever may answer today."""
+
+    level: Level
+    first: str | None
+    near: tuple[str, ...]
+    probability: float
+
+
+class Known:
+    """What is known of the questions of the last replays with an index in use, so that the next one need not find it again."""
+
+    def __init__(self) -> None:
+        self.readings: dict[str, Reading] = {}
+        """By the question's id"""
+        self.nearest: dict[str, tuple[int, float, float]] = {}
+        """By the question's id: the place of the item whose wording is nearest, its cosine, and that of the nearest of another item"""
+
+    @classmethod
+    def of(cls, retriever: Retriever) -> Known:
+        """That of an index in use."""
+        return _KNOWN.setdefault(retriever, cls())
+
+    def tidy(self, every: Sequence[Question]) -> None:
+        """Forget questions that are not asked any more."""
+        if len(self.nearest) + len(self.readings) > 4 * MOST:
+            there = {one.id for one in every}
+            for kept in (self.readings, self.nearest):
+                for id_ in kept.keys() - there:
+                    del kept[id_]
+
+
+_KNOWN: WeakKeyDictionary[Retriever, Known] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
 class Side:
     """The world before, or after."""
 
     assistant: Assistant
     loaded: Loaded
     answers: Answers
+    known: Known | None = None
+    """Of an index in use"""
 
     def verdict(self, question: Question, now: datetime) -> Verdict:
+        reading = self._read(question, now)
+        level, probability = reading.level, reading.probability
+        if level in ("sure", "likely") and reading.first is not None:
+            answered = self.answers.get(reading.first)
+            return Verdict(level if answered else "none", answered, (), probability)
+        if level == "doubtful":
+            offered = tuple(id_ for id_ in reading.near if self.answers.get(id_) == id_)[:MAX_OPTIONS]
+            return Verdict("doubtful" if offered else "none", None, offered, probability)
+        return Verdict("none", None, (), probability)
+
+    def _read(self, question: Question, now: datetime) -> Reading:
+        if self.known is not None and (kept := self.known.readings.get(question.id)) is not None:
+            return kept
         memory = Context(region=question.region)
         if question.before:
             memory.last_matter, memory.last_question = question.before["matter"], question.before["question"]
             memory.last_qa = question.before["qa"]
         turn = Turn("", "", question.text, "bot", memory, now, act=question.act, engine="fallback")
-        return self._verdict(self.assistant.read(turn, self.loaded))
-
-    def _verdict(self, understood: Understood) -> Verdict:
-        finding, level = understood.finding, understood.level
-        probability = round(finding.probability, 4)
-        if level in ("sure", "likely") and finding.first is not None:
-            answered = self.answers.get(finding.first.item.id)
-            return Verdict(level if answered else "none", answered, (), probability)
-        if level == "doubtful":
-            near = (self.answers.get(item.id) == item.id and item.id for item in understood.near)
-            offered = tuple(id_ for id_ in near if id_)[:MAX_OPTIONS]
-            return Verdict("doubtful" if offered else "none", None, offered, probability)
-        return Verdict("none", None, (), probability)
+        understood = self.assistant.read(turn, self.loaded)
+        finding = understood.finding
+        first = finding.first.item.id if finding.first is not None else None
+        near = tuple(item.id for item in understood.near) if understood.level == "doubtful" else ()
+        reading = Reading(understood.level, first, near, round(finding.probability, 4))
+        if self.known is not None:
+            self.known.readings[question.id] = reading
+        return reading
 
 
 def changed(question: Question, change: Change, before: Verdict, after: Verdict, reworded: bool) -> Changed | None:
@@ -398,13 +445,25 @@ def estimate(settings: Settings, assistant: Assistant, change: Change, now: date
     """The first estimate: seconds.  Raises: NotFound, InvalidInput, IndexUnavailable."""
     began = time.monotonic()
     before, item, every, own = prepared(settings, assistant, change, now)
+    near = [every[number] for number in _near(before, item, every)]
+    before = _expecting(before, near)
     changes_index = change.move == "content"
-    retriever = before.loaded.retriever.changed(item) if changes_index else before.loaded.retriever
-    after = after_change(before, change, retriever, now)
-    near = [every[number] for number in _near(before.loaded.retriever, item, every)]
+    after = after_change(before, change, before.loaded.retriever, now)
+    if changes_index:
+        changed_index = before.loaded.retriever.changed(item)
+        after = _expecting(replace(after, loaded=replace(after.loaded, retriever=changed_index), known=None), near)
     reworded = changes_index and is_reworded(before.loaded, item)
     changes = list(compared(near, change, before, after, reworded, now, lambda _: time.sleep(_PAUSE_S)))
     return Result(True, before.loaded.version, len(every), len(near), own, changes, time.monotonic() - began)
+
+
+def _expecting(side: Side, near: Sequence[Question]) -> Side:
+    """The same, which will be asked these questions."""
+    retriever = side.loaded.retriever
+    if retriever.encoder is None or not near:
+        return side
+    vectors = np.concatenate([retriever.encoder.encode([one.normalised]) for one in near])
+    return replace(side, loaded=replace(side.loaded, retriever=retriever.expecting(vectors)))
 
 
 def whole(
@@ -447,16 +506,19 @@ def prepared(
         item = item_after(qa, change)
         every, own = questions(session, settings, loaded, now)
         answers = answers_today(session, settings, today)
+    known = Known.of(loaded.retriever)
+    known.tidy(every)
     encoder = loaded.retriever.encoder
     kept = KeptVectors(encoder, every) if encoder is not None else None
     loaded = replace(loaded, retriever=loaded.retriever.reading_with(kept))
-    return Side(assistant, loaded, answers), item, every, own
+    return Side(assistant, loaded, answers, known), item, every, own
 
 
 def after_change(before: Side, change: Change, retriever: Retriever, now: datetime) -> Side:
     today = now.astimezone(SHANGHAI).date()
     loaded = replace(before.loaded, retriever=retriever)
-    return Side(before.assistant, loaded, _answers_after(change, before.answers, today))
+    known = before.known if retriever is before.loaded.retriever else None
+    return Side(before.assistant, loaded, _answers_after(change, before.answers, today), known)
 
 
 def is_reworded(loaded: Loaded, item: Item) -> bool:
@@ -492,29 +554,37 @@ def compared(
             yield found
 
 
-def _near(retriever: Retriever, item: Item, every: Sequence[Question]) -> list[int]:
+def _near(before: Side, item: Item, every: Sequence[Question]) -> list[int]:
     """Which questions the item, as it was or is to be, may play a part in: by meaning, by words, or by what was found before."""
+    retriever = before.loaded.retriever
     live = next((one for one in retriever.items if one.id == item.id), None)
     versions = [one for one in (live, item) if one is not None]
     near = {number for number, one in enumerate(every) if item.id in one.candidates}
     near |= _near_by_words(retriever, versions, every)
-    if (vectors := retriever.vectors()) is not None and retriever.encoder is not None:
-        near |= _near_by_meaning(retriever, vectors, versions, every)
+    if retriever.encoder is not None:
+        near |= _near_by_meaning(retriever, before.known or Known(), versions, every)
     return sorted(near)
 
 
 def _near_by_meaning(
-    retriever: Retriever, vectors: NDArray[np.float32], versions: Sequence[Item], every: Sequence[Question]
+    retriever: Retriever, known: Known, versions: Sequence[Item], every: Sequence[Question]
 ) -> set[int]:
-    assert retriever.encoder is not None
+    encoder = retriever.encoder
+    assert encoder is not None
     texts = [clean(text) for one in versions for text in (*one.texts, *sentences_of(one.answer))]
-    own = np.concatenate([retriever.encoder.encode([text]) for text in dict.fromkeys(texts)])
-    vectors = np.delete(vectors, np.r_[retriever.place_of(versions[0].id)], axis=0)
+    own = encoder.encode(list(dict.fromkeys(texts)))
+    place = retriever.place(versions[0].id) if len(versions) > 1 else None
+    new = [one for one in every if one.id not in known.nearest]
+    for start in range(0, len(new), _CHUNK):
+        some = new[start : start + _CHUNK]
+        nearest = retriever.two_nearest(np.concatenate([encoder.encode([one.normalised]) for one in some]))
+        known.nearest.update(zip((one.id for one in some), nearest, strict=True))
     found: set[int] = set()
     for start in range(0, len(every), _CHUNK):
         chunk = every[start : start + _CHUNK]
-        asked_ = np.concatenate([retriever.encoder.encode([one.normalised]) for one in chunk])
-        close = (asked_ @ own.T).max(axis=1) > (asked_ @ vectors.T).max(axis=1) - _NEAR
+        asked_ = np.concatenate([encoder.encode([one.normalised]) for one in chunk])
+        others = np.array([known.nearest[one.id][2 if known.nearest[one.id][0] == place else 1] for one in chunk])
+        close = (asked_ @ own.T).max(axis=1) > others - _NEAR
         found.update(start + int(number) for number in np.flatnonzero(close))
     return found
 

@@ -62,11 +62,12 @@ class ChangedBM25(BM25Index):
 
     def scores(self, query_tokens: Sequence[str]) -> NDArray[np.float32]:
         """As of the whole index."""
-        scores = self._live.scores(query_tokens)
+        scores = np.array(self._live.scores(query_tokens))
         for token, times in Counter(query_tokens).items():
             if token in self._touched and self._live.frequency(token):
                 share = self._touched[token] / self._live.idf(token) - 1
-                scores = scores + np.float32(times * share) * self._live.scores([token])
+                rows, known = self._live.postings(token)
+                scores[rows] += np.float32(times * share) * known
         own = [
             sum(self.idf(token) * found / (short + found) for token in query_tokens if (found := counts[token]))
             for counts, short in zip(self._new, self._short, strict=True)

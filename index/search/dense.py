@@ -6,6 +6,7 @@ FAISS is imported where there is an index to build or to read: it takes a fifth 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 from pathlib import Path
 from typing import Any, Self
 
@@ -32,6 +33,7 @@ class DenseIndex:
         self._index = index
         self.exact = isinstance(index, faiss.IndexFlat)
         """Whether every row is looked at; a graph (HNSW, Malkov and Yashunin 2018) looks at the likely ones"""
+        self._known: dict[bytes, NDArray[np.float32]] = {}
         if not self.exact:
             index.hnsw.efSearch = _NEAREST
 
@@ -86,6 +88,8 @@ class DenseIndex:
 
         if vector.shape != (self.dim,):
             raise ValueError(f"the query vector must have the shape ({self.dim},), got {vector.shape}")
+        if (known := self._known.get(vector.tobytes())) is not None:
+            return known
         scores = np.zeros(len(self), dtype=np.float32)
         if not self.exact:
             near, rows = self.search(vector[None], _NEAREST)
@@ -102,6 +106,15 @@ class DenseIndex:
         """The index with the documents from ``start`` to ``stop`` replaced by others."""
         own = self._index.reconstruct_n(0, len(self))
         return DenseIndex.build(np.concatenate([own[:start], vectors, own[stop:]]))
+
+    def expecting(self, vectors: NDArray[np.float32]) -> DenseIndex:
+        """The same index, which knows the scores of these vectors, shape (queries, dim): found at once, that is several times faster."""
+        other = copy(self)
+        if self.exact and len(self):
+            scores = vectors @ self.some(range(len(self))).T
+            scores.setflags(write=False)
+            other._known = dict(zip((vector.tobytes() for vector in vectors), scores, strict=True))
+        return other
 
     def some(self, rows: Iterable[int]) -> NDArray[np.float32]:
         """The vectors of some documents, shape (rows, dim)."""

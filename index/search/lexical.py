@@ -87,11 +87,16 @@ class BM25Index:
             row: any document that is not empty; ``tokens``: what it was indexed with.
         """
         token = tokens[0]
+        rows, scores = self.postings(token)
+        found = float(scores[np.flatnonzero(rows == row)[0]])
+        short = tokens.count(token) * (self.idf(token) / found - 1)
+        return B * len(tokens) / (short / K1 - 1 + B)
+
+    def postings(self, token: str) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """The rows of the documents that have a token of the vocabulary, and what it adds to their scores."""
         place = self._vocabulary[token]
         start, end = (int(self._index.scores["indptr"][place + more]) for more in (0, 1))
-        found = start + int(np.flatnonzero(self._index.scores["indices"][start:end] == row)[0])
-        short = tokens.count(token) * (self.idf(token) / float(self._index.scores["data"][found]) - 1)
-        return B * len(tokens) / (short / K1 - 1 + B)
+        return self._index.scores["indices"][start:end], self._index.scores["data"][start:end]
 
     def idf(self, token: str) -> float:
         """ln(1 + (N - n + 0.5) / (n + 0.5)) for a token in n of N documents; an unseen token has n = 0, the highest."""

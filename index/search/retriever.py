@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
@@ -127,6 +127,8 @@ class Retriever:
         self.vector = lru_cache(_REMEMBERED)(self._vector)
         """A query's; None without an encoder.  Kept for whoever asks for the same again"""
         self._bags = [_everything(item) for item in items]
+        self._totals: dict[int, float] = {}
+        """By a wording's row: the idf of its characters in all"""
 
     @classmethod
     def build(cls, items: Sequence[Item], encoder: Encoder | None) -> Self:
@@ -194,16 +196,28 @@ class Retriever:
         other.vector = lru_cache(_REMEMBERED)(other._vector)
         return other
 
-    def place_of(self, item_id: str) -> slice:
-        """The rows of an item's wordings, among those of all (see ``nearest``); none where there is no such item."""
-        if item_id not in self._index:
-            return slice(0, 0)
-        start = int(self._starts[self._index[item_id]])
-        return slice(start, start + int(self._sizes[self._index[item_id]]))
+    def expecting(self, vectors: NDArray[np.float32]) -> Retriever:
+        """The same knowledge, which will be asked for these vectors, shape (queries, dim), one after the other."""
+        other = self.reading_with(self.encoder)
+        other._dense, other._passages = (one and one.expecting(vectors) for one in (self._dense, self._passages))
+        return other
 
     def vectors(self) -> NDArray[np.float32] | None:
         """Of all wordings, shape (rows, dim)."""
         return None if self._dense is None else self._dense.some(range(len(self._rows)))
+
+    def two_nearest(self, vectors: NDArray[np.float32]) -> list[tuple[int, float, float]]:
+        """For each vector the place of the item with the nearest wording, its cosine, and that of the nearest of another item."""
+        if (own := self.vectors()) is None:
+            return []
+        cosines = np.maximum.reduceat(vectors @ own.T, self._starts, axis=1)
+        first = cosines.argmax(axis=1)
+        best = cosines[np.arange(len(cosines)), first]
+        cosines[np.arange(len(cosines)), first] = -1.0
+        return [
+            (int(place), float(one), float(other))
+            for place, one, other in zip(first, best, cosines.max(axis=1), strict=True)
+        ]
 
     def changed(self, item: Item) -> Retriever:
         """As if ``item`` stood in place of the one with its id, or, where there is none, behind all others; not built anew.
@@ -296,7 +310,8 @@ class Retriever:
                 pool.update(int(row) for row in best if scores[row] > 0)
         ends = np.append(self._starts[1:], len(self._rows))
         query_grams = [set(tokenize.ngrams(query)) for query in queries]
-        query_words = [[word for word in set(tokenize.words(query)) if word.strip()] for query in queries]
+        gram_weights = [{gram: self._chars.idf(gram) for gram in grams} for grams in query_grams]
+        query_words = [self._weighed(word for word in set(tokenize.words(query)) if word.strip()) for query in queries]
         candidates = []
         for index in sorted(pool):
             start, end = int(self._starts[index]), int(ends[index])
@@ -304,10 +319,12 @@ class Retriever:
             features = [
                 [
                     *(by_item[name][index] if name in by_item else 0.0 for name in FEATURES[:-2]),
-                    self._coverage(words, self._bags[index]),
-                    self._overlap(grams, _grams(self._rows[row])),
+                    _coverage(words, self._bags[index]),
+                    self._overlap(grams, weights, row),
                 ]
-                for (by_item, _), words, grams, row in zip(readings, query_words, query_grams, rows, strict=True)
+                for (by_item, _), words, grams, weights, row in zip(
+                    readings, query_words, query_grams, gram_weights, rows, strict=True
+                )
             ]
             candidates.append(Candidate(self.items[index], np.mean(features, axis=0), self._rows[rows[0]]))
         return candidates
@@ -399,18 +416,23 @@ class Retriever:
 
     def covers(self, query: str, item_id: str) -> float:
         """How much of a query's words (by idf, 0…1) occurs anywhere in an item, answer included."""
-        return self._coverage(tokenize.words(query), self._bags[self._index[item_id]])
+        return _coverage(self._weighed(tokenize.words(query)), self._bags[self._index[item_id]])
 
-    def _coverage(self, words: list[str], bag: str) -> float:
-        weights = [self._words.idf(word) for word in words]
-        total = sum(weights)
-        if not total:
-            return 0.0
-        return sum(w for word, w in zip(words, weights, strict=True) if word in bag) / total
+    def _weighed(self, words: Iterable[str]) -> list[tuple[str, float]]:
+        return [(word, self._words.idf(word)) for word in words]
 
-    def _overlap(self, query: set[str], wording: frozenset[str]) -> float:
-        total = sum(self._chars.idf(gram) for gram in wording)
-        return sum(self._chars.idf(gram) for gram in wording & query) / total if total else 0.0
+    def _overlap(self, query: set[str], weights: Mapping[str, float], row: int) -> float:
+        """How much of a wording (by idf, 0…1) the query has; ``weights``: the query's."""
+        wording = _grams(self._rows[row])
+        total = self._totals.get(row)
+        if total is None:
+            total = self._totals[row] = sum(self._chars.idf(gram) for gram in wording)
+        return sum(weights[gram] for gram in wording & query) / total if total else 0.0
+
+
+def _coverage(words: Sequence[tuple[str, float]], bag: str) -> float:
+    total = sum(weight for _, weight in words)
+    return sum(weight for word, weight in words if word in bag) / total if total else 0.0
 
 
 @lru_cache(maxsize=_WORDINGS)
