@@ -340,7 +340,7 @@ class Reading:
 
 
 class Known:
-    """What is known of the questions of the last replays with an index in use, so that the next one need not find it again."""
+    """What an index makes of the questions that were replayed with it, so that the next replay need not find it again."""
 
     def __init__(self) -> None:
         self.readings: dict[str, Reading] = {}
@@ -350,19 +350,19 @@ class Known:
 
     @classmethod
     def of(cls, retriever: Retriever) -> Known:
-        """That of an index in use."""
-        return _KNOWN.setdefault(retriever, cls())
+        """That of an index."""
+        return _KNOWN.setdefault(retriever.identity, cls())
 
     def tidy(self, every: Sequence[Question]) -> None:
         """Forget questions that are not asked any more."""
         if len(self.nearest) + len(self.readings) > 4 * MOST:
             there = {one.id for one in every}
             for kept in (self.readings, self.nearest):
-                for id_ in kept.keys() - there:
+                for id_ in set([*kept]) - there:
                     del kept[id_]
 
 
-_KNOWN: WeakKeyDictionary[Retriever, Known] = WeakKeyDictionary()
+_KNOWN: WeakKeyDictionary[object, Known] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -372,8 +372,6 @@ class Side:
     assistant: Assistant
     loaded: Loaded
     answers: Answers
-    known: Known | None = None
-    """Of an index in use"""
 
     def verdict(self, question: Question, now: datetime) -> Verdict:
         reading = self._read(question, now)
@@ -387,7 +385,8 @@ class Side:
         return Verdict("none", None, (), probability)
 
     def _read(self, question: Question, now: datetime) -> Reading:
-        if self.known is not None and (kept := self.known.readings.get(question.id)) is not None:
+        readings = Known.of(self.loaded.retriever).readings
+        if (kept := readings.get(question.id)) is not None:
             return kept
         memory = Context(region=question.region)
         if question.before:
@@ -398,9 +397,7 @@ class Side:
         finding = understood.finding
         first = finding.first.item.id if finding.first is not None else None
         near = tuple(item.id for item in understood.near) if understood.level == "doubtful" else ()
-        reading = Reading(understood.level, first, near, round(finding.probability, 4))
-        if self.known is not None:
-            self.known.readings[question.id] = reading
+        reading = readings[question.id] = Reading(understood.level, first, near, round(finding.probability, 4))
         return reading
 
 
@@ -448,10 +445,10 @@ def estimate(settings: Settings, assistant: Assistant, change: Change, now: date
     near = [every[number] for number in _near(before, item, every)]
     before = _expecting(before, near)
     changes_index = change.move == "content"
-    after = after_change(before, change, before.loaded.retriever, now)
+    retriever = before.loaded.retriever.changed(item) if changes_index else before.loaded.retriever
+    after = after_change(before, change, retriever, now)
     if changes_index:
-        changed_index = before.loaded.retriever.changed(item)
-        after = _expecting(replace(after, loaded=replace(after.loaded, retriever=changed_index), known=None), near)
+        after = _expecting(after, near)
     reworded = changes_index and is_reworded(before.loaded, item)
     changes = list(compared(near, change, before, after, reworded, now, lambda _: time.sleep(_PAUSE_S)))
     return Result(True, before.loaded.version, len(every), len(near), own, changes, time.monotonic() - began)
@@ -506,19 +503,17 @@ def prepared(
         item = item_after(qa, change)
         every, own = questions(session, settings, loaded, now)
         answers = answers_today(session, settings, today)
-    known = Known.of(loaded.retriever)
-    known.tidy(every)
+    Known.of(loaded.retriever).tidy(every)
     encoder = loaded.retriever.encoder
     kept = KeptVectors(encoder, every) if encoder is not None else None
     loaded = replace(loaded, retriever=loaded.retriever.reading_with(kept))
-    return Side(assistant, loaded, answers, known), item, every, own
+    return Side(assistant, loaded, answers), item, every, own
 
 
 def after_change(before: Side, change: Change, retriever: Retriever, now: datetime) -> Side:
     today = now.astimezone(SHANGHAI).date()
     loaded = replace(before.loaded, retriever=retriever)
-    known = before.known if retriever is before.loaded.retriever else None
-    return Side(before.assistant, loaded, _answers_after(change, before.answers, today), known)
+    return Side(before.assistant, loaded, _answers_after(change, before.answers, today))
 
 
 def is_reworded(loaded: Loaded, item: Item) -> bool:
@@ -562,14 +557,12 @@ def _near(before: Side, item: Item, every: Sequence[Question]) -> list[int]:
     near = {number for number, one in enumerate(every) if item.id in one.candidates}
     near |= _near_by_words(retriever, versions, every)
     if retriever.encoder is not None:
-        near |= _near_by_meaning(retriever, before.known or Known(), versions, every)
+        near |= _near_by_meaning(retriever, versions, every)
     return sorted(near)
 
 
-def _near_by_meaning(
-    retriever: Retriever, known: Known, versions: Sequence[Item], every: Sequence[Question]
-) -> set[int]:
-    encoder = retriever.encoder
+def _near_by_meaning(retriever: Retriever, versions: Sequence[Item], every: Sequence[Question]) -> set[int]:
+    encoder, known = retriever.encoder, Known.of(retriever)
     assert encoder is not None
     texts = [clean(text) for one in versions for text in (*one.texts, *sentences_of(one.answer))]
     own = encoder.encode(list(dict.fromkeys(texts)))

@@ -196,6 +196,11 @@ class Retriever:
         other.vector = lru_cache(_REMEMBERED)(other._vector)
         return other
 
+    @property
+    def identity(self) -> object:
+        """One and the same for all retrievers that search the same index."""
+        return self._chars
+
     def expecting(self, vectors: NDArray[np.float32]) -> Retriever:
         """The same knowledge, which will be asked for these vectors, shape (queries, dim), one after the other."""
         other = self.reading_with(self.encoder)
