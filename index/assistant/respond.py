@@ -686,8 +686,13 @@ class Assistant:
         return [id_ for id_ in ids if id_ in found and not_ not in found[id_].question]
 
     def _by_words(self, work: _Work, expects: Options) -> Outcome | None:
-        """A few words that tell which of the offered is meant (老人的, 离职那个), read together with the question."""
-        if len(work.text) > _FEW_WORDS or acts.literal_act(work.text) or work.turn.act in _CHAT or not expects.question:
+        """A few words that tell which of the offered is meant (老人的, 离职那个), read together with the question.
+
+        Not where an answer was shown: whoever has read that asks on, and its neighbours were not what they were asked about.
+        """
+        if expects.shown or not expects.question or len(work.text) > _FEW_WORDS:
+            return None
+        if acts.literal_act(work.text) or work.turn.act in _CHAT:
             return None
         said, not_ = acts.told_apart(work.text)
         left = self._without(work, expects.items, not_) or expects.items
@@ -725,8 +730,6 @@ class Assistant:
             return None
         # What is said now tells them apart better than the question, which found them all.
         best = max(fitting, key=lambda id_: scores[id_] + _SAID_NOW * said_now.get(id_, lowest))
-        if own and best == expects.shown:
-            return None  # they have read that: it is something else about it
         work.explain |= {"by_words": query.text, "chosen": best}
         others = [id_ for id_ in expects.items if id_ != best]
         return self._answer(work, best, limits.likely_at, expects.question, others=others[:MAX_OTHERS])

@@ -151,7 +151,10 @@ def ask(conversation: Conversation, one: Question, matters: dict[str, str]) -> A
     right = one.right_items(matters)
     right_matters = {matters[id_] for id_ in right}
     if one.prev:
-        conversation.say(one.prev)
+        # Whoever is asked back, or shown another answer first, follows on what they then chose.
+        before = conversation.say(one.prev).reply
+        if tap := next((option for option in _options(before) if option.qa_id == one.prev_qa), None):
+            conversation.say(tap.question)
 
     def say(text: str, how: Literal["question", "tap", "words"]) -> tuple[Said, list[Option], Heard]:
         heard = conversation.say(text)

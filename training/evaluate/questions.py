@@ -54,6 +54,8 @@ class Question:
     register: str = ""
     words: Written | None = None
     """What whoever asked it would reply to a question back"""
+    prev_qa: str | None = None
+    """What answers ``prev``, where it is known: ``q`` follows on that"""
 
     def right_items(self, matters: dict[str, str]) -> frozenset[str]:
         """Ids of the items that answer it; ``matters``: the matter of each item."""
@@ -103,13 +105,14 @@ def _question(path: Path, number: int, row: Any) -> Question:
     text, expect, prev, ids = row["q"], row.get("expect"), row.get("prev"), row.get("qa")
     if not isinstance(text, str) or not text.strip() or not isinstance(expect, str | None):
         raise InvalidInput(f"{where}：q 要有文字，expect 是问答编号、事项名或 null。")
-    if not isinstance(prev, str | None) or not (ids is None or _texts(ids)):
-        raise InvalidInput(f"{where}：prev 是文字，qa 是问答编号的列表。")
+    before = row.get("prev_qa")
+    if not isinstance(prev, str | None) or not isinstance(before, str | None) or not (ids is None or _texts(ids)):
+        raise InvalidInput(f"{where}：prev 是文字，prev_qa 是问答编号，qa 是问答编号的列表。")
     items = None if ids is None else tuple(ids)
     if "style" in row:
         return _reply(where, row, text, prev, items)
     named = str(row.get("register") or path.stem.partition("_")[0])
-    return Question(text, expect, prev, items, str(row.get("kind") or ""), named)
+    return Question(text, expect, prev, items, str(row.get("kind") or ""), named, prev_qa=before)
 
 
 def _reply(where: str, row: dict[str, Any], text: str, prev: str | None, items: tuple[str, ...] | None) -> Question:
