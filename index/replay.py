@@ -358,8 +358,9 @@ class Known:
         if len(self.nearest) + len(self.readings) > 4 * MOST:
             there = {one.id for one in every}
             for kept in (self.readings, self.nearest):
-                for id_ in set([*kept]) - there:
-                    del kept[id_]
+                for id_ in list(kept):
+                    if id_ not in there:
+                        del kept[id_]
 
 
 _KNOWN: WeakKeyDictionary[object, Known] = WeakKeyDictionary()
