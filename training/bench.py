@@ -1,8 +1,9 @@
 """Measure retrieval on a folder of queries, documents and judgements: what ``yihaoda bench DIR`` runs.
 
 The folder holds ``corpus.jsonl`` and ``queries.jsonl`` (rows of ``id`` and ``text``) and ``qrels.tsv`` (query,
-document, 1).  Measured is the retriever that answers, `index.search.find.find` over the documents (`Serving`), beside BM25
-alone and vectors alone.  With ``--study`` it is `training.study.fusion` instead: ways that the product does not use.
+document, 1).  Measured is what serves (`Serving`): the second tier, which searches passages of documents
+(`index.search.policy_texts`), and the retriever that answers from Q&A (`index.search.find.find`) over the documents as if each
+were one; beside them BM25 alone and vectors alone.  With ``--study`` it is `training.study.fusion` instead: ways that the product does not use.
 """
 
 import json
@@ -26,8 +27,9 @@ from index.search import tokenize
 from index.search.dense import DenseIndex
 from index.search.find import Place, find
 from index.search.lexical import BM25Index
-from index.search.normalise import normalise
+from index.search.normalise import clean, normalise
 from index.search.passages import split_passages
+from index.search.policy_texts import PolicyPassage, PolicyTexts
 from index.search.ranking import Calibration
 from index.search.retriever import Item, Retriever
 from training.fit import calibration_for
@@ -36,6 +38,8 @@ METRICS = ("hit1", "hit5", "hit10", "recall10", "mrr10", "ndcg10", "ms_per_query
 
 _T = TypeVar("_T")
 _DEPTH = 10
+_MOST_ITEMS = 5_000
+"""The product keeps no more Q&A (see docs/measurements.md)"""
 _ENCODE_BATCH = 2048
 
 
@@ -90,15 +94,21 @@ class Ways(Protocol):
 
 
 class Serving:
-    """The retriever that answers, and the two kinds of search that it fuses, each alone.
+    """What serves, and the two kinds of search that it fuses, each alone.
 
-    The retriever knows Q&A: a document is one whose only wording and whose answer are its text.  BM25 sees whole
-    documents, because it corrects for length itself and measured better so (hit@1 on 599 policy documents .795, on their
-    passages .779).
+    The second tier knows passages: a document's score is that of its best one.  The retriever knows Q&A: a document is one whose
+    only wording and whose answer are its text; its classifier has a class for each, so that many thousands are left to the second
+    tier, as they are in the product.  BM25 sees whole documents, because it corrects for length itself and measured better so (hit@1 on 599 policy
+    documents .795, on their passages .779).
     """
 
     what = "产品的检索"
-    names: Mapping[str, str] = {"retriever": "产品的检索", "bm25": "只用 BM25（按字）", "dense": "只用向量"}
+    names: Mapping[str, str] = {
+        "passages": "政策原文的检索",
+        "retriever": "问答的检索",
+        "bm25": "只用 BM25（按字）",
+        "dense": "只用向量",
+    }
 
     def __init__(
         self,
@@ -110,27 +120,37 @@ class Serving:
         """Args:
         calibration: weights of the ranker; those for the encoder by default, which are fitted now if none are shipped.
         """
+        self._encoder = encoder
         self._chars = BM25Index.build(map(tokenize.ngrams, track(texts, "字组", bar)))
         self._dense = DensePassages(texts, encoder, bar)
         self.passages = self._dense.passages
-        task = bar.add_task("产品的索引", total=1) if bar else None
-        items = [Item(str(row), "", regions.NATION, "", (text,), text) for row, text in enumerate(texts)]
-        self._retriever = Retriever.build(items, encoder)
-        self._calibration = calibration or calibration_for(encoder)
+        task = bar.add_task("产品的索引", total=2) if bar else None
+        self._tier = self._dense.tier()
+        if bar and task is not None:
+            bar.advance(task)
+        if len(texts) > _MOST_ITEMS:
+            self.names = {name: title for name, title in self.names.items() if name != "retriever"}
+        else:
+            items = [Item(str(row), "", regions.NATION, "", (text,), text) for row, text in enumerate(texts)]
+            self._retriever = Retriever.build(items, encoder)
+            self._calibration = calibration or calibration_for(encoder)
         if bar and task is not None:
             bar.advance(task)
 
     def best(self, query: str) -> dict[str, tuple[NDArray[np.int64], float]]:
         """See `Ways`."""
         single: dict[str, Callable[[], NDArray[np.int64]]] = {
+            "passages": lambda: highest(
+                self._dense.of_documents(self._tier.scores(normalise(query).text, self._encoder))
+            ),
             "retriever": lambda: self._found(query),
             "bm25": lambda: highest(self._chars.scores(tokenize.ngrams(query))),
             "dense": lambda: highest(self._dense.scores(query)),
         }
         best = {}
-        for name, way in single.items():
+        for name in self.names:
             start = time.perf_counter()
-            best[name] = way(), time.perf_counter() - start
+            best[name] = single[name](), time.perf_counter() - start
         return best
 
     def _found(self, query: str) -> NDArray[np.int64]:
@@ -150,6 +170,7 @@ class DensePassages:
             starts.append(len(passages))
             passages.extend(split_passages(text) or [""])
         self.passages = len(passages)
+        self._texts = passages
         self._starts = np.array(starts, dtype=np.int64)
         self._encoder = encoder
         batches = [passages[start : start + _ENCODE_BATCH] for start in range(0, len(passages), _ENCODE_BATCH)]
@@ -157,7 +178,18 @@ class DensePassages:
 
     def scores(self, query: str) -> NDArray[np.float32]:
         """The score of every document."""
-        return np.maximum.reduceat(self._index.scores(self._encoder.encode([query])[0]), self._starts)
+        return self.of_documents(self._index.scores(self._encoder.encode([query])[0]))
+
+    def of_documents(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Of every passage → of every document."""
+        return np.maximum.reduceat(scores, self._starts)
+
+    def tier(self) -> PolicyTexts:
+        """The second tier of the same passages."""
+        passages = [PolicyPassage(str(row), "", regions.NATION, "", text) for row, text in enumerate(self._texts)]
+        texts = [clean(text) for text in self._texts]
+        chars, words = (BM25Index.build(map(cut, texts)) for cut in (tokenize.ngrams, tokenize.words))
+        return PolicyTexts(passages, chars, words, self._index)
 
 
 def run_bench(

@@ -113,12 +113,8 @@ class PolicyTexts:
         Args:
             regions: codes of the regions whose documents hold where the citizen is.
         """
-        words = [word for word in dict.fromkeys(tokenize.words(query)) if word.strip()]
-        grams = tokenize.ngrams(query)
-        scores = [_share(self._chars.scores(grams)), _share(self._words.scores(words))]
-        if self._dense is not None and encoder is not None:
-            scores.append(_share(self._dense.scores(encoder.encode([query])[0])))
-        mean = np.mean(scores, axis=0)
+        words, grams = _words(query), tokenize.ngrams(query)
+        mean = self.scores(query, encoder)
         found: list[Found] = []
         seen: set[tuple[str, str]] = set()
         for row in np.argsort(-mean, kind="stable")[: 20 * SHOWN]:
@@ -131,6 +127,13 @@ class PolicyTexts:
             if len(found) == SHOWN:
                 break
         return found
+
+    def scores(self, query: str, encoder: Encoder | None) -> NDArray[np.float32]:
+        """Of every passage: ``Found.score``."""
+        scores = [_share(self._chars.scores(tokenize.ngrams(query))), _share(self._words.scores(_words(query)))]
+        if self._dense is not None and encoder is not None:
+            scores.append(_share(self._dense.scores(encoder.encode([query])[0])))
+        return np.asarray(np.mean(scores, axis=0), dtype=np.float32)
 
     def coverage(self, words: Sequence[str], row: int) -> float:
         """Share by idf, 0…1, of ``words`` that a passage, or its document's title, holds."""
@@ -149,6 +152,10 @@ class PolicyTexts:
             if score > best:
                 best, place = score, match.span()
         return place
+
+
+def _words(query: str) -> list[str]:
+    return [word for word in dict.fromkeys(tokenize.words(query)) if word.strip()]
 
 
 def _full(passage: PolicyPassage) -> str:

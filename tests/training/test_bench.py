@@ -76,7 +76,7 @@ def test_a_small_bench_from_end_to_end(folder: Path, encoder: Encoder, ways: typ
         assert tuple(values) == METRICS
         assert values["hit5"] == values["hit10"] == 1  # only five documents
         assert values["ms_per_query"] > 0
-    for way in ("retriever", "bm25") if ways is Serving else ("bm25_char", "fused"):
+    for way in ("passages", "retriever", "bm25") if ways is Serving else ("bm25_char", "fused"):
         assert results[way]["hit1"] == 1
     assert results["dense"]["hit1"] >= 2 / 3 - 1e-4
     assert (report["documents"], report["queries"], report["queries_without_qrels"]) == (5, 3, 1)
@@ -94,6 +94,14 @@ def test_what_is_measured_is_the_order_of_what_answers(encoder: Encoder) -> None
         found = find(retriever, calibration_for(encoder), asked, Place(regions.NATION, None))
         rows, _ = serving.best(asked.raw)["retriever"]
         assert [str(row) for row in rows] == [one.candidate.item.id for one in found.ranked]
+
+
+def test_very_many_documents_are_left_to_the_second_tier(
+    folder: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.bench._MOST_ITEMS", 4)
+    report = run_bench(folder, encoder=encoder)
+    assert list(report["results"]) == list(report["names"]) == ["passages", "bm25", "dense"]
 
 
 def test_the_study_fuses_by_its_weights_and_survives_empty_scores() -> None:
