@@ -15,7 +15,7 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +83,9 @@ class Change:
         return {"qa_id": self.qa_id, "move": self.move, "content": content, "replaced_by": self.replaced_by}
 
 
+Key = tuple[str | None, ...]
+
+
 @dataclass(frozen=True)
 class Question:
     """One question, masked, as it was asked."""
@@ -101,6 +104,12 @@ class Question:
     times: int = 1
     own: bool = False
     """A citizen's, of ``bot.asked``; else the project's"""
+
+    @property
+    def key(self) -> Key:
+        """All that what it comes to depends on."""
+        before = self.before or {}
+        return self.text, self.act, self.region, before.get("matter"), before.get("question"), before.get("qa")
 
 
 @dataclass(frozen=True)
@@ -342,25 +351,31 @@ class Reading:
 class Known:
     """What an index makes of the questions that were replayed with it, so that the next replay need not find it again."""
 
-    def __init__(self) -> None:
-        self.readings: dict[str, Reading] = {}
-        """By the question's id"""
+    def __init__(self, side: Side) -> None:
+        self._assistant, self._calibration = ref(side.assistant), side.loaded.calibration
+        self.readings: dict[Key, Reading] = {}
         self.nearest: dict[str, tuple[int, float, float]] = {}
-        """By the question's id: the place of the item whose wording is nearest, its cosine, and that of the nearest of another item"""
+        """By the normalised question: the place of the item whose wording is nearest, its cosine, and that of the nearest of another item"""
 
     @classmethod
-    def of(cls, retriever: Retriever) -> Known:
-        """That of an index."""
-        return _KNOWN.setdefault(retriever.identity, cls())
+    def of(cls, side: Side) -> Known:
+        """That of a side's index, with its limits."""
+        index = side.loaded.retriever.identity
+        known = _KNOWN.get(index)
+        if known is None or not known._is_of(side):
+            known = _KNOWN[index] = cls(side)
+        return known
+
+    def _is_of(self, side: Side) -> bool:
+        return self._assistant() is side.assistant and self._calibration is side.loaded.calibration
 
     def tidy(self, every: Sequence[Question]) -> None:
-        """Forget questions that are not asked any more."""
-        if len(self.nearest) + len(self.readings) > 4 * MOST:
-            there = {one.id for one in every}
-            for kept in (self.readings, self.nearest):
-                for id_ in list(kept):
-                    if id_ not in there:
-                        del kept[id_]
+        """Forget questions that are not asked any more, once there are many."""
+        if len(self.readings) > 4 * MOST:
+            self.readings = {one.key: kept for one in every if (kept := self.readings.get(one.key)) is not None}
+        if len(self.nearest) > 4 * MOST:
+            texts = {one.normalised for one in every}
+            self.nearest = {text: kept for text, kept in self.nearest.items() if text in texts}
 
 
 _KNOWN: WeakKeyDictionary[object, Known] = WeakKeyDictionary()
@@ -386,8 +401,8 @@ class Side:
         return Verdict("none", None, (), probability)
 
     def _read(self, question: Question, now: datetime) -> Reading:
-        readings = Known.of(self.loaded.retriever).readings
-        if (kept := readings.get(question.id)) is not None:
+        readings = Known.of(self).readings
+        if (kept := readings.get(question.key)) is not None:
             return kept
         memory = Context(region=question.region)
         if question.before:
@@ -398,7 +413,7 @@ class Side:
         finding = understood.finding
         first = finding.first.item.id if finding.first is not None else None
         near = tuple(item.id for item in understood.near) if understood.level == "doubtful" else ()
-        reading = readings[question.id] = Reading(understood.level, first, near, round(finding.probability, 4))
+        reading = readings[question.key] = Reading(understood.level, first, near, round(finding.probability, 4))
         return reading
 
 
@@ -444,23 +459,20 @@ def estimate(settings: Settings, assistant: Assistant, change: Change, now: date
     began = time.monotonic()
     before, item, every, own = prepared(settings, assistant, change, now)
     near = [every[number] for number in _near(before, item, every)]
-    before = _expecting(before, near)
     changes_index = change.move == "content"
     retriever = before.loaded.retriever.changed(item) if changes_index else before.loaded.retriever
     after = after_change(before, change, retriever, now)
-    if changes_index:
-        after = _expecting(after, near)
     reworded = changes_index and is_reworded(before.loaded, item)
     changes = list(compared(near, change, before, after, reworded, now, lambda _: time.sleep(_PAUSE_S)))
     return Result(True, before.loaded.version, len(every), len(near), own, changes, time.monotonic() - began)
 
 
-def _expecting(side: Side, near: Sequence[Question]) -> Side:
-    """The same, which will be asked these questions."""
+def expecting(side: Side, questions: Sequence[Question]) -> Side:
+    """The same, which will be asked these questions, at most some hundreds."""
     retriever = side.loaded.retriever
-    if retriever.encoder is None or not near:
+    if retriever.encoder is None or not questions:
         return side
-    vectors = np.concatenate([retriever.encoder.encode([one.normalised]) for one in near])
+    vectors = np.concatenate([retriever.encoder.encode([one.normalised]) for one in questions])
     return replace(side, loaded=replace(side.loaded, retriever=retriever.expecting(vectors)))
 
 
@@ -504,11 +516,12 @@ def prepared(
         item = item_after(qa, change)
         every, own = questions(session, settings, loaded, now)
         answers = answers_today(session, settings, today)
-    Known.of(loaded.retriever).tidy(every)
     encoder = loaded.retriever.encoder
     kept = KeptVectors(encoder, every) if encoder is not None else None
     loaded = replace(loaded, retriever=loaded.retriever.reading_with(kept))
-    return Side(assistant, loaded, answers), item, every, own
+    side = Side(assistant, loaded, answers)
+    Known.of(side).tidy(every)
+    return side, item, every, own
 
 
 def after_change(before: Side, change: Change, retriever: Retriever, now: datetime) -> Side:
@@ -545,6 +558,8 @@ def compared(
 ) -> Iterable[Changed]:
     for number, question in enumerate(every):
         say(number)
+        if number % _CHUNK == 0:
+            before, after = (expecting(side, every[number : number + _CHUNK]) for side in (before, after))
         first, then = before.verdict(question, now), after.verdict(question, now)
         if found := changed(question, change, first, then, reworded):
             yield found
@@ -558,29 +573,31 @@ def _near(before: Side, item: Item, every: Sequence[Question]) -> list[int]:
     near = {number for number, one in enumerate(every) if item.id in one.candidates}
     near |= _near_by_words(retriever, versions, every)
     if retriever.encoder is not None:
-        near |= _near_by_meaning(retriever, versions, every)
+        near |= _near_by_meaning(before, versions, every)
     return sorted(near)
 
 
-def _near_by_meaning(retriever: Retriever, versions: Sequence[Item], every: Sequence[Question]) -> set[int]:
-    encoder, known = retriever.encoder, Known.of(retriever)
+def _near_by_meaning(before: Side, versions: Sequence[Item], every: Sequence[Question]) -> set[int]:
+    retriever, nearest = before.loaded.retriever, Known.of(before).nearest
+    encoder = retriever.encoder
     assert encoder is not None
     texts = [clean(text) for one in versions for text in (*one.texts, *sentences_of(one.answer))]
     own = encoder.encode(list(dict.fromkeys(texts)))
     place = retriever.place(versions[0].id) if len(versions) > 1 else None
-    new = [one for one in every if one.id not in known.nearest]
+    new = list(dict.fromkeys(one.normalised for one in every if one.normalised not in nearest))
     for start in range(0, len(new), _CHUNK):
-        some = new[start : start + _CHUNK]
-        nearest = retriever.two_nearest(np.concatenate([encoder.encode([one.normalised]) for one in some]))
-        known.nearest.update(zip((one.id for one in some), nearest, strict=True))
-    found: set[int] = set()
+        texts = new[start : start + _CHUNK]
+        found = retriever.two_nearest(np.concatenate([encoder.encode([text]) for text in texts]))
+        nearest.update(zip(texts, found, strict=True))
+    close_ones: set[int] = set()
     for start in range(0, len(every), _CHUNK):
         chunk = every[start : start + _CHUNK]
         asked_ = np.concatenate([encoder.encode([one.normalised]) for one in chunk])
-        others = np.array([known.nearest[one.id][2 if known.nearest[one.id][0] == place else 1] for one in chunk])
+        there = [nearest[one.normalised] for one in chunk]
+        others = np.array([second if first == place else best for first, best, second in there])
         close = (asked_ @ own.T).max(axis=1) > others - _NEAR
-        found.update(start + int(number) for number in np.flatnonzero(close))
-    return found
+        close_ones.update(start + int(number) for number in np.flatnonzero(close))
+    return close_ones
 
 
 def _near_by_words(retriever: Retriever, versions: Sequence[Item], every: Sequence[Question]) -> set[int]:

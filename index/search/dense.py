@@ -111,10 +111,17 @@ class DenseIndex:
         """The same index, which knows the scores of these vectors, shape (queries, dim): found at once, that is several times faster."""
         other = copy(self)
         if self.exact and len(self):
-            scores = vectors @ self.some(range(len(self))).T
+            scores = vectors @ self._rows().T
             scores.setflags(write=False)
             other._known = dict(zip((vector.tobytes() for vector in vectors), scores, strict=True))
         return other
+
+    def _rows(self) -> NDArray[np.float32]:
+        """All vectors, shape (documents, dim), as FAISS holds them."""
+        import faiss
+
+        held = faiss.rev_swig_ptr(self._index.get_xb(), len(self) * self.dim)
+        return np.asarray(held, dtype=np.float32).reshape(len(self), self.dim)
 
     def some(self, rows: Iterable[int]) -> NDArray[np.float32]:
         """The vectors of some documents, shape (rows, dim)."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from bot.settings import Settings
 from index.assistant.respond import Assistant
 from index.encoder import Encoder
-from index.replay import Answers, KeptVectors, Question, Side
+from index.replay import Answers, KeptVectors, Question, Side, expecting
 from index.versions.store import IndexReader, Loaded
 from index.versions.vector_cache import CachedEncoder
 from training.gate.questions import Asked
@@ -23,6 +23,7 @@ from training.gate.rows import Heard
 
 VECTORS = "gate.db"
 """Beside the index versions: vectors of the questions that the gate asks"""
+_CHUNK = 128
 _KEPT = 6
 """Files of what sides came to"""
 
@@ -44,10 +45,12 @@ def heard(
     path = _file(settings, loaded, asked, answers, now)
     done = _read(path)
     if len(done) < len(asked):
-        side = _side(settings, loaded, asked, answers)
+        side, begun = _side(settings, loaded, asked, answers), len(done)
         with path.open("a", encoding="utf-8") as file:
             for number in range(len(done), len(asked)):
                 say(number)
+                if number % _CHUNK == 0 or number == begun:
+                    side = expecting(side, [one.question for one in asked[number : number + _CHUNK]])
                 one = Heard.of(side.verdict(asked[number].question, now))
                 done.append(one)
                 file.write(json.dumps(list(vars(one).values())) + "\n")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from bot.releases import files
 from bot.releases.files import flush
@@ -216,6 +217,8 @@ def _lacking(questions: Sequence[Question], follow_ups: Sequence[FollowUp]) -> s
     return "，".join(f"{what} {there} 个，至少要 {least} 个" for what, there, least in counted if there < least)
 
 
+_BATCH = 32
+"""Messages that a process searches for at once"""
 _searched: Retriever | None = None
 """Of ``in_processes``: what the processes that are forked search"""
 
@@ -225,15 +228,24 @@ def in_processes(retriever: Retriever, messages: Sequence[Sequence[str]]) -> Ite
     global _searched
     _searched = retriever
     items = retriever.items
+    batches = [messages[start : start + _BATCH] for start in range(0, len(messages), _BATCH)]
     with multiprocessing.get_context("fork").Pool(min(_PROCESSES, os.cpu_count() or 1)) as pool:
-        for found in pool.imap(_search, messages, chunksize=16):
-            yield [Candidate(items[place], features, wording) for place, features, wording in found]
+        for batch in pool.imap(_search, batches):
+            for found in batch:
+                yield [Candidate(items[place], features, wording) for place, features, wording in found]
 
 
-def _search(readings: Sequence[str]) -> list[tuple[int, NDArray[np.float64], str]]:
+def _search(batch: Sequence[Sequence[str]]) -> list[list[tuple[int, NDArray[np.float64], str]]]:
     """Candidates by their place: items are many, and the same again and again."""
     assert _searched is not None
-    return [(_searched.place(one.item.id), one.features, one.wording) for one in _searched.candidates(*readings)]
+    retriever, texts = _searched, dict.fromkeys(text for readings in batch for text in readings)
+    vectors = [vector for text in texts if (vector := retriever.vector(text)) is not None]
+    with threadpool_limits(1):  # one of several processes
+        retriever = retriever.expecting(np.stack(vectors)) if vectors else retriever
+    return [
+        [(retriever.place(one.item.id), one.features, one.wording) for one in retriever.candidates(*readings)]
+        for readings in batch
+    ]
 
 
 class Ahead:
