@@ -103,6 +103,7 @@ def fitted() -> set[str]:
         "followups.jsonl",
         "followups_60.jsonl",
         "followups_150.jsonl",
+        "followups_fresh.jsonl",
         *(
             f"lived/{register}_{half}.jsonl"
             for register in ("questions", "spoken", "letters", "short")
