@@ -127,8 +127,13 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 def step_back(nice: int) -> None:
-    """Let everybody else go first: processors, disk, and on Linux the session, which is scheduled as one."""
+    """Let everybody else go first: processors, disk, and on Linux the session, which is scheduled as one.
+
+    Niceness shares a processor out; whoever answers a citizen should not wait for their share: an idle process yields at once.
+    """
     os.nice(nice)
+    with contextlib.suppress(AttributeError, OSError):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     with contextlib.suppress(AttributeError, OSError, psutil.Error):
         psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)
     with contextlib.suppress(OSError), open("/proc/self/autogroup", "w", encoding="ascii") as file:  # noqa: PTH123
