@@ -230,6 +230,7 @@ def test_nothing_is_done_twice(project: Project, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.full
 def test_a_changed_lock_updates_and_a_second_step_adds(project: Project) -> None:
     project.install("app", "dev")
     kept = project.venv / "kept"
@@ -244,6 +245,7 @@ def test_a_changed_lock_updates_and_a_second_step_adds(project: Project) -> None
     assert set(json.loads((project.venv / ".stamp").read_text("utf-8"))) >= {"app", "dev"}
 
 
+@pytest.mark.full
 def test_a_cut_off_installation_begins_anew(project: Project) -> None:
     project.install("app")
     half = project.venv / "half"
