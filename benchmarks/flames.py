@@ -1,7 +1,7 @@
 """Where the time of a turn goes: what each process does while citizens ask, by ``py-spy`` (installed with the tests' packages; it needs the right to look into processes).
 
 ``python -m benchmarks.flames FOLDER`` writes a flame graph of gateway, Rasa and action server into the folder, and prints the functions that take most of each process's
-working time by themselves.
+working time by themselves.  The pictures show threads that wait, too (``_worker``, ``Condition.wait``).
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from connectors.run.services import services
 PROCESSES = ("gateway", "rasa", "actions")
 _SPY = Path(sys.executable).with_name("py-spy")
 _TOP = 8
+_WAITING = ("_worker (", "Condition.wait (", "wait (", "Runner.run (", "_run_server_forever (", "serve (")
+"""Frames in which a thread waits for work, which py-spy takes for working where it can't see the difference"""
 
 
 def recording(pid: int, seconds: float, kind: str, target: Path) -> subprocess.Popen[bytes]:
@@ -55,11 +57,13 @@ async def record(handle: Handle, address: str, seconds: float, kind: str, folder
 
 
 def busiest(folded: Path) -> tuple[int, list[tuple[str, int]]]:
-    """Of lines ``frame;frame;frame count``: samples in all, and the last frames with most of them."""
+    """Of lines ``frame;frame;frame count``: samples of threads that work, and the last frames with most of them."""
     by_itself: Counter[str] = Counter()
     for line in folded.read_text(encoding="utf-8").splitlines():
         stack_, _, count = line.rpartition(" ")
-        by_itself[re.sub(r":\d+\)$", ")", stack_.rpartition(";")[2])] += int(count)
+        last = stack_.rpartition(";")[2]
+        if not last.startswith(_WAITING):
+            by_itself[re.sub(r":\d+\)$", ")", last)] += int(count)
     return by_itself.total(), by_itself.most_common(_TOP)
 
 
