@@ -111,13 +111,15 @@ class DenseIndex:
         """The same index, which knows the scores of these vectors, shape (queries, dim): found at once, that is several times faster."""
         other = copy(self)
         if self.exact and len(self):
-            scores = vectors @ self._rows().T
+            scores = vectors @ self.all().T
             scores.setflags(write=False)
             other._known = dict(zip((vector.tobytes() for vector in vectors), scores, strict=True))
         return other
 
-    def _rows(self) -> NDArray[np.float32]:
-        """All vectors, shape (documents, dim), as FAISS holds them."""
+    def all(self) -> NDArray[np.float32]:
+        """All vectors, shape (documents, dim): of an exact index as FAISS holds them, to be read only as long as the index is there."""
+        if not self.exact:
+            return self.some(range(len(self)))
         import faiss
 
         held = faiss.rev_swig_ptr(self._index.get_xb(), len(self) * self.dim)

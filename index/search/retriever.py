@@ -209,7 +209,7 @@ class Retriever:
 
     def vectors(self) -> NDArray[np.float32] | None:
         """Of all wordings, shape (rows, dim)."""
-        return None if self._dense is None else self._dense.some(range(len(self._rows)))
+        return None if self._dense is None else self._dense.all()
 
     def two_nearest(self, vectors: NDArray[np.float32]) -> list[tuple[int, float, float]]:
         """For each vector the place of the item with the nearest wording, its cosine, and that of the nearest of another item."""

@@ -11,10 +11,11 @@ import pytest
 from conftest import forget
 
 from bot.errors import InvalidInput
+from bot.replies import ClarifyReply, Option, TextReply
 from bot.settings import Settings
 from index.knowledge_files import reading, starter
 from training import fit
-from training.evaluate.citizen import Asked, Said, fits
+from training.evaluate.citizen import Asked, Heard, Said, ask, fits
 from training.evaluate.figures import ALL, figures, interval, missed, replies_table, table
 from training.evaluate.in_process import evaluate
 from training.evaluate.questions import REPLIES, Question, Written, read_questions, read_sets, refuse_overlap
@@ -278,3 +279,32 @@ def test_a_run_is_a_folder_that_can_be_compared(tmp_path: Path) -> None:
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="结果文件夹"):
         compare(tmp_path, [])
+
+
+class AsksBack:
+    """A conversation that asks back once, and says nothing of use after that."""
+
+    def __init__(self, *offered: str) -> None:
+        self.offered, self.said = offered, list[str]()
+
+    def say(self, text: str) -> Heard:
+        self.said.append(text)
+        if len(self.said) > 1:
+            return Heard(TextReply(text="好的。"))
+        options = [Option(number=n, qa_id=id_, question=f"{id_}？") for n, id_ in enumerate(self.offered, 1)]
+        return Heard(ClarifyReply(text="哪一个？", options=options))
+
+
+def test_a_follow_up_is_asked_after_the_answer_that_it_follows_on() -> None:
+    matters = {"gjj-001": "公积金", "gjj-002": "公积金"}
+    follow_up = Question("要带啥", "公积金", "公积金咋取", ("gjj-002",), prev_qa="gjj-001")
+    for offered, said in (
+        (("gjj-002", "gjj-001"), ["公积金咋取", "gjj-001？", "要带啥"]),
+        (("gjj-002",), ["公积金咋取", "要带啥"]),
+    ):
+        conversation = AsksBack(*offered)
+        ask(conversation, follow_up, matters)
+        assert conversation.said == said
+    unknown = AsksBack("gjj-001")
+    ask(unknown, Question("要带啥", "公积金", "公积金咋取", ("gjj-002",)), matters)
+    assert unknown.said == ["公积金咋取", "要带啥"]
