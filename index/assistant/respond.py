@@ -170,6 +170,10 @@ _SPOKEN_OF, _ASKED_OF = 0.15, 0.35
 _SAYS_SO = 0.3
 """So probable is what the sentence asks at least, to speak for what the whole text seems to ask"""
 
+_STORY = 0.93
+"""So probable is what a long text seems to ask as a whole, at least, to be likely where no sentence of it says so (of 371 labelled ones 277 are
+right and 10 wrong so, 176 and 7 if it never is; .88 gives 294 and 13)"""
+
 _ASKING = 4
 """So many sentences of it that ask are looked at"""
 
@@ -978,7 +982,8 @@ class Assistant:
         return asked[chosen]
 
     def _letter(self, loaded: Loaded, query: Query, work: _Work, whole: Finding, limits: Limits) -> Finding:
-        """The question in a long story.  Length makes nothing likelier: a sentence that asks has to mean the same, or more clearly another."""
+        """The question in a long story.  Length makes nothing likelier: a sentence that asks has to mean the same, or more clearly
+        another, unless the whole leaves hardly a doubt."""
         asked = [
             self._find(loaded, replace(query, text=normalise(piece).text), work)
             for piece in acts.asking(query.text)[:_ASKING]
@@ -989,7 +994,7 @@ class Assistant:
             return replace(whole, probability=min(max(best.probability, unsure), limits.below_sure))
         if best is not None and best.probability > unsure:
             return replace(best, probability=min(best.probability, limits.below_sure))
-        return replace(whole, probability=min(unsure, limits.below_likely))
+        return replace(whole, probability=unsure if unsure >= _STORY else min(unsure, limits.below_likely))
 
     def _find(
         self, loaded: Loaded, query: Query, work: _Work, before: Sequence[str] = (), follows: Before | None = None

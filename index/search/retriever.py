@@ -124,6 +124,8 @@ class Retriever:
         for item in self.items:
             for text in item.texts:
                 self._items_worded.setdefault(_said(text), set()).add(item.id)
+        self._worded = "\n".join(self._items_worded)
+        """All canonical wordings, one a line: looked through as one text"""
         self.vector = lru_cache(_REMEMBERED)(self._vector)
         """A query's; None without an encoder.  Kept for whoever asks for the same again"""
         self._bags = [_everything(item) for item in items]
@@ -390,12 +392,14 @@ class Retriever:
 
     def matters_worded(self, wording: str) -> Counter[str]:
         """How many of each matter's wordings hold a canonical text."""
-        return Counter(
-            self.items[self._index[id_]].matter
-            for worded, ids in self._items_worded.items()
-            if wording in worded
-            for id_ in ids
-        )
+        found: Counter[str] = Counter()
+        at = self._worded.find(wording)
+        while at >= 0:
+            start, end = self._worded.rfind("\n", 0, at) + 1, self._worded.find("\n", at)
+            end = len(self._worded) if end < 0 else end
+            found.update(self.items[self._index[id_]].matter for id_ in self._items_worded[self._worded[start:end]])
+            at = self._worded.find(wording, end + 1)
+        return found
 
     def weight(self, gram: str) -> float:
         """How rare characters that neighbour one another are (idf)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -249,9 +250,11 @@ def test_bench_questions_are_dropped() -> None:
     assert kept == [Pair("甲", "乙")]
 
 
-def test_the_plan_can_be_read() -> None:
-    plan = read_plan(Path(__file__).parents[2] / "training" / "encoder" / "cpu.toml")
-    assert plan.contrast.steps > 0 and plan.shares == (0.7, 0.14)
+def test_the_plans_can_be_read() -> None:
+    folder = Path(__file__).parents[2] / "training" / "encoder"
+    first, again = read_plan(folder / "cpu.toml"), read_plan(folder / "cpu_again.toml")
+    assert first.contrast.steps > 0 and first.shares == (0.7, 0.14) and first.frozen == 0
+    assert again.contrast.steps > 0 and again.contrast.seed != first.contrast.seed and again.frozen == 4
 
 
 def test_a_plan_with_an_unknown_name_is_refused(tmp_path: Path) -> None:
@@ -294,3 +297,22 @@ def test_the_whole_pipeline_from_the_package_to_a_model(
     # A second run finds every stage done, and makes the same model.
     assert run(plan, package, tmp_path, knowledge, tmp_path / "work", tmp_path / "again") == figures
     assert np.allclose(load_encoder(str(tmp_path / "again")).encode(["身份证怎么补办"]), first, atol=1e-6)
+
+    # One that goes on from it has what it learned, keeps the lowest layers, and knows the pieces that are new.
+    monkeypatch.setattr(train, "_texts", lambda data: iter(["query：怎么提取"]))
+    assert Tokenizer.from_file(str(tmp_path / "work" / "tokenizer.json")).token_to_id("提取") is None
+    later = replace(plan, contrast=Step(4, 16, 1e-3, 0.1, 10), frozen=2)
+    run(later, package, tmp_path, knowledge, tmp_path / "later", tmp_path / "on", before=tmp_path / "work")
+    states = [torch.load(tmp_path / name / "contrast.pt", weights_only=True)["network"] for name in ("work", "later")]
+    rows = [Tokenizer.from_file(str(tmp_path / name / "tokenizer.json")).get_vocab() for name in ("work", "later")]
+    table = "bert.embeddings.word_embeddings.weight"
+    assert torch.equal(states[0][table][rows[0]["身份证"]], states[1][table][rows[1]["身份证"]])
+    converted = torch.load(tmp_path / "later" / "converted.pt", weights_only=True)[table.removeprefix("bert.")]
+    assert torch.equal(converted[rows[1]["提取"]], states[1][table][rows[1]["提取"]])
+    query = "bert.encoder.layer.{}.attention.self.query.weight"
+    assert [torch.equal(*(state[query.format(layer)] for state in states)) for layer in range(LAYERS)] == [
+        True,
+        True,
+        False,
+        False,
+    ]

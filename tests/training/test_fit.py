@@ -110,6 +110,7 @@ def fitted() -> set[str]:
             for half in ("final", "fresh")
         ),
         "lived/volume2_final.jsonl",
+        "lived/stories_final.jsonl",
     ],
 )
 def test_the_measuring_questions_are_not_in_what_is_fitted(name: str, fitted: set[str]) -> None:

@@ -50,7 +50,8 @@ def optimised(
     network: Network, own: Own, how: Step, work: Path, loss: Callable[[int, random.Random], Tensor], often: int = 200
 ) -> None:
     """Take ``how.steps`` steps down ``loss(step, rng)``; a checkpoint in ``work`` every ``often`` of them."""
-    optimiser = torch.optim.AdamW(network.parameters(), lr=how.rate, weight_decay=0.01, betas=(0.9, 0.98), fused=True)
+    trained = [weights for weights in network.parameters() if weights.requires_grad]
+    optimiser = torch.optim.AdamW(trained, lr=how.rate, weight_decay=0.01, betas=(0.9, 0.98), fused=True)
     checkpoint, first = work / "contrast.pt", 0
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True, map_location=network.device)
@@ -71,7 +72,7 @@ def optimised(
         optimiser.zero_grad(set_to_none=True)
         value = loss(step, random.Random(how.seed * 1_000_003 + step))
         value.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimiser.step()
         total += value.item()
         done = step + 1
@@ -111,7 +112,7 @@ def contrast(
         kind = rng.random()
         if kind < sum(shares):
             return _of_items(network, own, how.batch, kind >= shares[0], rng, temperature)
-        rows = rng.sample(range(len(pairs)), how.batch * 3 // 8)
+        rows = rng.sample(range(len(pairs)), how.batch // 4)
         chosen = [pairs[row] for row in rows]
         others = [other for *_, other in chosen if other]
         vectors = network([*(a for a, _, _ in chosen), *(b for _, b, _ in chosen), *others])
