@@ -216,6 +216,27 @@ def test_a_reviewed_wording_is_answered_whatever_the_calibration_makes_of_it(sql
     assert getattr(talk.say("图书馆的借书证补领要多久"), "qa_id", None) is None
 
 
+STORY = (
+    "上个月搬家，纸箱子堆了一屋，蓝皮的借阅本夹在旧书里一起卖给了收废品的，等想起来去追，三轮车早没影了，孩子哭着要看连环画，"
+    "馆里的人说没本子不借，我跑了三趟都白跑。"
+)
+
+
+def test_a_long_story_that_asks_in_no_sentence_is_likely_only_where_it_leaves_hardly_a_doubt(
+    sqlite_db: Settings,
+) -> None:
+    assistant = make(sqlite_db, region="430000", answer_at=0.985, likely_at=0.5, clarify_at=0.4)
+    with database.write() as session:
+        knowledge.upsert(session, [qa("story", "图书馆借阅本卖掉了还能不能补", similar=[STORY])])
+    store.publish(assistant._settings, build.build(assistant._settings, calibration_for))
+    reply = Talk(assistant).say(STORY)
+    assert (reply.qa_id, reply.certainty) == ("story", "likely"), "never sure, whatever it says"
+    other = "我又想起来别的，楼道里堆满了杂物，邻居家的猫天天在上面睡，物业来人看过一次就再也没有下文了，烦得很。"
+    short, long = (Talk(assistant).say(STORY[:size] + other) for size in (10, 16))
+    assert (short.qa_id, short.certainty) == ("story", "likely")
+    assert getattr(long, "qa_id", None) is None, "it says more of the same, but it is long"
+
+
 def test_two_items_of_one_wording_are_no_certainty(sqlite_db: Settings) -> None:
     talk = Talk(make(sqlite_db, region="110000", answer_at=0.985, clarify_at=0.4))
     with database.write() as session:
