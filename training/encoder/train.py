@@ -48,7 +48,16 @@ _HELD_OUT = 12
 _LESS_OF = frozenset({"v2ex", "zhihu", "judgments", "medical"})
 """Sets that are far from a hotline's questions: a third of their weight"""
 _MORE_OF = frozenset(
-    {"cmrc2018", "equals", "gd_matter_title", "henan_faq", "legalqa", "linyi_guides", "ncp_nonbench_answer", "taipei_faq"}
+    {
+        "cmrc2018",
+        "equals",
+        "gd_matter_title",
+        "henan_faq",
+        "legalqa",
+        "linyi_guides",
+        "ncp_nonbench_answer",
+        "taipei_faq",
+    }
 )
 """Questions to offices and the passages that answer them: three times their weight"""
 _PAIR_TOKENS = (40, 112, 40)
