@@ -27,7 +27,7 @@ from index.search import tokenize
 from index.search.dense import DenseIndex
 from index.search.find import Place, find
 from index.search.lexical import BM25Index
-from index.search.normalise import clean, normalise
+from index.search.normalise import normalise
 from index.search.passages import split_passages
 from index.search.policy_texts import PolicyPassage, PolicyTexts
 from index.search.ranking import Calibration
@@ -186,10 +186,13 @@ class DensePassages:
 
     def tier(self) -> PolicyTexts:
         """The second tier of the same passages."""
-        passages = [PolicyPassage(str(row), "", regions.NATION, "", text) for row, text in enumerate(self._texts)]
-        texts = [clean(text) for text in self._texts]
-        chars, words = (BM25Index.build(map(cut, texts)) for cut in (tokenize.ngrams, tokenize.words))
-        return PolicyTexts(passages, chars, words, self._index)
+        counts = np.diff(np.append(self._starts, self.passages))
+        owners = np.repeat(np.arange(len(counts)), counts)
+        passages = [
+            PolicyPassage(str(owner), "", regions.NATION, "", text)
+            for owner, text in zip(owners, self._texts, strict=True)
+        ]
+        return PolicyTexts.over(passages, self._index)
 
 
 def run_bench(

@@ -25,8 +25,11 @@ SHOWN = 3
 """Passages shown for a question, at most."""
 COVERAGE = 0.6
 """Share (by idf) of a question's words that a passage must hold to be shown.  The law has other words than the citizen:
-vectors may order what is shown, they alone show nothing.  At 0.6, of NCPPolicies' development questions 89 % are shown
-something, the right document among it for 88 % of these; of 400 questions on other subjects 5 %."""
+vectors may order what is shown, they alone show nothing.  At 0.6, of NCPPolicies' development questions 81 % are shown
+something, the right document among it for 89 % of these; of 400 questions on other subjects 4 %."""
+_DOCUMENTS = ("document_chars", "document_words")
+"""Where the whole documents lie.  A passage says where the answer is, its document what it is about: on NCPPolicies' development share the right document
+is first for .830 of the questions with both, .776 by passages alone, .795 by documents alone"""
 _SENTENCE = re.compile(r"[^。；！？\n]+[。；！？]?")
 
 
@@ -47,7 +50,7 @@ class Found:
 
     passage: PolicyPassage
     score: float
-    """0…1: means of what characters, words and vectors make of it, each as a share of the question's best"""
+    """0…1: mean of what characters and vectors make of it, and characters and words of its document, each as a share of the question's best"""
     sentence: tuple[int, int]
     """Offsets in the passage's text, from and to"""
 
@@ -56,24 +59,42 @@ class PolicyTexts:
     """An immutable set of passages, searchable."""
 
     def __init__(
-        self, passages: Sequence[PolicyPassage], chars: BM25Index, words: BM25Index, dense: DenseIndex | None
+        self,
+        passages: Sequence[PolicyPassage],
+        chars: BM25Index,
+        words: BM25Index,
+        documents: tuple[BM25Index, BM25Index] | None,
+        dense: DenseIndex | None,
     ) -> None:
+        """``documents``: whole ones by characters and by words, in the order of their first passages; None in an index of before."""
         self.passages = list(passages)
-        self._chars, self._words, self._dense = chars, words, dense
+        self._chars, self._words, self._documents, self._dense = chars, words, documents, dense
         self._bags = [clean(_full(passage)) for passage in self.passages]
+        places = {id_: place for place, id_ in enumerate(dict.fromkeys(one.document_id for one in passages))}
+        self._owners = np.array([places[one.document_id] for one in passages], dtype=np.int64)
 
     @classmethod
     def build(cls, passages: Sequence[PolicyPassage], encoder: Encoder | None) -> Self | None:
         """Index ``passages``; None if there are none."""
         if not passages:
             return None
-        texts = [clean(_full(passage)) for passage in passages]
-        return cls(
-            passages,
-            BM25Index.build(map(tokenize.ngrams, texts)),
-            BM25Index.build(map(tokenize.words, texts)),
-            DenseIndex.build(encoder.encode(texts), graph=len(texts) >= GRAPH_FROM) if encoder else None,
+        texts = cls.encoded(passages)
+        return cls.over(
+            passages, DenseIndex.build(encoder.encode(texts), graph=len(texts) >= GRAPH_FROM) if encoder else None
         )
+
+    @classmethod
+    def over(cls, passages: Sequence[PolicyPassage], dense: DenseIndex | None) -> Self:
+        """Index ``passages``, whose vectors are known."""
+        texts = cls.encoded(passages)
+        whole: dict[str, str] = {}
+        for one in passages:
+            whole[one.document_id] = f"{whole.get(one.document_id, one.title)} {one.label} {one.text}"
+        documents = [clean(text) for text in whole.values()]
+        chars, words, document_chars, document_words = (
+            BM25Index.build(map(cut, said)) for said in (texts, documents) for cut in (tokenize.ngrams, tokenize.words)
+        )
+        return cls(passages, chars, words, (document_chars, document_words), dense)
 
     @staticmethod
     def encoded(passages: Sequence[PolicyPassage]) -> list[str]:
@@ -87,6 +108,8 @@ class PolicyTexts:
         (folder / "passages.json").write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
         self._chars.save(folder / "chars")
         self._words.save(folder / "words")
+        for name, index in zip(_DOCUMENTS, self._documents or (), strict=False):
+            index.save(folder / name)
         if self._dense is not None:
             self._dense.save(folder / "dense.faiss")
 
@@ -104,6 +127,9 @@ class PolicyTexts:
             passages,
             BM25Index.load(folder / "chars"),
             BM25Index.load(folder / "words"),
+            (BM25Index.load(folder / _DOCUMENTS[0]), BM25Index.load(folder / _DOCUMENTS[1]))
+            if (folder / _DOCUMENTS[0]).exists()
+            else None,
             DenseIndex.load(folder / "dense.faiss") if encoder else None,
         )
 
@@ -130,7 +156,13 @@ class PolicyTexts:
 
     def scores(self, query: str, encoder: Encoder | None) -> NDArray[np.float32]:
         """Of every passage: ``Found.score``."""
-        scores = [_share(self._chars.scores(tokenize.ngrams(query))), _share(self._words.scores(_words(query)))]
+        grams, words = tokenize.ngrams(query), _words(query)
+        scores = [_share(self._chars.scores(grams))]
+        if self._documents is not None:
+            by_document = zip(self._documents, (grams, words), strict=True)
+            scores += [_share(index.scores(said))[self._owners] for index, said in by_document]
+        else:
+            scores.append(_share(self._words.scores(words)))
         if self._dense is not None and encoder is not None:
             scores.append(_share(self._dense.scores(encoder.encode([query])[0])))
         return np.asarray(np.mean(scores, axis=0), dtype=np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -40,6 +41,33 @@ def test_the_clause_and_its_sentence(texts: PolicyTexts) -> None:
     assert [(one.passage.document_id, one.passage.label) for one in found] == [("a", "第三条")]
     start, end = found[0].sentence
     assert found[0].passage.text[start:end] == "补证工本费10元。"
+
+
+def test_of_two_like_passages_the_one_whose_document_is_about_it_comes_first() -> None:
+    same = "申请人应当在三十日内提出申请，逾期不予受理。"
+    built = PolicyTexts.build(
+        [
+            PolicyPassage("x", "办法", "100000", "第一条", "犬只登记由街道办理。"),
+            PolicyPassage("x", "办法", "100000", "第二条", same),
+            PolicyPassage("y", "办法", "100000", "第一条", "残疾人护理补贴由民政部门发放，护理补贴按月发。"),
+            PolicyPassage("y", "办法", "100000", "第二条", same),
+        ],
+        None,
+    )
+    assert built is not None
+    scores = built.scores("护理补贴应当多少日内提出申请", None)
+    assert scores[3] > scores[1]
+
+
+def test_an_index_of_before_has_no_whole_documents_and_is_searched_all_the_same(
+    texts: PolicyTexts, tmp_path: Path
+) -> None:
+    texts.save(tmp_path / "x")
+    for name in ("document_chars", "document_words"):
+        shutil.rmtree(tmp_path / "x" / name)
+    loaded = PolicyTexts.load(tmp_path / "x", None)
+    assert loaded is not None
+    assert [one.passage.label for one in loaded.search("借书证补证工本费", None, HERE)] == ["第三条"]
 
 
 def test_another_places_rule_is_not_shown(texts: PolicyTexts) -> None:
