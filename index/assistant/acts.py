@@ -173,7 +173,7 @@ def elliptic(text: str) -> bool:
 
 _BARE = 4
 """A question with a subject of its own has more characters"""
-_HOW = re.compile(r"(?:怎么|咋个?|如何|怎样)(?:办理|办|弄|搞|整)?")
+_HOW = re.compile(r"(?:怎么|咋个?|如何|怎样)(?:办理|办|弄|搞|整)?|附近|在?哪(?:里|儿|个|有)?")
 _ONLY_SAYS_WHICH = re.compile(r"(?:呢|吗|么|的话)[?？]?$")
 
 
@@ -185,7 +185,7 @@ def asks_itself(text: str) -> bool:
 
 
 def subject(text: str) -> str:
-    """A few words without those that ask how (狗证 of 狗证怎么办); themselves where nothing else is left."""
+    """A few words without those that ask how and where (狗证 of 狗证怎么办, 公厕 of 附近哪有公厕); themselves where nothing else is left."""
     return _HOW.sub("", text) or text
 
 

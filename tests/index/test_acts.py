@@ -39,3 +39,18 @@ def test_no_more_than_that_money_was_taken_off(said: str) -> None:
 )
 def test_what_says_more_is_left_to_be_read(said: str) -> None:
     assert not acts.only_taken_off(said)
+
+
+@pytest.mark.parametrize(
+    ("text", "about"),
+    [
+        ("狗证怎么办", "狗证"),
+        ("附近哪有电影院", "电影院"),
+        ("在哪里领失业金", "领失业金"),
+        ("火星签证咋办理", "火星签证"),
+        ("怎么办", "怎么办"),
+        ("在哪", "在哪"),
+    ],
+)
+def test_what_a_few_words_are_about_is_neither_how_nor_where(text: str, about: str) -> None:
+    assert acts.subject(text) == about
