@@ -277,6 +277,7 @@ def test_a_moved_environment_begins_anew(project: Project, tmp_path: Path) -> No
     assert str(moved) in (moved / ".venv" / "bin" / "pip").read_text("utf-8")
 
 
+@pytest.mark.full
 def test_a_failure_names_reason_log_and_last_lines_and_is_not_trusted_later(project: Project) -> None:
     project.lock("app", "torch==2.0", "apple==9.9")
     with pytest.raises(setup.SetupError) as raised:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from benchmarks import city
@@ -70,6 +71,7 @@ class _InProcess:
         return {}
 
 
+@pytest.mark.full
 def test_a_city_gets_better_by_what_it_is_asked_and_no_worse(sqlite_db: Settings, tmp_path: Path) -> None:
     folder = tmp_path / "knowledge"
     folder.mkdir()
