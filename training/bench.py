@@ -96,9 +96,9 @@ class Ways(Protocol):
 class Serving:
     """What serves, and the two kinds of search that it fuses, each alone.
 
-    The second tier knows passages: a document's score is that of its best one.  The retriever knows Q&A: a document is one whose
-    only wording and whose answer are its text; its classifier has a class for each, so that many thousands are left to the second
-    tier, as they are in the product.  BM25 sees whole documents, because it corrects for length itself and measured better so (hit@1 on 599 policy
+    The second tier knows passages and what their documents are about: a document's score is that of its best passage.  The
+    retriever knows Q&A: a document is one whose only wording and whose answer are its text; its classifier has a class for each, so
+    that many thousands are left to the second tier, as they are in the product.  BM25 sees whole documents, because it corrects for length itself and measured better so (hit@1 on 599 policy
     documents .795, on their passages .779).
     """
 

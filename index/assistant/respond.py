@@ -994,7 +994,7 @@ class Assistant:
             return replace(whole, probability=min(max(best.probability, unsure), limits.below_sure))
         if best is not None and best.probability > unsure:
             return replace(best, probability=min(best.probability, limits.below_sure))
-        return replace(whole, probability=unsure if unsure >= _STORY else min(unsure, limits.below_likely))
+        return replace(whole, probability=unsure if whole.probability >= _STORY else min(unsure, limits.below_likely))
 
     def _find(
         self, loaded: Loaded, query: Query, work: _Work, before: Sequence[str] = (), follows: Before | None = None
