@@ -46,7 +46,7 @@ from connectors.terminal.client import Client, connections, replies_of
 from index.knowledge_files.starter import load_starter
 from index.search.normalise import clean
 from training import pictures
-from training.evaluate.citizen import MAX_TURNS, RIGHT, Asked, Conversation, Heard, ask
+from training.evaluate.citizen import MAX_TURNS, RIGHT, Asked, Conversation, Heard, answering, ask
 from training.evaluate.figures import interval
 from training.evaluate.questions import Question, read_sets
 
@@ -359,7 +359,7 @@ class _Person:
 
     def say(self, text: str) -> Heard:
         turn = self._client.say(text)
-        return Heard(replies_of(turn)[0], self._client.explain(turn["turn_id"]))
+        return Heard(answering(replies_of(turn)), self._client.explain(turn["turn_id"]))
 
 
 class WholeStack:

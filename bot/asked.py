@@ -92,9 +92,9 @@ _INSERT = insert(Asked)
 def _row(
     conversation: Conversation, message: InboxMessage, act: str, outcome: Outcome, look: Look, now: datetime
 ) -> dict[str, Any]:
-    explain, first = outcome.explain, outcome.replies[0] if outcome.replies else None
+    explain = outcome.explain
     candidates = explain.get("candidates", [])
-    answered = first if isinstance(first, AnswerReply) else None
+    answered = next((reply for reply in outcome.replies if isinstance(reply, AnswerReply)), None)
     vector = base64.b64encode(look.vector).decode("ascii") if look.vector else None
     return {
         "id": uuid4().hex,

@@ -51,6 +51,8 @@ class OpenDanger(BaseModel):
 
     kinds: tuple[str, ...]
     at: datetime
+    said: str = ""
+    """The message it was heard in, where that may have been a question"""
 
 
 class Context(BaseModel):

@@ -229,6 +229,9 @@ NOW = "如果是现在的事，请马上拨打{phones}。"
 IF_NOW = "如果现在有人有危险，请马上拨打{phones}。"
 """The line below an answer to a question about such a thing"""
 GO_ON = "请照接线员说的做。情况变了，或者电话打不通，请马上告诉我，或者换一个号码：{phones}。"
+ONLY_ASKING = "没有危险，我想咨询"
+"""What the button below a card says that may have been called up by a question"""
+SAY_ONLY_ASKING = f"如果没有危险，只是想问办事，请回复“{ONLY_ASKING}”。"
 IT_IS_OVER = "那就好。要是又不对劲，请马上拨打{phones}。您还想问什么，请接着说。"
 
 
@@ -242,12 +245,13 @@ def named(phones: Sequence[str]) -> str:
     return "或".join(f"{phone}（{PHONES[phone]}）" for phone in phones)
 
 
-def card(kinds: Sequence[Kind], *, possible: bool = False, words: str = "") -> EmergencyReply:
+def card(kinds: Sequence[Kind], *, possible: bool = False, words: str = "", may_ask: bool = False) -> EmergencyReply:
     """What to say about these kinds of danger, the gravest first; of more than two only two are read.
 
     Args:
         possible: it may be one and may be none: a caring question, and the numbers.
         words: said instead of the first sentence (what follows on a card).
+        may_ask: the message may be a question all the same: the way to its answer is shown below.
     """
     cards = [CARDS[kind] for kind in kinds[:2]]
     phones = phones_of(kinds)
@@ -259,7 +263,7 @@ def card(kinds: Sequence[Kind], *, possible: bool = False, words: str = "") -> E
     if phones[0] not in f"{lead}{''.join(steps)}":
         call = call or CALL.format(phones=named(phones[:2]))
     return EmergencyReply(
-        text="\n".join(filter(None, [lead, call, *steps, _CANNOT])),
+        text="\n".join(filter(None, [lead, call, *steps, _CANNOT, SAY_ONLY_ASKING if may_ask else ""])),
         phones=phones,
         kind=kinds[0],
         possible=possible,
@@ -267,4 +271,5 @@ def card(kinds: Sequence[Kind], *, possible: bool = False, words: str = "") -> E
         steps=[*steps, _CANNOT],
         labels={phone: PHONES[phone] for phone in phones},
         sms="12110" if any(one.sms for one in cards) else None,
+        only_asking=ONLY_ASKING if may_ask else None,
     )

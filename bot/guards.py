@@ -232,6 +232,18 @@ def over(text: str) -> bool:
     return len(said) <= 16 and _OVER.search(said) is not None
 
 
+_ONLY_ASKS = re.compile(
+    "(?:我|这边|这里|现在|这会儿|都|人)*(?:(?:没有?|不是)(?:任何)?(?:危险|险情|急事|紧急情况|出事)|没事|误会)?(?:了|的|,|。|!|啊|呀)*"
+    "(?:我|就是|只是|只|就|是)*(?:想|要|来)?(?:再)?(?:问|咨询|了解)(?:问|询)?(?:一下|个|些|下)?(?:政策|办事|问题|规定|怎么办事)?(?:的|而已|的事|啊|呀|哈|呢)*[,。!]*"
+)
+
+
+def only_asks(text: str) -> bool:
+    """Whether a reply to the card says that nobody is in danger and it was a question (没有危险，我想咨询)."""
+    said = plain(text)
+    return len(said) <= 20 and _ONLY_ASKS.fullmatch(said) is not None
+
+
 def goes_on(text: str) -> bool:
     """Whether a reply to the card still speaks of the danger."""
     said = plain(text)

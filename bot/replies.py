@@ -301,6 +301,9 @@ class EmergencyReply(_Model):
     steps: list[str] = Field(default_factory=list, description="The others: what to do until help is there")
     labels: dict[str, str] = Field(default_factory=dict, description="What each number is (120: 急救)")
     sms: str | None = Field(default=None, description="Where to write to instead, where speaking is dangerous")
+    only_asking: str | None = Field(
+        default=None, description="To tap: what to say if nobody is in danger and the message was a question."
+    )
 
 
 Reply = Annotated[

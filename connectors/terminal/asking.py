@@ -18,7 +18,7 @@ from connectors.run import scratch
 from connectors.run.background import start_in_background
 from connectors.run.services import start
 from connectors.terminal.client import Client, connections, replies_of
-from training.evaluate.citizen import Asked, Heard, Open, ask_all
+from training.evaluate.citizen import Asked, Heard, Open, answering, ask_all
 from training.evaluate.questions import known_matters, read_sets, refuse_overlap, refuse_unknown
 from training.evaluate.runs import Run, compare, default_folder
 
@@ -38,7 +38,7 @@ class _Conversation:
 
     def say(self, text: str) -> Heard:
         turn = self._client.say(text)
-        return Heard(replies_of(turn)[0], self._client.explain(turn["turn_id"]))
+        return Heard(answering(replies_of(turn)), self._client.explain(turn["turn_id"]))
 
 
 @contextlib.contextmanager

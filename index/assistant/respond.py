@@ -87,7 +87,7 @@ from index.assist.categories import Suggestion, suggest
 from index.assistant import acts, phrases
 from index.calculators import RULES_AS_OF, Calculator, Result
 from index.calculators import dialogue as calculation
-from index.danger.hearing import hear
+from index.danger.hearing import CARE, Heard, hear
 from index.search import scope
 from index.search.find import LETTER, SHORT, Before, Finding, Place, find, naming, place_in
 from index.search.lexicon import official_words
@@ -176,6 +176,9 @@ right and 10 wrong so, 176 and 7 if it never is; .88 gives 294 and 13)"""
 
 _ASKING = 4
 """So many sentences of it that ask are looked at"""
+
+_CRY = 8
+"""A message of up to so many characters in which danger is heard is no question besides"""
 
 _DANGER_OPEN = timedelta(minutes=30)
 """So long what follows on a danger is read in its light"""
@@ -273,8 +276,7 @@ class Assistant:
         """What the turn comes to; writes nothing but the count of wrong query codes."""
         work = self._begin(turn)
         outcome = self._decide(work)
-        outcome.explain = work.explain | outcome.explain
-        outcome.look = outcome.explain.pop("look", None)  # travels with the explanation, as far as that is kept
+        self._explain(work, outcome, {})
         first = outcome.replies[0]
         if not isinstance(first, EmergencyReply):
             if kinds := guards.speaks_of_danger(work.text):
@@ -308,8 +310,14 @@ class Assistant:
         work = self._begin(turn)
         outcome = self._danger(work)
         if outcome is not None:
-            outcome.explain = work.explain | {"step": "danger"}
+            self._explain(work, outcome, {"step": "danger"})
         return outcome
+
+    @staticmethod
+    def _explain(work: _Work, outcome: Outcome, more: dict[str, Any]) -> None:
+        """Everything that is known of how an outcome came about."""
+        outcome.explain = work.explain | outcome.explain | more
+        outcome.look = outcome.explain.pop("look", None)  # travels with the explanation, as far as that is kept
 
     def _danger(self, work: _Work) -> Outcome | None:
         memory = work.memory
@@ -318,6 +326,8 @@ class Assistant:
         if before is not None and work.turn.state != "human" and not guards.dangers(work.text):
             kinds = _kinds(before.kinds)
             phones = danger.phones_of(kinds)
+            if before.said and guards.only_asks(work.text):
+                return None
             if guards.over(work.text):
                 memory.danger = None
                 return _say(work, TextReply(text=danger.IT_IS_OVER.format(phones=danger.named(phones[:2]))))
@@ -326,11 +336,44 @@ class Assistant:
                 return _say(work, danger.card(kinds, words=danger.GO_ON.format(phones=danger.named(phones[:3]))))
         reply = memory.expects != NOTHING and len(work.text) <= _FEW_WORDS
         heard = hear(work.text, open_=before is not None, reply=reply)
-        if heard is None:
-            return None
+        if heard is None or (isinstance(memory.expects, Options) and self._in_its_own_words(work, memory.expects)):
+            return None  # what we offered ourselves tells of nothing
+        possible = heard.level == "question"
+        # Who cries for help, speaks of dying or says little more than that asks nothing.
+        cries = guards.cries_for_help(work.text) or not (CARE.isdisjoint(heard.kinds) or _is_a_guess(heard))
+        may_ask = len(guards.plain(work.text)) > _CRY and not cries and work.turn.state != "human"
         work.explain["danger"] = {"by": heard.by, "probability": round(heard.probability, 4)}
-        memory.danger = OpenDanger(kinds=heard.kinds, at=work.now)
-        return _say(work, danger.card(heard.kinds, possible=heard.level == "question"))
+        memory.danger = OpenDanger(kinds=heard.kinds, at=work.now, said=work.text if may_ask else "")
+        beside = self._beside(work) if possible and may_ask and CARE.isdisjoint(heard.kinds) else None
+        card = danger.card(heard.kinds, possible=possible, may_ask=may_ask and beside is None)
+        if beside is None:
+            return _say(work, card)
+        beside.replies = [card, *beside.replies]
+        return beside
+
+    def _beside(self, work: _Work) -> Outcome | None:
+        """What answers a message that may tell of a danger and may be a question: said below the caring question; None where
+        nothing does, or where something else is open."""
+        if not isinstance(work.memory.expects, Nothing | Options | Passages | Offer):
+            return None
+        aside = replace(work, memory=work.memory.model_copy(deep=True), explain={}, act="ask_policy")
+        try:
+            outcome = self._question(aside, normalise(work.text))
+        except Exception:  # whatever it is, it must not cost anybody the number to call
+            log.exception("danger.beside")
+            return None
+        if outcome.decision != "answer":
+            return None  # a list to choose from stands in the way of whoever is in danger
+        outcome.explain = aside.explain | outcome.explain
+        return outcome
+
+    def _only_asking(self, work: _Work) -> Outcome | None:
+        """没有危险，我想咨询: the answer to what was taken for a danger."""
+        memory = work.memory
+        if memory.danger is None or not memory.danger.said or not guards.only_asks(work.text):
+            return None
+        work.text, memory.danger, work.act = memory.danger.said, None, "ask_policy"
+        return self._question(work, normalise(work.text))
 
     def _human_wanted(self, work: _Work) -> Outcome | None:
         return self._human(work) if guards.wants_human(work.text) else None
@@ -1313,6 +1356,7 @@ class Assistant:
 
 STEPS: tuple[tuple[str, Callable[[Assistant, _Work], Outcome | None]], ...] = (
     ("danger", Assistant._danger),
+    ("only_asking", Assistant._only_asking),
     ("leave_queue", Assistant._leave_queue),
     ("service_rated", Assistant._service_rated),
     ("human", Assistant._human_wanted),
@@ -1442,6 +1486,11 @@ def _no_longer(qa: QA, today: date) -> str:
     if qa.stops_on is not None and qa.status != "retired":
         return f"{qa.stops_on:%Y年%-m月%-d日}"
     return "规定调整之日"
+
+
+def _is_a_guess(heard: Heard) -> bool:
+    """Whether the classifier alone hears a danger, and asks."""
+    return heard.by == "classifier" and heard.level == "question"
 
 
 def _is_likely(outcome: Outcome) -> bool:

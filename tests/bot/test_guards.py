@@ -410,3 +410,34 @@ def test_any_text_is_read_without_an_error(text: str) -> None:
 def test_a_text_is_not_cut_inside_a_number(text: str, most: int, kept: str) -> None:
     assert guards.beginning(text, most) == kept
     assert guards.ending(text[::-1], most) == kept[::-1]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "没有危险，我想咨询",
+        "没有危险，我想问政策",
+        "我只是想咨询一下",
+        "没事，就是问问",
+        "不是急事，想问个问题",
+        "误会了，我只是问一下政策",
+    ],
+)
+def test_who_only_asks_says_so(said: str) -> None:
+    assert guards.only_asks(said)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "没有",
+        "没有危险",
+        "没事了",
+        "我想问我妈喘不上气怎么办",
+        "没有危险了，孩子找到了",
+        "没有危险，我想咨询一下孩子走丢了",
+        "",
+    ],
+)
+def test_whoever_says_more_or_less_than_that_does_not(said: str) -> None:
+    assert not guards.only_asks(said)

@@ -789,6 +789,87 @@ def test_a_question_about_such_a_thing_is_answered_with_the_numbers_in_one_line(
     assert "如果现在有人有危险" in said and "119" in said
 
 
+LOST = "昨晚打车下车把钱包忘在后座了，打司机电话不接"
+"""The classifier half hears an accident in it"""
+
+
+@pytest.fixture
+def lost(assistant: Assistant) -> Assistant:
+    with database.write() as session:
+        wallet = qa("lost", "打车下车钱包忘在后座了，打司机电话不接", "向平台找回。", matter="打车")
+        knowledge.upsert(session, [wallet, qa("smell", "厨房里一股子煤气味，头有点晕", "开窗。", matter="燃气")])
+    store.publish(assistant._settings, build.build(assistant._settings, calibration_for))
+    return assistant
+
+
+def _hear(assistant: Assistant, text: str, memory: conversations.Context | None = None, state: Any = "bot") -> Any:
+    """What the gateway says at once; None: nothing."""
+    return assistant.hears(Turn("t", "c", text, state, memory or conversations.Context(), utcnow()))
+
+
+def test_what_may_be_a_danger_and_may_be_a_question_gets_the_numbers_first_and_the_answer_below(
+    lost: Assistant,
+) -> None:
+    heard = _hear(lost, LOST)
+    first, second = heard.replies
+    assert first.type == "emergency" and first.possible and first.phones and first.only_asking is None
+    assert second.type == "answer" and second.qa_id == "lost"
+    assert heard.context.danger is not None and heard.context.last_qa == "lost" and heard.look is not None
+    # On what the knowledge has nothing for there is nothing below, but a way on.
+    (alone,) = _hear(lost, "巷子里有个老头关着门给人打吊针，连个牌子都没有").replies
+    assert alone.possible and alone.only_asking in alone.text
+
+
+@pytest.mark.parametrize(
+    ("said", "state", "expects"),
+    [
+        (LOST, "human", NOTHING),  # a person answers
+        (LOST, "bot", Form(draft={"step": "region", "content": "路灯坏了"})),  # the form stays open
+    ],
+)
+def test_nothing_is_answered_below_where_somebody_else_does_or_something_else_is_open(
+    lost: Assistant, said: str, state: Any, expects: Expects
+) -> None:
+    heard = _hear(lost, said, conversations.Context(expects=expects), state)
+    assert [reply.type for reply in heard.replies] == ["emergency"] and heard.context.expects == expects
+
+
+@pytest.mark.parametrize("said", ["救命，打车的时候司机打我", "着火了", "申请低保没通过，真活不下去了"])
+def test_who_is_in_danger_gets_the_card_and_nothing_else(lost: Assistant, said: str) -> None:
+    (card,) = _hear(lost, said).replies
+    assert card.only_asking is None and "咨询" not in card.text
+
+
+def test_an_index_that_fails_costs_nobody_the_number_to_call(lost: Assistant, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_arguments: Any) -> None:
+        raise OSError("disk")
+
+    monkeypatch.setattr(lost.reader, "get", broken)
+    (card,) = _hear(lost, LOST).replies
+    assert card.phones and card.only_asking
+
+
+def test_who_only_asks_taps_and_is_answered(lost: Assistant) -> None:
+    talk = Talk(lost)
+    card = talk.say("厨房里一股子煤气味，头有点晕")
+    assert card.type == "emergency" and not card.possible and card.only_asking
+    answer = talk.say(card.only_asking)
+    assert answer.type == "answer" and answer.qa_id == "smell" and "119" in answer.note
+    assert talk.memory.danger is None
+    # Nothing was taken for a danger any more: the same words mean nothing by themselves.
+    assert talk.say(card.only_asking).type != "answer"
+
+
+def test_an_offered_question_that_is_tapped_tells_of_no_danger(lost: Assistant) -> None:
+    talk = Talk(lost)
+    with database.write() as session:
+        conversation = conversations.lock(session, talk.id)
+        options = Options(question="打车", offered=("lost", "plain"))
+        conversations.remember(conversation, conversations.Context(expects=options))
+    reply = talk.say("打车下车钱包忘在后座了，打司机电话不接")
+    assert reply.type == "answer" and reply.qa_id == "lost"
+
+
 def test_who_has_lost_somebody_hears_a_word_of_condolence_first(talk: Talk) -> None:
     reply = talk.say("我妈去世了，图书馆借书证丢失如何补领")
     opening = reply.opening if reply.type == "answer" else reply.text

@@ -449,6 +449,19 @@ def test_what_follows_on_a_danger_and_its_end(visitor: Visitor) -> None:
     expect(visitor.ask("已经灭了")).to_contain_text("那就好")
 
 
+def test_a_question_that_sounds_like_a_danger_is_answered_all_the_same(visit: Callable[..., Visitor]) -> None:
+    visitor = visit(width=320, height=640)
+    visitor.open()
+    both = visitor.ask("昨晚打车下车把钱包忘在后座了，打司机电话不接")
+    expect(both.locator(".emergency")).to_be_visible()
+    expect(both).to_contain_text("出租车")
+    expect(both.locator(".call").first).to_be_in_viewport(ratio=1)
+    card = visitor.ask("一进厨房闻到煤气味，头有点晕，先打哪个号好").locator(".emergency")
+    before = visitor.replies.count()
+    card.get_by_role("button", name="没有危险，我想咨询").click()
+    expect(visitor.answered(before)).not_to_contain_text("请马上带大家到室外")
+
+
 def test_who_lost_somebody_hears_condolence_before_the_guidance(visitor: Visitor) -> None:
     visitor.open()
     expect(visitor.ask("我爸去世了丧葬费怎么领")).to_contain_text("请节哀。")

@@ -1,6 +1,6 @@
 """A citizen who asks a labelled question, and knows the right answer when it is offered.
 
-The right option is tapped, as the page's button does it: its question is said.  Where none is right, or where the set has
+The right option is tapped, as the page's button does it: its question is said; so is the button below a card for a danger that was none.  Where none is right, or where the set has
 a reply in words to a question back, those words are said: somebody wrote them; never an option's own text.
 """
 
@@ -61,6 +61,11 @@ class Heard:
     def explain(self) -> dict[str, Any]:
         """Of the decision: step, probability, candidates."""
         return self.detail.get("explain") or {}
+
+
+def answering(replies: Sequence[Reply]) -> Reply:
+    """The one of a turn's replies that counts: where it may have been a danger, the caring question stands before it."""
+    return next((reply for reply in replies if not isinstance(reply, EmergencyReply)), replies[0])
 
 
 class Conversation(Protocol):
@@ -180,10 +185,12 @@ def ask(conversation: Conversation, one: Question, matters: dict[str, str]) -> A
         tap = next((option for option in options if option.qa_id in right), None)
         wordy = words is not None and understood is None and fits(words, last, right)
         if words is not None and wordy and (one.register == REPLIES or (tap is None and not last.right)):
-            said, options, _ = say(words.text, "words")
+            said, options, heard = say(words.text, "words")
             understood = said.right or (last.right and said.outcome == "asks" and said.step == "option")
         elif not last.right and tap is not None:
-            said, options, _ = say(tap.question, "tap")
+            said, options, heard = say(tap.question, "tap")
+        elif isinstance(heard.reply, EmergencyReply) and heard.reply.only_asking:
+            said, options, heard = say(heard.reply.only_asking, "tap")
         else:
             break
         turns.append(said)

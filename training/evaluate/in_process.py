@@ -14,7 +14,7 @@ from bot.turns import Turn
 from index.assistant.acts import literal_act
 from index.assistant.respond import Assistant
 from index.versions.store import IndexReader
-from training.evaluate.citizen import Asked, Heard, ask_all
+from training.evaluate.citizen import Asked, Heard, answering, ask_all
 from training.evaluate.questions import Question, known_matters, refuse_unknown
 
 
@@ -30,7 +30,7 @@ class _Conversation:
         turn = Turn("evaluation", "evaluation", text, "bot", self._context, utcnow(), act=act, engine="fallback")
         outcome = self._assistant.decide(turn)
         self._context = outcome.context
-        return Heard(outcome.replies[0], {"act": act, "decision": outcome.decision, "explain": outcome.explain})
+        return Heard(answering(outcome.replies), {"act": act, "decision": outcome.decision, "explain": outcome.explain})
 
 
 def evaluate(settings: Settings, questions: Sequence[Question]) -> list[Asked]:
