@@ -340,8 +340,10 @@ class Assistant:
             return None  # what we offered ourselves tells of nothing
         possible = heard.level == "question"
         # Who cries for help, speaks of dying or says little more than that asks nothing.
-        cries = guards.cries_for_help(work.text) or not (CARE.isdisjoint(heard.kinds) or _is_a_guess(heard))
-        may_ask = len(guards.plain(work.text)) > _CRY and not cries and work.turn.state != "human"
+        cries = guards.cries_for_help(work.text) or not CARE.isdisjoint(heard.kinds)
+        may_ask = (
+            len(guards.plain(work.text)) > _CRY and work.turn.state != "human" and (_is_a_guess(heard) or not cries)
+        )
         work.explain["danger"] = {"by": heard.by, "probability": round(heard.probability, 4)}
         memory.danger = OpenDanger(kinds=heard.kinds, at=work.now, said=work.text if may_ask else "")
         beside = self._beside(work) if possible and may_ask and CARE.isdisjoint(heard.kinds) else None

@@ -394,3 +394,11 @@ def test_bounds_of_a_step(db: Settings) -> None:
         with pytest.raises(InvalidInput):
             review.attempt(groups, wanted, "zhao")
     assert do("x", "ignore").refused
+
+
+def test_a_danger_that_was_heard_is_not_listed_as_one_that_perhaps_was_not(db: Settings) -> None:
+    heard, unheard = ask("昨晚打车下车把钱包忘在后座了，打司机电话不接"), ask("路边的井盖没了，人差点掉下去")
+    arrange()
+    with database.read() as session:
+        flags = {row.asked_id: row.danger for row in session.scalars(select(ReviewMember))}
+    assert flags[unheard] and not flags[heard]

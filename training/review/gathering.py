@@ -19,6 +19,7 @@ from bot.models.asked import Asked
 from bot.models.review import ReviewMember
 from bot.review.groups import PLAIN
 from bot.review.reasons import reasons
+from index.danger import hearing
 from index.danger.classifier import bundled
 from index.encoder import Encoder
 from index.search.normalise import normalise
@@ -109,8 +110,8 @@ def texts(session: Session, ids: Sequence[str], checksum: str, hear: set[str]) -
                 vectors.append(np.frombuffer(base64.b64decode(vector), dtype="<f2"))
             found[key].append(id_)
             if classifier is not None and id_ in hear:
-                if key not in heard:
-                    heard[key] = classifier.probability(said["text"])[0]
+                if key not in heard:  # what was heard was answered below the numbers to call
+                    heard[key] = 0.0 if hearing.hear(said["text"]) else classifier.probability(said["text"])[0]
                 if heard[key] >= classifier.limits.ask_at * _UNHEARD:
                     dangers.add(id_)
         done += len(some)
