@@ -18,7 +18,7 @@ from index.encoder import load_encoder
 from training.encoder import contrast as training
 from training.encoder import e5
 from training.encoder.contrast import Own, Step, contrast, neighbours
-from training.encoder.export import save_encoder
+from training.encoder.export import MODEL, read_onnx, save_encoder
 from training.encoder.network import Network, token_ids
 from training.encoder.pairs import Pair, _clean, key, read_items
 from training.encoder.train import Plan, held_out, read_plan, run
@@ -234,6 +234,9 @@ def test_the_exported_encoder_gives_the_networks_vectors(
 ) -> None:
     tokenizer, _ = converted
     network = network_of(converted)
+    with torch.no_grad():  # equal ones would be written once
+        for name, weights in network.bert.named_parameters():
+            weights += 1e-4 * torch.randn_like(weights) if "LayerNorm" in name or name.endswith("bias") else 0
     save_encoder(tmp_path / "model", network.bert, tokenizer)
     encoder = load_encoder(str(tmp_path / "model"))
     texts = ["身份证怎么补办", "护照多少钱", "公积金提取要带什么材料" * 12]
@@ -241,6 +244,11 @@ def test_the_exported_encoder_gives_the_networks_vectors(
     cosines = (encoder.encode(texts) * vectors(network, tokenizer, texts).numpy()).sum(axis=1)
     assert cosines.min() > 0.95, "8 bits cost a network of 32 numbers more than one of 384 (.999)"
     assert not encoder.encode(["", "\U0001f600", "：，", "\u5f41"]).any(), "nothing that it knows"
+    # And its weights can be read back, as they serve, to train on.
+    read, kept = read_onnx(tmp_path / "model" / MODEL), network.bert.state_dict()
+    assert read.keys() == kept.keys()
+    for name, weights in kept.items():
+        assert torch.allclose(read[name], weights, atol=max(1e-4, float(weights.abs().max()) / 50)), name
 
 
 def test_bench_questions_are_dropped() -> None:
@@ -316,3 +324,9 @@ def test_the_whole_pipeline_from_the_package_to_a_model(
         False,
         False,
     ]
+
+    # So does one that goes on from the finished encoder, whose weights are rounded.
+    run(later, package, tmp_path, knowledge, tmp_path / "served", tmp_path / "on", before=tmp_path / "out")
+    served = torch.load(tmp_path / "served" / "contrast.pt", weights_only=True)["network"]
+    learned = states[0][query.format(0)]
+    assert torch.allclose(served[query.format(0)], learned, atol=float(learned.abs().max()) / 50)

@@ -111,6 +111,7 @@ def fitted() -> set[str]:
         ),
         "lived/volume2_final.jsonl",
         "lived/stories_final.jsonl",
+        "lived/mixed_final.jsonl",
     ],
 )
 def test_the_measuring_questions_are_not_in_what_is_fitted(name: str, fitted: set[str]) -> None:

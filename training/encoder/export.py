@@ -23,6 +23,8 @@ from .e5 import BOS, EOS, PAD, UNK
 
 _OPSET = 17
 _OUTPUT = "last_hidden_state"
+MODEL = Path("onnx", "model.onnx")
+"""Of the network within an encoder's folder"""
 
 
 class _Hidden(nn.Module):
@@ -75,10 +77,47 @@ def save_onnx(bert: BertModel, path: Path) -> None:
         )
 
 
+def read_onnx(path: Path) -> dict[str, Tensor]:
+    """The weights of a network that ``save_onnx`` wrote, by their names in a ``BertModel``; rounded to 8 bits, as they serve.
+
+    Raises:
+        OSError: it cannot be read.
+        KeyError: it is another network.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    graph = onnx.load(str(path)).graph
+    stored = {one.name: torch.from_numpy(numpy_helper.to_array(one).copy()) for one in graph.initializer}
+
+    def whole(name: str) -> Tensor:
+        return (stored[f"{name}_quantized"].float() - stored[f"{name}_zero_point"].float()) * stored[f"{name}_scale"]
+
+    weights = {
+        name.removeprefix("bert."): value
+        for name, value in stored.items()
+        if name.endswith((".bias", "LayerNorm.weight"))
+    }
+    for name in [one.removesuffix("_quantized") for one in stored if one.endswith("_quantized")]:
+        if name.startswith("bert."):
+            weights[name.removeprefix("bert.")] = whole(name)
+    attention = [node.input[1].removesuffix("_quantized") for node in graph.node if node.op_type == "QAttention"]
+    for layer, name in enumerate(attention):
+        matrices, biases = whole(name).T.chunk(3), stored[name.replace("_weight", "_bias")].chunk(3)
+        for part, matrix, bias in zip(("query", "key", "value"), matrices, biases, strict=True):
+            weights[f"encoder.layer.{layer}.attention.self.{part}.weight"] = matrix.contiguous()
+            weights[f"encoder.layer.{layer}.attention.self.{part}.bias"] = bias
+    dense = [node.input[1].removesuffix("_quantized") for node in graph.node if node.op_type == "MatMulInteger"]
+    places = ("attention.output.dense", "intermediate.dense", "output.dense")
+    for place, name in enumerate(dense):
+        weights[f"encoder.layer.{place // 3}.{places[place % 3]}.weight"] = whole(name).T.contiguous()
+    return weights
+
+
 def save_encoder(out: Path, bert: BertModel, tokenizer: Tokenizer) -> None:
     """Write the encoder's folder."""
     bert.set_attn_implementation("eager")
-    save_onnx(bert, out / "onnx" / "model.onnx")
+    save_onnx(bert, out / MODEL)
     tokenizer.save(str(out / "tokenizer.json"))
     bert.config.save_pretrained(out)
     files = {

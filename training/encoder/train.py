@@ -9,7 +9,7 @@ on from its last checkpoint:
 3. export: as ONNX in 8 bits (``export``), and the figures on what was held out (``evaluate``).
 
 The plan (``--plan``) is a TOML file; ``cpu.toml`` took an hour on two busy CPU cores.  When the knowledge has grown, a run goes on
-from an earlier one (``--before``, its work folder; ``cpu_again.toml``, three quarters of an hour).  A GPU is used where there is
+from an earlier one (``--before``, its work folder or the encoder itself; ``cpu_again.toml``, three quarters of an hour).  A GPU is used where there is
 one.  The same plan, data and seeds give the same batches.
 """
 
@@ -36,7 +36,7 @@ from index.search.retriever import sentences_of
 from . import evaluate
 from .contrast import Own, Step, contrast
 from .e5 import cut, kept_pieces, read_package
-from .export import save_encoder
+from .export import MODEL, read_onnx, save_encoder
 from .network import Network, token_ids
 from .pairs import Item, read_items, read_jsonl, read_sources
 
@@ -105,7 +105,7 @@ def run(
     """All stages; the figures, which are also written to ``out/figures.json`` beside the plan.
 
     Args:
-        before: the work folder of an earlier run, whose network this one goes on from.
+        before: the work folder of an earlier run, or an encoder's own folder: this run goes on from that network.
 
     Raises:
         OSError, ValueError: the package or a training set cannot be read.
@@ -179,14 +179,17 @@ def _converted(plan: Plan, package: Path, data: Path, items: Sequence[Item], wor
 
 
 def go_on(bert: BertModel, tokenizer: Tokenizer, before: Path) -> None:
-    """Give ``bert`` the weights of an earlier run's network; a piece that run did not have keeps its own.
+    """Give ``bert`` the weights of an earlier run's network, or of the encoder that came of it; a piece that it did not have keeps its own.
 
     Raises:
-        OSError: the folder does not hold a run that has trained.
+        OSError: the folder holds neither a run that has trained nor an encoder.
     """
     rows, earlier = tokenizer.get_vocab(), Tokenizer.from_file(str(before / "tokenizer.json")).get_vocab()
-    saved = torch.load(before / "contrast.pt", weights_only=True)["network"]
-    state = {name.removeprefix("bert."): value for name, value in saved.items()}
+    if (before / MODEL).exists():
+        state = read_onnx(before / MODEL)
+    else:
+        saved = torch.load(before / "contrast.pt", weights_only=True)["network"]
+        state = {name.removeprefix("bert."): value for name, value in saved.items()}
     known = [piece for piece in rows if piece in earlier]
     table = bert.state_dict()[_TABLE].clone()
     table[[rows[piece] for piece in known]] = state[_TABLE][[earlier[piece] for piece in known]]
@@ -210,7 +213,7 @@ def main() -> None:
     parser.add_argument("--knowledge", type=Path, default=KNOWLEDGE, help="folder of knowledge files")
     parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints")
     parser.add_argument("--out", type=Path, required=True, help="folder for the finished model")
-    parser.add_argument("--before", type=Path, help="work folder of an earlier run to go on from")
+    parser.add_argument("--before", type=Path, help="work folder of an earlier run, or an encoder, to go on from")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
