@@ -64,6 +64,8 @@ _ALIKE = 8
 
 _SAYS_ENOUGH = 4
 """Characters from which on a whole wording stands for itself; shorter (怎么办) anything may be meant."""
+_STORY = 30
+"""A wording of more characters speaks of more than what it asks"""
 
 _SENTENCE_END = re.compile(r"[。；！？\n]")
 _SHORTEST = 4
@@ -391,13 +393,14 @@ class Retriever:
         return frozenset(self._items_worded.get(wording, ())) if len(wording) >= _SAYS_ENOUGH else frozenset()
 
     def matters_worded(self, wording: str) -> Counter[str]:
-        """How many of each matter's wordings hold a canonical text."""
+        """How many of each matter's wordings hold a canonical text; stories, which speak of more than they ask, left out."""
         found: Counter[str] = Counter()
         at = self._worded.find(wording)
         while at >= 0:
             start, end = self._worded.rfind("\n", 0, at) + 1, self._worded.find("\n", at)
             end = len(self._worded) if end < 0 else end
-            found.update(self.items[self._index[id_]].matter for id_ in self._items_worded[self._worded[start:end]])
+            if end - start <= _STORY:
+                found.update(self.items[self._index[id_]].matter for id_ in self._items_worded[self._worded[start:end]])
             at = self._worded.find(wording, end + 1)
         return found
 
