@@ -159,7 +159,8 @@ def receive(
         if heard is None and not human:
             return Receipt(message.turn_id, True, conversation.state, None)
         outcome = heard or _forwarded(context)
-    _write(session, conversation, message, "human" if human else "fallback", outcome.decision, outcome, at)
+    act = "ask_policy" if outcome.look else outcome.decision  # below a caring question stands what answers it
+    _write(session, conversation, message, "human" if human else "fallback", act, outcome, at)
     return Receipt(message.turn_id, True, conversation.state, outcome.replies)
 
 

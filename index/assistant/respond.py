@@ -332,8 +332,9 @@ class Assistant:
                 memory.danger = None
                 return _say(work, TextReply(text=danger.IT_IS_OVER.format(phones=danger.named(phones[:2]))))
             if guards.goes_on(work.text):
-                memory.danger = OpenDanger(kinds=kinds, at=work.now)
-                return _say(work, danger.card(kinds, words=danger.GO_ON.format(phones=danger.named(phones[:3]))))
+                memory.danger = before.model_copy(update={"at": work.now})
+                words = danger.GO_ON.format(phones=danger.named(phones[:3]))
+                return _say(work, danger.card(kinds, words=words, may_ask=bool(before.said)))
         reply = memory.expects != NOTHING and len(work.text) <= _FEW_WORDS
         heard = hear(work.text, open_=before is not None, reply=reply)
         if heard is None or (isinstance(memory.expects, Options) and self._in_its_own_words(work, memory.expects)):

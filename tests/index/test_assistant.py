@@ -17,7 +17,8 @@ from sqlalchemy import func, select
 from bot import conversations, database, knowledge, reviews, ticket_form, turns
 from bot.clock import SHANGHAI, utcnow
 from bot.expects import NOTHING, Calculation, Contact, Expects, Form, Offer, Options, Passages, Region, TicketNumber
-from bot.models.conversations import Alarm, Conversation, InboxMessage, Rating
+from bot.models.asked import Asked
+from bot.models.conversations import Alarm, Conversation, InboxMessage, Rating, TurnEffect
 from bot.models.knowledge import QA, Document
 from bot.models.tickets import Ticket
 from bot.replies import Reply
@@ -820,6 +821,20 @@ def test_what_may_be_a_danger_and_may_be_a_question_gets_the_numbers_first_and_t
     assert alone.possible and alone.only_asking in alone.text
 
 
+def test_what_is_answered_below_is_kept_as_any_question_and_as_a_danger(lost: Assistant) -> None:
+    with database.write() as session:
+        made, _ = conversations.create(session, "web")
+        conversation = conversations.lock(session, made.id)
+        receipt = turns.receive(session, conversation, "m", LOST, lost._settings, hears=lost.hears)
+    assert [reply.type for reply in receipt.replies or ()] == ["emergency", "answer"]
+    with database.read() as session:
+        effect = session.get_one(TurnEffect, receipt.turn_id)
+        kept = session.scalars(select(Asked)).one()
+        assert session.scalar(select(func.count()).select_from(Alarm)) == 1
+    assert (effect.act, effect.decision, effect.qa_id) == ("ask_policy", "answer", "lost")
+    assert kept.act == "ask_policy" and kept.qa_id == "lost" and kept.certainty
+
+
 @pytest.mark.parametrize(
     ("said", "state", "expects"),
     [
@@ -853,6 +868,7 @@ def test_who_only_asks_taps_and_is_answered(lost: Assistant) -> None:
     talk = Talk(lost)
     card = talk.say("厨房里一股子煤气味，头有点晕")
     assert card.type == "emergency" and not card.possible and card.only_asking
+    assert talk.say("不是").only_asking == card.only_asking, "a word on the danger does not close the way"
     answer = talk.say(card.only_asking)
     assert answer.type == "answer" and answer.qa_id == "smell" and "119" in answer.note
     assert talk.memory.danger is None

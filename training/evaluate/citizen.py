@@ -1,7 +1,8 @@
 """A citizen who asks a labelled question, and knows the right answer when it is offered.
 
-The right option is tapped, as the page's button does it: its question is said; so is the button below a card for a danger that was none.  Where none is right, or where the set has
-a reply in words to a question back, those words are said: somebody wrote them; never an option's own text.
+The right option is tapped, as the page's button does it: its question is said; so is the button below a card for a danger that
+was none.  Where no option is right, or where the set has a reply in words to a question back, those words are said: somebody
+wrote them; never an option's own text.
 """
 
 from __future__ import annotations
