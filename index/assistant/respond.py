@@ -418,7 +418,7 @@ class Assistant:
             # Who asks after their own ticket means that, and so does a word of chat (满分, 费心了), unless the words are a
             # reviewed question's.
             means_it = len(query.text) <= _TERSE or (act == "check_ticket" and acts.about_own_ticket(text))
-            if hidden.decision == "answer" and not (means_it and _is_likely(hidden)):
+            if hidden.decision == "answer" and not (means_it and (hidden.confidence or 0.0) < VERBATIM):
                 return hidden
             if hidden.decision == "clarify" and act in _YIELDING - {"check_ticket"} and not means_it:
                 return hidden
@@ -1494,11 +1494,6 @@ def _no_longer(qa: QA, today: date) -> str:
 def _is_a_guess(heard: Heard) -> bool:
     """Whether the classifier alone hears a danger, and asks."""
     return heard.by == "classifier" and heard.level == "question"
-
-
-def _is_likely(outcome: Outcome) -> bool:
-    first = outcome.replies[0]
-    return isinstance(first, AnswerReply) and first.certainty == "likely"
 
 
 def _first_sentence(text: str) -> str:

@@ -95,6 +95,7 @@ def project(built: Checkout) -> Iterator[Checkout]:
     kept.rename(built.folder / "src")
 
 
+@pytest.mark.full
 def test_nothing_is_done_twice(project: Checkout) -> None:
     assert "<html" in project.page
     assert project.client("check", "h5").is_current()
@@ -111,6 +112,7 @@ def test_a_page_that_is_gone_is_built_again(project: Checkout) -> None:
     assert "<html" in project.page
 
 
+@pytest.mark.full
 def test_a_field_that_the_gateway_does_not_have_fails_the_build_and_the_page_before_stays(project: Checkout) -> None:
     before = project.page
     words = project.folder / "src" / "words.ts"
@@ -171,6 +173,7 @@ def test_the_old_page_will_do_for_running_but_not_for_testing(
         setup.install(project.root, ["h5"], without_node)
 
 
+@pytest.mark.full
 def test_a_mini_program_without_the_gateways_address_is_refused(project: Checkout) -> None:
     with pytest.raises(SetupError, match="请设置 YIHAODA_PUBLIC_URL"):
         project.build("mp-weixin", YIHAODA_PUBLIC_URL="")
