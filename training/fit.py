@@ -53,8 +53,9 @@ OURS = frozenset({"service", "other_service", "near_miss"})
 """Scopes of labelled questions that are a government's business, whether any Q&A answers them or not."""
 TARGET = 0.03
 """wrong ÷ answered, as a one-sided 95 % upper bound."""
-_ASKED = 0.75 * TARGET
-"""What the limit is fitted to: a limit chosen where the count looks best does a little worse on other matters."""
+_ASKED = 0.5 * TARGET
+"""What the limit is fitted to: a limit chosen where the count looks best does worse on other matters, and on other writers' questions.  At
+three quarters of the target 18 of the 488 sure answers to three sets that nothing was fitted on were wrong."""
 _L2 = 1e-3
 _KNOWN_MOST = 30_000
 """Wordings of the knowledge that teach the scope, at most: they all say the same"""
