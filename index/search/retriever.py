@@ -64,7 +64,7 @@ _ALIKE = 8
 
 _SAYS_ENOUGH = 4
 """Characters from which on a whole wording stands for itself; shorter (怎么办) anything may be meant."""
-_STORY = 30
+_STORY = 60
 """A wording of more characters speaks of more than what it asks"""
 
 _SENTENCE_END = re.compile(r"[。；！？\n]")
