@@ -24,7 +24,6 @@ from connectors.run.background import Handle, free_ports, start_in_background
 from connectors.run.rasa_model import ensure_model
 from connectors.run.services import SECRET, prepare, services, start, wanted
 from connectors.web.access import SESSION
-from index.versions.store import VECTORS
 from tests.connectors.wechat_api import FakeWeChat, serving
 
 
@@ -148,19 +147,6 @@ def rasa_model(shared: Path) -> Path:
         return ensure_model(ROOT)
 
 
-_VECTORS = ROOT / ".cache" / "vectors.db"
-"""Vectors of the last run: they hang on texts and encoder alone"""
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Whole, or not at all: other runs may do the same."""
-    if source.is_file():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft = target.with_name(f"{target.name}.{uuid.uuid4().hex}")
-        shutil.copy(source, draft)
-        draft.replace(target)
-
-
 @pytest.fixture(scope="session")
 def prepared(shared: Path) -> Path:
     """A data folder with the starter knowledge and its index; made once, to be copied or read."""
@@ -172,10 +158,7 @@ def prepared(shared: Path) -> Path:
                 patch.setenv("YIHAODA_DATA_DIR", str(draft))
                 patch.delenv("YIHAODA_DATABASE_URL", raising=False)
                 forget()
-                vectors = get_settings().index_dir / VECTORS
-                _copy(_VECTORS, vectors)
                 prepare(get_settings(), lambda line: None)
-                _copy(vectors, _VECTORS)
                 crypto.get_cipher()
                 forget()
             draft.rename(folder)

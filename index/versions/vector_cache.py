@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import structlog
 from numpy.typing import NDArray
 
 from index.encoder import Encoder
+from index.versions import starter_vectors
 
 log = structlog.get_logger(__name__)
 
@@ -24,7 +24,10 @@ _KEPT = 3
 
 
 class CachedEncoder:
-    """An ``Encoder`` that asks a file first.  The file may be deleted at any time; damaged, it is made anew."""
+    """An ``Encoder`` that asks a file first, then what comes with the project.
+
+    The file may be deleted at any time; damaged, it is made anew.
+    """
 
     def __init__(self, encoder: Encoder, path: Path) -> None:
         self._encoder = encoder
@@ -58,15 +61,16 @@ class CachedEncoder:
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """As ``Encoder.encode``."""
-        keys = [hashlib.sha256(f"{self.checksum}\n{text}".encode()).digest()[:16] for text in texts]
+        keys = [starter_vectors.key(self.checksum, text) for text in texts]
         known = self._known(keys)
-        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
         found = list(known)
+        new = starter_vectors.find([key for key in dict.fromkeys(keys) if key not in known], self.dim)
+        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known and key not in new}
         if missing:
             self.encoded += len(missing)
-            vectors = self._encoder.encode(list(missing.values()))
-            known |= dict(zip(missing, vectors, strict=True))
-        self._keep(found, {key: known[key] for key in missing})
+            new |= dict(zip(missing, self._encoder.encode(list(missing.values())), strict=True))
+        known |= new
+        self._keep(found, new)
         if not keys:
             return np.zeros((0, self.dim), dtype=np.float32)
         return np.stack([known[key] for key in keys])
