@@ -541,7 +541,9 @@ def built(settings: Settings, loaded: Loaded, *changed: Item) -> Retriever:
     encoder = loaded.retriever.encoder
     cached = CachedEncoder(encoder, settings.index_dir / VECTORS) if encoder is not None else None
     try:
-        return Retriever.build([items[id_] for id_ in sorted(items)], cached).reading_with(encoder)
+        return Retriever.build([items[id_] for id_ in sorted(items)], cached, loaded.retriever.unanswered).reading_with(
+            encoder
+        )
     finally:
         if cached is not None:
             cached.close()

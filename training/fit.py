@@ -33,10 +33,11 @@ from sklearn.preprocessing import StandardScaler
 from bot.settings import ROOT
 from index.encoder import Encoder, load_encoder
 from index.knowledge_files import reading, starter
-from index.search import scope
+from index.search import scope, unanswered
 from index.search.find import LETTER
 from index.search.normalise import clean, normalise
 from index.search.ranking import (
+    FEW,
     Calibration,
     Logistic,
     Ranked,
@@ -200,15 +201,22 @@ def _ranker(examples: Sequence[Example]) -> Logistic:
     useful = [e for e in examples if any(c.item.id in e.right for c in e.candidates)]
     features = np.array([c.features for e in useful for c in e.candidates])
     right = np.array([c.item.id in e.right for e in useful for c in e.candidates])
-    return _listwise(features, right, [len(e.candidates) for e in useful])
+    few = np.array([FEW * c.few for e in useful for c in e.candidates])
+    return _listwise(features, right, [len(e.candidates) for e in useful], few)
 
 
-def _listwise(features: NDArray[np.float64], right: NDArray[np.bool_], sizes: Sequence[int]) -> Logistic:
+def _listwise(
+    features: NDArray[np.float64],
+    right: NDArray[np.bool_],
+    sizes: Sequence[int],
+    given: NDArray[np.float64] | float = 0.0,
+) -> Logistic:
     """Listwise ranking: the softmax over a query's candidates puts its mass on the right ones (ListNet's top-one
     cross entropy, Cao et al. 2007), with a little L2 on standardised features.
 
     Args:
         sizes: of the candidates, query after query, how many are one query's.
+        given: what each has for other reasons, added to its score.
     """
     scale = features.std(axis=0)
     scale[scale == 0] = 1.0
@@ -217,7 +225,7 @@ def _listwise(features: NDArray[np.float64], right: NDArray[np.bool_], sizes: Se
     query = np.repeat(np.arange(len(sizes)), sizes)
 
     def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        scores = scaled @ weights
+        scores = scaled @ weights + given
         mass = np.exp(scores - np.maximum.reduceat(scores, starts)[query])
         of_all, of_right = np.add.reduceat(mass, starts), np.add.reduceat(mass * right, starts)
         gradient = scaled.T @ (mass / of_all[query] - mass * right / of_right[query]) / len(sizes)
@@ -380,7 +388,7 @@ def fit(
         questions, follow_ups: labelled for that knowledge; None: ours.
         in_use: what answers today with that encoder: no more of the questions shall get a wrong answer than with it.
     """
-    retriever = retriever or Retriever.build(starter_items(), encoder)
+    retriever = retriever or Retriever.build(starter_items(), encoder, unanswered.questions())
     asked = our_questions() if questions is None else questions
     examples = labelled(retriever, asked, say, search)
 
@@ -496,7 +504,7 @@ LIKELY_TARGET = 0.20
 """Most that may be wrong of what is shown as likely, where one of five questions has no answer in the knowledge"""
 _LIKELY_ASKED = 0.85 * LIKELY_TARGET
 _UNANSWERED_SHARE = 0.2
-_SHOWN_FOR_NOTHING = 0.1
+_SHOWN_FOR_NOTHING = 0.06
 """At most so many of the questions without an answer are shown a likely one"""
 
 

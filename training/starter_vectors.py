@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bot.settings import get_settings
 from index.encoder import load_encoder
+from index.search import unanswered
 from index.search.retriever import Retriever
 from index.versions import starter_vectors
 from index.versions.store import VECTORS
@@ -18,7 +19,7 @@ from training.fit import starter_items
 
 def main() -> None:
     """Write the file, and say how many texts it holds and how many of them are new."""
-    texts = sorted(set(Retriever.encoded(starter_items())))
+    texts = sorted(set(Retriever.encoded(starter_items(), unanswered.questions())))
     encoder = CachedEncoder(load_encoder(), get_settings().index_dir / VECTORS)
     try:
         vectors = encoder.encode(texts)

@@ -88,7 +88,7 @@ class ChangedClassifier(ItemClassifier):
     ) -> None:
         """
         Args:
-            place: the item's; behind all others it is new.
+            place: the item's; behind all other items it is new.
             near: its neighbours' places.
             without: trained on the wordings that it had and its neighbours', the item first; None for a new one.
             with_: the same on its new ones.
@@ -106,7 +106,7 @@ class ChangedClassifier(ItemClassifier):
             scores[self._place] += now - before
         else:
             # Against its neighbours it stands so; the neighbours have so much of the whole.
-            scores = np.append(live, now + np.logaddexp.reduce(live[self._near]))
+            scores = np.insert(live, self._place, now + np.logaddexp.reduce(live[self._near]))
         return np.asarray(scores - np.logaddexp.reduce(scores))
 
 

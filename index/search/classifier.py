@@ -54,6 +54,9 @@ class ItemClassifier:
     def train(cls, texts: Sequence[str], owners: NDArray[np.int64], items: int, vectors: _Floats | None) -> Self:
         """Learn from cleaned wordings.
 
+        An item of few wordings is as likely as one of many: while it is learned its score is held down by the logarithm of its
+        share of a usual item's wordings, which the weights make up for (logit adjustment; Menon et al. 2021).
+
         Args:
             owners: the item of each text, 0…items-1.
             vectors: unit vectors of the texts, shape (texts, dim); None without an encoder.
@@ -128,11 +131,13 @@ def _softmax_regression(
     means = [np.zeros_like(part) for part in weights]
     squares = [np.zeros_like(part) for part in weights]
     everything = np.arange(len(owners))
+    sizes = np.maximum(np.bincount(owners, minlength=items), 1)
+    few = np.minimum(np.log(sizes / np.median(sizes)), 0).astype(np.float32)
     drawn = min(_ROWS, max(1024, _SCORES // max(items, 1)))
     for step in range(1, _STEPS + 1):
         rows = everything if len(owners) <= drawn else _draw(marks, step, drawn)
         x, z = grams[rows], dense[rows]
-        error = np.asarray(x @ weights[0]) + z @ weights[1]
+        error = np.asarray(x @ weights[0]) + z @ weights[1] + few
         error -= error.max(axis=1, keepdims=True)
         np.exp(error, out=error)
         error /= error.sum(axis=1, keepdims=True)

@@ -31,10 +31,15 @@ EVIDENCE = (
     "unseen",
     "foreign",
     "length",
+    "near_unanswered",
+    "unanswered",
 )
 """What the probability rests on: the first one's score, its lead over the next item and over the next matter, five of its
 features, the share of the query's words that the knowledge never saw, the domain terms that the first one never mentions,
-and the query's length (log of characters)."""
+the query's length (log of characters), and how much it is like what no item answers (``Retriever.unanswered_like``)."""
+
+_BEFORE_UNANSWERED = len(EVIDENCE) - 2
+"""How much a calibration of before knew: it reads on as it was"""
 
 FOLLOWING = ("score", "alone", "same_matter", "same_item")
 """What ranks the candidates for a message that follows on something: the score of the message read together with what was spoken
@@ -42,6 +47,10 @@ of, that of the message alone, whether the candidate is of the matter spoken of,
 
 VERBATIM = 0.99
 """Probability for a query that is one item's reviewed wording itself: the calibration's questions hold none of these."""
+
+FEW = 1.25
+"""What an item's few wordings are worth (times ``Candidate.few``): the best of forty is nearer to any question than the best of four,
+whatever is asked.  ``benchmarks/few_wordings.py`` measures it; it can't be fitted where all items have about as many."""
 
 _LEAD_MAX = 6.0
 """Leads are capped here: beyond, a larger one says nothing more."""
@@ -107,6 +116,8 @@ class Calibration:
                 name: Logistic(tuple(raw[name]["weights"]), raw[name]["bias"])
                 for name in ("ranker", "confidence", "follow_ranker", "follow_confidence", "scope")
             }
+            for name in ("confidence", "follow_confidence"):
+                parts[name] = _widened(parts[name], len(EVIDENCE) + (3 if name == "follow_confidence" else 0))
             calibration = cls(**{**raw, **parts})
         except (KeyError, TypeError) as error:
             raise IndexFileError("标定文件的内容不完整。") from error
@@ -135,9 +146,16 @@ class Calibration:
             raise IndexFileError(f"标定文件无法读取：{path}") from error
 
 
+def _widened(one: Logistic, size: int) -> Logistic:
+    """A regression of before with weights of 0 for what it did not know; any other as it is."""
+    if len(one.weights) != size - 2:
+        return one
+    return Logistic((*one.weights[:_BEFORE_UNANSWERED], 0.0, 0.0, *one.weights[_BEFORE_UNANSWERED:]), one.bias)
+
+
 def rank(candidates: list[Candidate], ranker: Logistic) -> list[Ranked]:
     """Best first."""
-    ranked = [Ranked(candidate, ranker.logit(candidate.features)) for candidate in candidates]
+    ranked = [Ranked(one, ranker.logit(one.features) + FEW * one.few) for one in candidates]
     return sorted(ranked, key=lambda one: (-one.score, one.candidate.item.id))
 
 
@@ -198,5 +216,6 @@ def evidence(ranked: list[Ranked], query: str, retriever: Retriever) -> NDArray[
             retriever.unseen(query),
             retriever.foreign(query, item.id),
             math.log1p(len(query)),
+            *retriever.unanswered_like(query),
         ]
     )

@@ -59,6 +59,14 @@ _POOL = 12
 _UNLIKELY = 8.0
 """Log-probabilities below minus this say nothing more."""
 
+_ANSWERED = 0.9
+"""Cosine from which on a wording asks what was said to be unanswered: an item answers it now"""
+
+_UNANSWERED = "unanswered.json"
+
+_NOTHING_KNOWN = (0.85, 0.7)
+"""``unanswered`` of knowledge for which nobody said what it does not answer: rather much, so that nothing is surer for it"""
+
 _ALIKE = 8
 """Items that a text is compared with."""
 
@@ -97,6 +105,8 @@ class Candidate:
     """Shape (len(FEATURES),)"""
     wording: str
     """The item's wording that is nearest by characters"""
+    few: float = 0.0
+    """How few wordings it has: log of a usual item's number over its own, 0 from there on"""
 
 
 class Retriever:
@@ -112,14 +122,22 @@ class Retriever:
         passages: DenseIndex | None,
         classifier: ItemClassifier,
         encoder: Encoder | None,
+        unanswered: Sequence[str] = (),
+        unanswered_dense: DenseIndex | None = None,
     ) -> None:
         self.items = list(items)
+        self.unanswered = list(unanswered)
+        """What none of the items answers; the classifier has a class of its own for it, behind the items'"""
         self._rows = [text for item in items for text in item.texts]
         self._sizes = np.array([len(item.texts) for item in items])
         self._starts = np.cumsum([0, *self._sizes])[:-1]
+        self._few = np.maximum(np.log(np.median(self._sizes) / self._sizes), 0) if items else self._sizes
         self._chars, self._words, self._answers = chars, words, answers
         self._dense, self._passages, self.encoder = dense, passages, encoder
-        self._classifier = classifier
+        self._classifier, self._unanswered_dense = classifier, unanswered_dense
+        self._learned = lru_cache(_REMEMBERED)(
+            lambda query: self._classifier.log_probabilities(query, self.vector(query))
+        )
         self._passage_starts = np.cumsum([0] + [len(_passages(item)) for item in items])[:-1]
         self._index = {item.id: row for row, item in enumerate(self.items)}
         self._items_worded: dict[str, set[str]] = {}
@@ -135,13 +153,25 @@ class Retriever:
         """By a wording's row: the idf of its characters in all"""
 
     @classmethod
-    def build(cls, items: Sequence[Item], encoder: Encoder | None) -> Self:
-        """Index ``items``.  Raises: InvalidInput if there are none."""
+    def build(cls, items: Sequence[Item], encoder: Encoder | None, unanswered: Sequence[str] = ()) -> Self:
+        """Index ``items``.
+
+        Args:
+            unanswered: cleaned questions that none of them answers, so that what is like these is not answered either.  One
+                that an item's wording asks is left out.
+
+        Raises:
+            InvalidInput: there are no items.
+        """
         if not items:
             raise InvalidInput("知识库是空的，没有可以建立索引的问答。")
         rows = [clean(text) for item in items for text in item.texts]
         answers = [_bag(item) for item in items]
         vectors = encoder.encode(rows) if encoder else None
+        none_vectors = encoder.encode(unanswered) if encoder and unanswered else None
+        kept = _still_unanswered(unanswered, none_vectors, rows, vectors)
+        unanswered = [unanswered[row] for row in kept]
+        none_vectors = none_vectors[kept] if none_vectors is not None else None
         return cls(
             items,
             BM25Index.build([tokenize.ngrams(row) for row in rows]),
@@ -149,16 +179,24 @@ class Retriever:
             BM25Index.build([tokenize.ngrams(answer) for answer in answers]),
             DenseIndex.build(vectors) if vectors is not None else None,
             DenseIndex.build(encoder.encode([text for item in items for text in _passages(item)])) if encoder else None,
-            ItemClassifier.train(rows, _owners(items), len(items), vectors),
+            ItemClassifier.train(
+                [*rows, *unanswered],
+                np.append(_owners(items), np.full(len(unanswered), len(items))),
+                len(items) + bool(unanswered),
+                vectors if none_vectors is None or vectors is None else np.concatenate([vectors, none_vectors]),
+            ),
             encoder,
+            unanswered,
+            DenseIndex.build(none_vectors) if none_vectors is not None and len(kept) else None,
         )
 
     @staticmethod
-    def encoded(items: Sequence[Item]) -> list[str]:
+    def encoded(items: Sequence[Item], unanswered: Sequence[str] = ()) -> list[str]:
         """The texts whose vectors ``build`` asks for."""
         return [
             *(clean(text) for item in items for text in item.texts),
             *(p for item in items for p in _passages(item)),
+            *unanswered,
         ]
 
     def save(self, folder: Path) -> None:
@@ -173,6 +211,10 @@ class Retriever:
         if self._dense is not None and self._passages is not None:
             self._dense.save(folder / "dense.faiss")
             self._passages.save(folder / "passages.faiss")
+        if self.unanswered:
+            (folder / _UNANSWERED).write_text(json.dumps(self.unanswered, ensure_ascii=False), encoding="utf-8")
+            if self._unanswered_dense is not None:
+                self._unanswered_dense.save(folder / "unanswered.faiss")
 
     @classmethod
     def load(cls, folder: Path, encoder: Encoder | None) -> Self:
@@ -180,6 +222,8 @@ class Retriever:
         try:
             raw = json.loads((folder / "items.json").read_text(encoding="utf-8"))
             items = [Item(**{**entry, "texts": tuple(entry["texts"])}) for entry in raw]
+            file = folder / _UNANSWERED
+            unanswered = [str(text) for text in json.loads(file.read_text(encoding="utf-8"))] if file.exists() else []
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise IndexFileError(f"索引的条目清单无法读取：{folder}") from error
         return cls(
@@ -191,6 +235,8 @@ class Retriever:
             DenseIndex.load(folder / "passages.faiss") if encoder else None,
             ItemClassifier.load(folder / "classifier"),
             encoder,
+            unanswered,
+            DenseIndex.load(folder / "unanswered.faiss") if encoder and unanswered else None,
         )
 
     def reading_with(self, encoder: Encoder | None) -> Retriever:
@@ -198,6 +244,9 @@ class Retriever:
         other = copy(self)
         other.encoder = encoder
         other.vector = lru_cache(_REMEMBERED)(other._vector)
+        other._learned = lru_cache(_REMEMBERED)(
+            lambda query: other._classifier.log_probabilities(query, other.vector(query))
+        )
         return other
 
     @property
@@ -208,7 +257,9 @@ class Retriever:
     def expecting(self, vectors: NDArray[np.float32]) -> Retriever:
         """The same knowledge, which will be asked for these vectors, shape (queries, dim), one after the other."""
         other = self.reading_with(self.encoder)
-        other._dense, other._passages = (one and one.expecting(vectors) for one in (self._dense, self._passages))
+        other._dense, other._passages, other._unanswered_dense = (
+            one and one.expecting(vectors) for one in (self._dense, self._passages, self._unanswered_dense)
+        )
         return other
 
     def vectors(self) -> NDArray[np.float32] | None:
@@ -268,7 +319,20 @@ class Retriever:
             passages,
             self._reclassified(place, old, item, vectors),
             self.encoder,
+            *self._unanswered_beside(after, vectors),
         )
+
+    def _unanswered_beside(
+        self, wordings: Sequence[str], vectors: NDArray[np.float32] | None
+    ) -> tuple[list[str], DenseIndex | None]:
+        """What is unanswered still, where an item has these wordings.  The classifier's class for it stays as it is."""
+        if self._unanswered_dense is None:
+            return self.unanswered, None
+        own = self._unanswered_dense.all()
+        kept = _still_unanswered(self.unanswered, own, wordings, vectors)
+        if not kept or len(kept) == len(own):
+            return self.unanswered, self._unanswered_dense
+        return [self.unanswered[place] for place in kept], DenseIndex.build(own[kept])
 
     def _reclassified(
         self, place: int, old: Sequence[Item], item: Item, vectors: NDArray[np.float32] | None
@@ -335,7 +399,9 @@ class Retriever:
                     readings, query_words, query_grams, gram_weights, rows, strict=True
                 )
             ]
-            candidates.append(Candidate(self.items[index], np.mean(features, axis=0), self._rows[rows[0]]))
+            candidates.append(
+                Candidate(self.items[index], np.mean(features, axis=0), self._rows[rows[0]], float(self._few[index]))
+            )
         return candidates
 
     def _vector(self, query: str) -> NDArray[np.float32] | None:
@@ -354,8 +420,7 @@ class Retriever:
         official_rows = self._chars.scores(official) / _ceiling(self._chars, official)
         by_item["official"] = np.maximum.reduceat(official_rows, self._starts)
         vector = self.vector(query)
-        learned = self._classifier.log_probabilities(query, vector)
-        by_item["learned"] = np.maximum(1 + learned / _UNLIKELY, 0)
+        by_item["learned"] = np.maximum(1 + self._learned(query)[: len(self.items)] / _UNLIKELY, 0)
         if self._dense is not None and self._passages is not None and vector is not None:
             cosines = self._dense.scores(vector)
             by_item["dense"] = np.maximum.reduceat(cosines, self._starts)
@@ -426,6 +491,17 @@ class Retriever:
         bag = self._bags[self._index[item_id]]
         return min(2, sum(term not in bag for term in terms_in(query)))
 
+    def unanswered_like(self, query: str) -> tuple[float, float]:
+        """How much a normalised query is like what no item answers: cosine to the nearest such question (0 without vectors), and
+        the log-probability that the classifier gives to all of them, as ``learned``."""
+        if not self.unanswered:
+            return _NOTHING_KNOWN
+        vector = self.vector(query) if self._unanswered_dense is not None else None
+        nearest = 0.0
+        if vector is not None and self._unanswered_dense is not None:
+            nearest = float(self._unanswered_dense.scores(vector).max())
+        return nearest, max(1 + float(self._learned(query)[len(self.items)]) / _UNLIKELY, 0.0)
+
     def covers(self, query: str, item_id: str) -> float:
         """How much of a query's words (by idf, 0…1) occurs anywhere in an item, answer included."""
         return _coverage(self._weighed(tokenize.words(query)), self._bags[self._index[item_id]])
@@ -440,6 +516,20 @@ class Retriever:
         if total is None:
             total = self._totals[row] = sum(self._chars.idf(gram) for gram in wording)
         return sum(weights[gram] for gram in wording & query) / total if total else 0.0
+
+
+def _still_unanswered(
+    texts: Sequence[str], vectors: NDArray[np.float32] | None, rows: Sequence[str], own: NDArray[np.float32] | None
+) -> list[int]:
+    """Places of the texts that no wording asks; ``own``: the wordings' vectors."""
+    asked = {canonical(row) for row in rows}
+    kept = [place for place, text in enumerate(texts) if canonical(text) not in asked]
+    if vectors is None or own is None:
+        return kept
+    nearest = np.concatenate(
+        [(vectors[start : start + 256] @ own.T).max(axis=1) for start in range(0, len(texts), 256)]
+    )
+    return [place for place in kept if nearest[place] < _ANSWERED]
 
 
 def _coverage(words: Sequence[tuple[str, float]], bag: str) -> float:

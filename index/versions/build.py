@@ -22,6 +22,7 @@ from bot.models.knowledge import QA
 from bot.releases.files import checksum, flush
 from bot.settings import Settings
 from index.encoder import Encoder, load_encoder
+from index.search import unanswered
 from index.search.policy_texts import PolicyPassage, PolicyTexts
 from index.search.ranking import Calibration
 from index.search.retriever import Item, Retriever
@@ -72,7 +73,7 @@ def build(settings: Settings, calibrate: Calibrate, progress: Progress = _quiet,
     progress("计算向量和关键词索引", 0.1)
     cached = CachedEncoder(encoder, settings.index_dir / VECTORS) if encoder else None
     try:
-        retriever = Retriever.build(source.items, cached)
+        retriever = Retriever.build(source.items, cached, unanswered.questions())
         policy_texts = PolicyTexts.build(source.passages, cached)
     finally:
         if cached is not None:

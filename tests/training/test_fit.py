@@ -11,6 +11,7 @@ import pytest
 
 from bot.golden import letters
 from index.encoder import encoder_checksum
+from index.search import unanswered
 from index.search.lexical import IndexFileError
 from index.search.normalise import clean, normalise
 from index.search.ranking import Calibration
@@ -92,6 +93,7 @@ def test_the_shipped_calibration_fits_the_shipped_encoder_and_meets_the_target()
 def fitted() -> set[str]:
     """All wordings and labelled questions."""
     seen = {clean(text) for item in fit.starter_items() for text in item.texts}
+    seen |= set(unanswered.questions())
     return seen | {clean(row["q"]) for path in fit.question_files() for row in fit.read_questions(path)}
 
 
@@ -112,6 +114,7 @@ def fitted() -> set[str]:
         "lived/volume2_final.jsonl",
         "lived/stories_final.jsonl",
         "lived/mixed_final.jsonl",
+        "lived/situations_final.jsonl",
     ],
 )
 def test_the_measuring_questions_are_not_in_what_is_fitted(name: str, fitted: set[str]) -> None:

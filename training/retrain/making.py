@@ -21,6 +21,7 @@ from bot.releases.files import flush
 from bot.settings import ROOT, Settings
 from index.encoder import Encoder, load_encoder
 from index.replay import QUESTIONS
+from index.search import unanswered
 from index.search.normalise import normalise
 from index.search.policy_texts import PolicyTexts
 from index.search.ranking import Calibration
@@ -94,11 +95,11 @@ def build_index(settings: Settings, folder: Path, say: Say, log: Log) -> None:
     cached = CachedEncoder(encoder, settings.index_dir / VECTORS) if encoder else None
     try:
         if cached is not None:
-            wanted = [*Retriever.encoded(source.items), *PolicyTexts.encoded(source.passages)]
+            wanted = [*Retriever.encoded(source.items, unanswered.questions()), *PolicyTexts.encoded(source.passages)]
             _encode(cached, wanted, "计算向量", say)
             log(f"{len(wanted)} 段文字，其中 {cached.encoded} 段是新的，重新计算了向量。")
         say("建关键词索引，训练条目分类器", None, None)
-        retriever = Retriever.build(source.items, cached)
+        retriever = Retriever.build(source.items, cached, unanswered.questions())
         policy_texts = PolicyTexts.build(source.passages, cached)
     finally:
         if cached is not None:
@@ -232,10 +233,10 @@ def in_processes(retriever: Retriever, messages: Sequence[Sequence[str]]) -> Ite
     with multiprocessing.get_context("fork").Pool(min(_PROCESSES, os.cpu_count() or 1)) as pool:
         for batch in pool.imap(_search, batches):
             for found in batch:
-                yield [Candidate(items[place], features, wording) for place, features, wording in found]
+                yield [Candidate(items[place], features, wording, few) for place, features, wording, few in found]
 
 
-def _search(batch: Sequence[Sequence[str]]) -> list[list[tuple[int, NDArray[np.float64], str]]]:
+def _search(batch: Sequence[Sequence[str]]) -> list[list[tuple[int, NDArray[np.float64], str, float]]]:
     """Candidates by their place: items are many, and the same again and again."""
     assert _searched is not None
     retriever, texts = _searched, dict.fromkeys(text for readings in batch for text in readings)
@@ -243,7 +244,7 @@ def _search(batch: Sequence[Sequence[str]]) -> list[list[tuple[int, NDArray[np.f
     with threadpool_limits(1):  # one of several processes
         retriever = retriever.expecting(np.stack(vectors)) if vectors else retriever
     return [
-        [(retriever.place(one.item.id), one.features, one.wording) for one in retriever.candidates(*readings)]
+        [(retriever.place(one.item.id), one.features, one.wording, one.few) for one in retriever.candidates(*readings)]
         for readings in batch
     ]
 

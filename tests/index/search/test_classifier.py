@@ -63,3 +63,17 @@ def test_it_survives_the_disk(trained: ItemClassifier, tmp_path: Path) -> None:
         ItemClassifier.load(tmp_path / "c")
     with pytest.raises(IndexFileError):
         ItemClassifier.load(tmp_path / "nowhere")
+
+
+def test_few_wordings_weigh_as_much_as_many() -> None:
+    many = [
+        f"身份证{what}{how}"
+        for what in ("丢了", "掉了", "不见了", "找不到了")
+        for how in ("怎么补", "去哪补", "要带什么", "几天")
+    ]
+    texts = [*many, "身份证消磁了怎么办", *[f"护照{one}" for one in ("怎么办", "多少钱", "几天", "去哪办")] * 3]
+    owners = np.array([0] * len(many) + [1] + [2] * 12)
+    trained = ItemClassifier.train(texts, owners, 3, None)
+    of_one, of_many = trained.log_probabilities("身份证消磁", None), trained.log_probabilities("身份证丢了", None)
+    assert of_one.argmax() == 1 and of_many.argmax() == 0
+    assert abs(trained.log_probabilities("身份证", None)[:2] @ [1, -1]) < 1.5  # says neither: 16 wordings are no reason
