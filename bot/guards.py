@@ -451,6 +451,15 @@ def phone_in(text: str) -> str | None:
     return f"{digits[:area]}-{digits[area:]}"
 
 
+_WRITTEN_MOBILE = re.compile(r"(?<!\d)1\d{2}[ \-]?\d{4}[ \-]?\d{4}(?!\d)", re.ASCII)
+
+
+def writes_phone(text: str) -> bool:
+    """Whether a message that nobody asked for a phone holds one, written as phones are: 1500 1100 800 are three amounts."""
+    plain = plain_digits(text)
+    return phone_in(text) is not None and bool(_WRITTEN_MOBILE.search(plain) or _LANDLINE.search(plain))
+
+
 def ticket_number_in(text: str) -> str | None:
     """14 digits that look like a ticket number; whether they can be one, ``bot.tickets.valid_number`` says."""
     found = _TICKET.search(plain_digits(text))

@@ -45,6 +45,7 @@ from index.search.ranking import (
     evidence,
     follow,
     follow_features,
+    following_evidence,
     rank,
 )
 from index.search.retriever import Candidate, Item, Retriever
@@ -356,7 +357,7 @@ def _follow(
         trained = ranker_of([e for e, its in zip(examples, folds, strict=True) if its != fold])
         for example in held:
             again, of_first = follow(example.ranked, example.features, trained)
-            proofs.append(np.concatenate([evidence(again, example.text, retriever), of_first]))
+            proofs.append(following_evidence(again, of_first, example.text, retriever))
             right.append(again[0].candidate.item.id in example.right)
     labels = np.array(right, dtype=np.int64)
     answerable = sum(bool(e.right) for e in examples)

@@ -434,7 +434,7 @@ class Assistant:
                 return self._repeat(work)
             case "simpler":
                 return self._simpler(work)
-        if guards.phone_in(text) and len(_besides_digits(text)) <= _CONTACT_WORDS // 2:
+        if guards.writes_phone(text) and len(_besides_digits(text)) <= _CONTACT_WORDS // 2:
             return _say(work, TextReply(text=phrases.PHONE_UNASKED))
         if guards.option_number(text) is not None or literal == "none_of_these":
             return _say(work, TextReply(text=phrases.NOTHING_OFFERED))

@@ -31,6 +31,7 @@ _ROWS = 8192
 """At most so many wordings a step, drawn anew (see ``_draw``); more would only take time."""
 _SCORES = 20_000_000
 """At most so many wordings × items a step: beyond some thousand items fewer wordings are drawn."""
+_SHARE = 1 / 15
 _BLOCK = 64
 _WEIGHTS = 40_000_000
 """At most so many weights: the rarer n-grams of a very large knowledge are left out."""
@@ -55,7 +56,8 @@ class ItemClassifier:
         """Learn from cleaned wordings.
 
         An item of few wordings is as likely as one of many: while it is learned its score is held down by the logarithm of its
-        share of a usual item's wordings, which the weights make up for (logit adjustment; Menon et al. 2021).
+        share of a usual item's wordings, which the weights make up for (logit adjustment; Menon et al. 2021).  In the same way none
+        is likelier for making up more than a fifteenth of all: what no item answers, where items are few.
 
         Args:
             owners: the item of each text, 0…items-1.
@@ -132,12 +134,12 @@ def _softmax_regression(
     squares = [np.zeros_like(part) for part in weights]
     everything = np.arange(len(owners))
     sizes = np.maximum(np.bincount(owners, minlength=items), 1)
-    few = np.minimum(np.log(sizes / np.median(sizes)), 0).astype(np.float32)
+    given = np.minimum(np.log(sizes / np.median(sizes)), 0) + np.maximum(np.log(sizes / sizes.sum() / _SHARE), 0)
     drawn = min(_ROWS, max(1024, _SCORES // max(items, 1)))
     for step in range(1, _STEPS + 1):
         rows = everything if len(owners) <= drawn else _draw(marks, step, drawn)
         x, z = grams[rows], dense[rows]
-        error = np.asarray(x @ weights[0]) + z @ weights[1] + few
+        error = np.asarray(x @ weights[0]) + z @ weights[1] + given.astype(np.float32)
         error -= error.max(axis=1, keepdims=True)
         np.exp(error, out=error)
         error /= error.sum(axis=1, keepdims=True)

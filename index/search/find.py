@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-import numpy as np
-
 from bot import regions
 from index.search.normalise import Query, canonical
 from index.search.ranking import (
@@ -18,6 +16,7 @@ from index.search.ranking import (
     evidence,
     follow,
     follow_features,
+    following_evidence,
     rank,
 )
 from index.search.retriever import Candidate, Retriever
@@ -92,7 +91,7 @@ def find(
     if follows is not None:
         features = follow_features(ranked, follows.alone.ranked, follows.spoken)
         ranked, of_first = follow(ranked, features, calibration.follow_ranker)
-        proof = np.concatenate([evidence(ranked, query.text, retriever), of_first])
+        proof = following_evidence(ranked, of_first, query.text, retriever)
         return Finding(query, ranked, calibration.follow_confidence.probability(proof), tuple(before))
     verbatim = retriever.exact(query.text)
     same = [one for one in ranked if one.candidate.item.id in verbatim]

@@ -38,8 +38,8 @@ EVIDENCE = (
 features, the share of the query's words that the knowledge never saw, the domain terms that the first one never mentions,
 the query's length (log of characters), and how much it is like what no item answers (``Retriever.unanswered_like``)."""
 
-_BEFORE_UNANSWERED = len(EVIDENCE) - 2
-"""How much a calibration of before knew: it reads on as it was"""
+_OF_FOLLOWING = len(EVIDENCE) - 2
+"""What follows on something is not asked how much it is like what no item answers: by itself it says too little (小孩呢)"""
 
 FOLLOWING = ("score", "alone", "same_matter", "same_item")
 """What ranks the candidates for a message that follows on something: the score of the message read together with what was spoken
@@ -91,7 +91,7 @@ class Calibration:
     follow_ranker: Logistic
     """Of ``FOLLOWING``"""
     follow_confidence: Logistic
-    """Of ``EVIDENCE`` and the first one's last three of ``FOLLOWING``"""
+    """Of ``EVIDENCE`` but its last two and the first one's last three of ``FOLLOWING``"""
     scope: Logistic
     """Probability that a text is something a government hotline answers; see ``index.search.scope``"""
     answer_at: float
@@ -116,8 +116,7 @@ class Calibration:
                 name: Logistic(tuple(raw[name]["weights"]), raw[name]["bias"])
                 for name in ("ranker", "confidence", "follow_ranker", "follow_confidence", "scope")
             }
-            for name in ("confidence", "follow_confidence"):
-                parts[name] = _widened(parts[name], len(EVIDENCE) + (3 if name == "follow_confidence" else 0))
+            parts["confidence"] = _widened(parts["confidence"])
             calibration = cls(**{**raw, **parts})
         except (KeyError, TypeError) as error:
             raise IndexFileError("标定文件的内容不完整。") from error
@@ -131,7 +130,7 @@ class Calibration:
             )
         ]
         if (
-            sizes != [len(FEATURES), len(EVIDENCE), len(FOLLOWING), len(EVIDENCE) + 3]
+            sizes != [len(FEATURES), len(EVIDENCE), len(FOLLOWING), _OF_FOLLOWING + 3]
             or len(calibration.scope.weights) < scope.WIDTH
         ):
             raise IndexFileError("标定文件与当前程序的特征不一致，请重新标定。")
@@ -146,11 +145,11 @@ class Calibration:
             raise IndexFileError(f"标定文件无法读取：{path}") from error
 
 
-def _widened(one: Logistic, size: int) -> Logistic:
-    """A regression of before with weights of 0 for what it did not know; any other as it is."""
-    if len(one.weights) != size - 2:
-        return one
-    return Logistic((*one.weights[:_BEFORE_UNANSWERED], 0.0, 0.0, *one.weights[_BEFORE_UNANSWERED:]), one.bias)
+def _widened(confidence: Logistic) -> Logistic:
+    """One of before what no item answers was known, with weights of 0 for that; any other as it is."""
+    if len(confidence.weights) != len(EVIDENCE) - 2:
+        return confidence
+    return Logistic((*confidence.weights, 0.0, 0.0), confidence.bias)
 
 
 def rank(candidates: list[Candidate], ranker: Logistic) -> list[Ranked]:
@@ -194,6 +193,13 @@ def follow(
     scores = features @ np.asarray(ranker.weights) + ranker.bias
     order = np.argsort(-scores, kind="stable")
     return [Ranked(ranked[row].candidate, float(scores[row])) for row in order], features[order[0], 1:]
+
+
+def following_evidence(
+    ranked: list[Ranked], of_first: NDArray[np.float64], query: str, retriever: Retriever
+) -> NDArray[np.float64]:
+    """The same for what follows on something; ``of_first``: as ``follow`` gives it."""
+    return np.concatenate([evidence(ranked, query, retriever)[:_OF_FOLLOWING], of_first])
 
 
 def evidence(ranked: list[Ranked], query: str, retriever: Retriever) -> NDArray[np.float64]:

@@ -441,3 +441,18 @@ def test_who_only_asks_says_so(said: str) -> None:
 )
 def test_whoever_says_more_or_less_than_that_does_not(said: str) -> None:
     assert not guards.only_asks(said)
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("13812345678", True),
+        ("我的电话138 1234 5678", True),
+        ("0731-88881234", True),
+        ("住房租金 个税扣除 1500 1100 800", False),
+        ("每月1500 1100 800", False),
+        ("没有号码", False),
+    ],
+)
+def test_amounts_beside_one_another_are_no_phone(text: str, written: bool) -> None:
+    assert guards.writes_phone(text) is written
