@@ -121,7 +121,8 @@ class _Reading:
         first, *rest = self.ranked
         votes = {first.candidate.item.id: self.probability}
         for one in rest:
-            share = math.exp((one.score - first.score) / _SPREAD)
+            # The first may have the lower score: an item's own wording comes first whatever is like it.
+            share = math.exp(min(0.0, one.score - first.score) / _SPREAD)
             votes[one.candidate.item.id] = self.probability * share * (1 - self.probability / 2)
         return votes
 

@@ -31,7 +31,8 @@ _ROWS = 8192
 """At most so many wordings a step, drawn anew (see ``_draw``); more would only take time."""
 _SCORES = 20_000_000
 """At most so many wordings × items a step: beyond some thousand items fewer wordings are drawn."""
-_SHARE = 1 / 15
+_SHARE, _MANY = 1 / 15, 50
+"""So large a share of all texts, and so many times a usual item's, are more than a class's number should tell"""
 _BLOCK = 64
 _WEIGHTS = 40_000_000
 """At most so many weights: the rarer n-grams of a very large knowledge are left out."""
@@ -56,8 +57,8 @@ class ItemClassifier:
         """Learn from cleaned wordings.
 
         An item of few wordings is as likely as one of many: while it is learned its score is held down by the logarithm of its
-        share of a usual item's wordings, which the weights make up for (logit adjustment; Menon et al. 2021).  In the same way none
-        is likelier for making up more than a fifteenth of all: what no item answers, where items are few.
+        share of a usual item's wordings, which the weights make up for (logit adjustment; Menon et al. 2021).  In the same way what no
+        item answers is not likelier for making up more than a fifteenth of all, where items are few.
 
         Args:
             owners: the item of each text, 0…items-1.
@@ -134,7 +135,9 @@ def _softmax_regression(
     squares = [np.zeros_like(part) for part in weights]
     everything = np.arange(len(owners))
     sizes = np.maximum(np.bincount(owners, minlength=items), 1)
-    given = np.minimum(np.log(sizes / np.median(sizes)), 0) + np.maximum(np.log(sizes / sizes.sum() / _SHARE), 0)
+    usual = np.median(sizes)
+    given = np.minimum(np.log(sizes / usual), 0)
+    given += np.where(sizes > _MANY * usual, np.maximum(np.log(sizes / sizes.sum() / _SHARE), 0), 0)
     drawn = min(_ROWS, max(1024, _SCORES // max(items, 1)))
     for step in range(1, _STEPS + 1):
         rows = everything if len(owners) <= drawn else _draw(marks, step, drawn)

@@ -126,7 +126,7 @@ def test_a_likely_answer_with_nothing_else_to_offer_has_one_button(visitor: Visi
 
 def test_a_likely_answer_with_nothing_beside_it_asks_for_no_choice(visitor: Visitor) -> None:
     visitor.open()
-    card = visitor.ask("公积金提曲要本人去马")
+    card = visitor.ask("下个月办喜酒，公司该批我几天婚假")
     expect(card.get_by_text("您问的可能是：")).to_be_visible()
     expect(card.get_by_text("不是这个？您问的是：")).to_have_count(0)
     expect(card.get_by_role("button", name="都不是")).to_have_count(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot import guards
@@ -91,6 +91,7 @@ def test_a_reply_to_what_was_asked_back_has_to_say_more() -> None:
     assert level("最后一个", (), 0.99, "suicide_self", limits) is None
 
 
+@settings(deadline=None)  # the first call loads the encoder
 @given(st.text(max_size=200))
 def test_any_text_is_heard_without_an_error(text: str) -> None:
     found = hear(text)
