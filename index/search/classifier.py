@@ -136,13 +136,14 @@ def _softmax_regression(
     everything = np.arange(len(owners))
     sizes = np.maximum(np.bincount(owners, minlength=items), 1)
     usual = np.median(sizes)
-    given = np.minimum(np.log(sizes / usual), 0)
-    given += np.where(sizes > _MANY * usual, np.maximum(np.log(sizes / sizes.sum() / _SHARE), 0), 0)
+    held = np.minimum(np.log(sizes / usual), 0)
+    held += np.where(sizes > _MANY * usual, np.maximum(np.log(sizes / sizes.sum() / _SHARE), 0), 0)
+    given = held.astype(np.float32)
     drawn = min(_ROWS, max(1024, _SCORES // max(items, 1)))
     for step in range(1, _STEPS + 1):
         rows = everything if len(owners) <= drawn else _draw(marks, step, drawn)
         x, z = grams[rows], dense[rows]
-        error = np.asarray(x @ weights[0]) + z @ weights[1] + given.astype(np.float32)
+        error = np.asarray(x @ weights[0]) + z @ weights[1] + given
         error -= error.max(axis=1, keepdims=True)
         np.exp(error, out=error)
         error /= error.sum(axis=1, keepdims=True)

@@ -65,7 +65,7 @@ _ANSWERED = 0.9
 _UNANSWERED = "unanswered.json"
 
 _NOTHING_KNOWN = (0.85, 0.7)
-"""``unanswered`` of knowledge for which nobody said what it does not answer: rather much, so that nothing is surer for it"""
+"""``unanswered_like`` of knowledge for which nobody said what it does not answer: rather much, so that nothing is surer for it"""
 
 _ALIKE = 8
 """Items that a text is compared with."""
@@ -135,9 +135,6 @@ class Retriever:
         self._chars, self._words, self._answers = chars, words, answers
         self._dense, self._passages, self.encoder = dense, passages, encoder
         self._classifier, self._unanswered_dense = classifier, unanswered_dense
-        self._learned = lru_cache(_REMEMBERED)(
-            lambda query: self._classifier.log_probabilities(query, self.vector(query))
-        )
         self._passage_starts = np.cumsum([0] + [len(_passages(item)) for item in items])[:-1]
         self._index = {item.id: row for row, item in enumerate(self.items)}
         self._items_worded: dict[str, set[str]] = {}
@@ -148,6 +145,7 @@ class Retriever:
         """All canonical wordings, one a line: looked through as one text"""
         self.vector = lru_cache(_REMEMBERED)(self._vector)
         """A query's; None without an encoder.  Kept for whoever asks for the same again"""
+        self._learned = lru_cache(_REMEMBERED)(self._log_probabilities)
         self._bags = [_everything(item) for item in items]
         self._totals: dict[int, float] = {}
         """By a wording's row: the idf of its characters in all"""
@@ -244,9 +242,7 @@ class Retriever:
         other = copy(self)
         other.encoder = encoder
         other.vector = lru_cache(_REMEMBERED)(other._vector)
-        other._learned = lru_cache(_REMEMBERED)(
-            lambda query: other._classifier.log_probabilities(query, other.vector(query))
-        )
+        other._learned = lru_cache(_REMEMBERED)(other._log_probabilities)
         return other
 
     @property
@@ -406,6 +402,10 @@ class Retriever:
 
     def _vector(self, query: str) -> NDArray[np.float32] | None:
         return self.encoder.encode([query])[0] if self.encoder is not None else None
+
+    def _log_probabilities(self, query: str) -> NDArray[np.float64]:
+        """The classifier's, of every item and, where that is known, of what none of them answers."""
+        return self._classifier.log_probabilities(query, self.vector(query))
 
     def _scores(self, query: str) -> tuple[dict[str, NDArray[Any]], NDArray[Any]]:
         """Every item's score by each way of searching, and every wording's by characters."""

@@ -36,9 +36,9 @@ from index.search.retriever import Retriever
 from index.versions.calibrations import shipped
 
 log = structlog.get_logger(__name__)
-FORMAT = 3
-READS = frozenset({2, FORMAT})
-"""Formats that can be read.  In 2 there are no policy documents' texts."""
+FORMAT = 4
+READS = frozenset({2, 3, FORMAT})
+"""Formats that can be read.  In 2 there are no policy documents' texts, before 4 nothing is known of what no item answers."""
 POLICY_TEXTS = "policy_texts"
 ENCODERS = "encoders"
 """Beside the versions: the encoders that they name, by checksum"""
