@@ -54,7 +54,7 @@ class Results(BaseModel):
     """``kind/id`` of those among them that the asker keeps at hand"""
 
 
-@router.post("/search")
+@router.post("/search", responses=answers(404))
 def search_knowledge(body: KnowledgeSearch, me: TheCaller, here: TheGateway) -> Results:
     """Questions and answers, guides and documents with these words, the best of each kind first."""
     if body.region is not None:

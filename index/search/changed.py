@@ -42,11 +42,12 @@ class ChangedBM25(BM25Index):
         self._documents = len(live) - len(old) + len(new)
         self._new = [Counter(tokens) for tokens in new]
         before, after = (Counter(token for tokens in part for token in set(tokens)) for part in (old, new))
-        self._touched = {
-            token: self._idf_of(live.frequency(token) - before[token] + after[token])
+        self._frequencies = {
+            token: live.frequency(token) - before[token] + after[token]
             for token in before | after
             if before[token] != after[token]
         }
+        self._touched = {token: self._idf_of(n) for token, n in self._frequencies.items()}
         self._short = [K1 * (1 - B + B * len(tokens) / average) for tokens in new]
 
     def __len__(self) -> int:
@@ -54,6 +55,11 @@ class ChangedBM25(BM25Index):
 
     def _idf_of(self, n: int) -> float:
         return math.log(1 + (self._documents - n + 0.5) / (n + 0.5))
+
+    def frequency(self, token: str) -> int:
+        """As of the whole index."""
+        known = self._frequencies.get(token)
+        return self._live.frequency(token) if known is None else known
 
     def idf(self, token: str) -> float:
         """As of the whole index."""

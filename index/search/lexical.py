@@ -31,6 +31,10 @@ class BM25Index:
     """An immutable BM25 index (Lucene's variant). Rows are documents in the order they were given."""
 
     def __init__(self, index: bm25s.BM25, documents: int) -> None:
+        # Views of the mapped files: numpy's own memmap makes a new object of every slice, 300 a query.
+        index.scores = {
+            name: np.asarray(part) if isinstance(part, np.memmap) else part for name, part in index.scores.items()
+        }
         self._index = index
         self._documents = documents
         self._vocabulary: dict[str, int] = index.vocab_dict

@@ -396,7 +396,12 @@ class Retriever:
                 )
             ]
             candidates.append(
-                Candidate(self.items[index], np.mean(features, axis=0), self._rows[rows[0]], float(self._few[index]))
+                Candidate(
+                    self.items[index],
+                    np.array(features[0]) if len(features) == 1 else np.mean(features, axis=0),
+                    self._rows[rows[0]],
+                    float(self._few[index]),
+                )
             )
         return candidates
 
@@ -416,9 +421,11 @@ class Retriever:
             "word": np.maximum.reduceat(self._words.scores(words), self._starts) / _ceiling(self._words, words),
             "answer": self._answers.scores(grams) / _ceiling(self._answers, grams),
         }
-        official = [*grams, *tokenize.ngrams(" ".join(official_words(query)))]
-        official_rows = self._chars.scores(official) / _ceiling(self._chars, official)
-        by_item["official"] = np.maximum.reduceat(official_rows, self._starts)
+        by_item["official"] = by_item["char"]
+        if more := tokenize.ngrams(" ".join(official_words(query))):
+            official = [*grams, *more]
+            official_rows = self._chars.scores(official) / _ceiling(self._chars, official)
+            by_item["official"] = np.maximum.reduceat(official_rows, self._starts)
         vector = self.vector(query)
         by_item["learned"] = np.maximum(1 + self._learned(query)[: len(self.items)] / _UNLIKELY, 0)
         if self._dense is not None and self._passages is not None and vector is not None:
@@ -484,7 +491,11 @@ class Retriever:
         total = sum(weights.values())
         if not total:
             return 1.0
-        return sum(w for word, w in weights.items() if not any(word in bag for bag in self._bags)) / total
+        return sum(weight for word, weight in weights.items() if not self._is_said(word)) / total
+
+    def _is_said(self, word: str) -> bool:
+        """Whether it occurs anywhere in the knowledge: most words are a word of some wording, which is known at once."""
+        return bool(self._words.frequency(word)) or any(word in bag for bag in self._bags)
 
     def foreign(self, query: str, item_id: str) -> int:
         """How many domain terms the query names that its would-be answer never mentions, at most 2."""

@@ -2,12 +2,14 @@
 
 import re
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 
 import jieba
 
 from index.search.terms import dictionary_files
 
+_REMEMBERED = 64
+"""Texts kept cut up: every way of searching cuts the same question"""
 _WORD = re.compile(r"\w", re.UNICODE)
 # A run of Latin letters or of digits is one unit, any other letter (a Chinese character) stands for itself.
 _UNIT = re.compile(r"[a-z]+|[0-9]+|[^\W_]", re.UNICODE)
@@ -29,7 +31,12 @@ def _fold(text: str) -> str:
 
 def words(text: str) -> list[str]:
     """jieba's words, width and case folded, punctuation and spaces dropped."""
-    return [word for word in _segmenter().cut(_fold(text), HMM=False) if _WORD.search(word)]
+    return list(_words(text))
+
+
+@lru_cache(_REMEMBERED)
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word for word in _segmenter().cut(_fold(text), HMM=False) if _WORD.search(word))
 
 
 def edges(text: str) -> set[int]:

@@ -165,6 +165,8 @@ def test_the_changed_index_scores_as_one_built_anew(assistant: Assistant) -> Non
             grams = tokenize.ngrams(query)
             # But for the number of documents and their average length, which count for much where there are twelve.
             np.testing.assert_allclose(found._chars.scores(grams), built.scores(grams), rtol=0.15, atol=0.05)
+            assert [found._chars.frequency(gram) for gram in grams] == [built.frequency(gram) for gram in grams]
+            assert 0.0 <= found.unseen(query) <= 1.0
         assert [each.id for each in found.items][-1] == ("new" if one is new else live.items[-1].id)
 
 
