@@ -112,6 +112,8 @@ def write(settings: Settings, manifest: Manifest, held: Mapping[str, str]) -> No
         OSError: it can't be written; nothing is left behind.
     """
     target = folder(settings, manifest.name)
+    for left in target.parent.glob(f".{target.name}-*"):  # by a process that was killed in the midst of it
+        shutil.rmtree(left, ignore_errors=True)
     draft = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
     draft.mkdir(parents=True)
     try:

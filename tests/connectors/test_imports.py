@@ -486,12 +486,19 @@ def greedy() -> bytes:
     sound = zipfile.ZipFile(io.BytesIO(sheet(["问题", "答案"], ["a", "b"])))
     with sound, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as package:
         for name in sound.namelist():
-            if name != "xl/sharedStrings.xml":
-                package.writestr(name, sound.read(name))
+            if name == "xl/sharedStrings.xml":
+                continue
+            content = sound.read(name)
+            if name == "[Content_Types].xml" and b"sharedStrings" not in content:  # written into the cells themselves
+                kind = b"application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+                part_is = b'<Override PartName="/xl/sharedStrings.xml" ContentType="%s"/></Types>' % kind
+                content = content.replace(b"</Types>", part_is)
+            package.writestr(name, content)
         with package.open("xl/sharedStrings.xml", "w", force_zip64=True) as part:
             part.write(b'<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">')
+            word = "<si><t>🌚</t></si>".encode()  # four bytes there, eighty in memory; Python keeps one "a" for all
             for _ in range(380):
-                part.write(b"<si><t>a</t></si>" * 58_000)
+                part.write(word * 50_000)
             part.write(b"</sst>")
     return out.getvalue()
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from conftest import _execute, forget
 from e2e.test_failures import settled, stubborn
@@ -79,9 +80,20 @@ class Storm:
         for one in talks:
             one.result()
 
+    def _come(self) -> Citizen:
+        """A new conversation; the stubborn try again where what answers was just killed."""
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                return Citizen(self._stack)
+            except httpx.HTTPError:
+                if not self._stubbornly or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.25)
+
     def _talk(self, number: int) -> None:
         while not self._ended.is_set():
-            citizen = Citizen(self._stack)
+            citizen = self._come()
             self.said[citizen.id] = 0
             for place in range(6):
                 began = time.monotonic()
