@@ -29,16 +29,16 @@ def released(desk: Stack) -> Iterator[Stack]:
     """a is live, b passed the gate, c has too few questions; one item was changed since a was made."""
     with desk.database():
         with database.write() as session:
-            knowledge.upsert(session, [qa("dog-1", "养狗要办证吗", "第一版的答案", status="approved")])
-        made(desk.settings, "a", kind="start", gate="none", state=LIVE, named={"dog-1": 1})
-        publish("dog-1", "第二版的答案")
-        made(desk.settings, "b", named={"dog-1": 2})
-        made(desk.settings, "c", gate="short", named={"dog-1": 2})
+            knowledge.upsert(session, [qa("parrot-1", "养鹦鹉要办证吗", "第一版的答案", status="approved")])
+        made(desk.settings, "a", kind="start", gate="none", state=LIVE, named={"parrot-1": 1})
+        publish("parrot-1", "第二版的答案")
+        made(desk.settings, "b", named={"parrot-1": 2})
+        made(desk.settings, "c", gate="short", named={"parrot-1": 2})
     yield desk
     with desk.database(), database.write() as session:  # others want a desk without releases
         for table in (Bundle, ReleaseStep, ReleaseWatch):
             session.query(table).delete()
-        knowledge.pause(session, "dog-1", "2001")
+        knowledge.pause(session, "parrot-1", "2001")
     for folder in (desk.settings.index_dir, desk.settings.data_dir / "rasa", files.folder(desk.settings, "a").parent):
         shutil.rmtree(folder)
 
@@ -67,7 +67,7 @@ def test_a_release_step_by_step_and_back(come: Come, released: Stack) -> None:
     page.get_by_role("table", name="发布包").get_by_role("button", name="b", exact=True).click()
     detail = page.get_by_role("dialog")
     expect(detail).to_contain_text("评测通过")
-    expect(detail.get_by_role("table", name="版本不同的问答")).to_contain_text("养狗要办证吗")
+    expect(detail.get_by_role("table", name="版本不同的问答")).to_contain_text("养鹦鹉要办证吗")
     assert not violations(page)
     take(page, "影子运行：b")
     expect(card["要发布的"]).to_contain_text("影子运行")
@@ -103,7 +103,7 @@ def test_a_release_step_by_step_and_back(come: Come, released: Stack) -> None:
     page.get_by_text("知识一起退回").click()
     expect(will).to_contain_text("知识不动")
     page.get_by_text("知识一起退回").click()
-    expect(will).to_contain_text("养狗要办证吗（第 2 版 → 第 1 版的内容）")
+    expect(will).to_contain_text("养鹦鹉要办证吗（第 2 版 → 第 1 版的内容）")
     assert not violations(page)
     page.keyboard.press("Control+Enter")
     dialog = page.get_by_role("dialog")
@@ -112,7 +112,7 @@ def test_a_release_step_by_step_and_back(come: Come, released: Stack) -> None:
     page.keyboard.press("Control+Enter")
     expect(card["在用的"]).to_contain_text("启动时登记")
     with released.database(), database.read() as session:
-        assert session.get_one(QA, "dog-1").answer == "第一版的答案"
+        assert session.get_one(QA, "parrot-1").answer == "第一版的答案"
         assert session.get_one(Bundle, "b").state == "stopped"
     page.get_by_text("历史", exact=True).click()
     for one in (supervisor, approver):
