@@ -112,9 +112,7 @@ def write(settings: Settings, manifest: Manifest, held: Mapping[str, str]) -> No
         OSError: it can't be written; nothing is left behind.
     """
     target = folder(settings, manifest.name)
-    for left in target.parent.glob(f".{target.name}-*"):  # by a process that was killed in the midst of it
-        shutil.rmtree(left, ignore_errors=True)
-    draft = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
+    draft = aside(target)
     draft.mkdir(parents=True)
     try:
         for name, content in held.items():
@@ -130,6 +128,13 @@ def write(settings: Settings, manifest: Manifest, held: Mapping[str, str]) -> No
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     flush(target.parent)
+
+
+def aside(target: Path) -> Path:
+    """Where a folder that one process at a time makes is made, before it gets its name; what one killed in the midst of it left goes."""
+    for left in target.parent.glob(f".{target.name}-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    return target.with_name(f".{target.name}-{secrets.token_hex(4)}")
 
 
 def keep_model(settings: Settings, made: Path) -> Path:

@@ -100,7 +100,7 @@ def list_asked(
         return [_row(row) for row in islice(asked.rows(session, wanted.wanted, before=before), limit)]
 
 
-@router.get("/asked/export")
+@router.get("/asked/export", response_class=StreamingResponse)
 def export_asked(wanted: Annotated[_Filter, Depends()], me: TheCaller) -> StreamingResponse:
     """The same as CSV, masked; that it was exported is an entry of the audit log."""
     with database.write() as session:

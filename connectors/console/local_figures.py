@@ -153,7 +153,7 @@ def _is(row: LocalRow, state: str) -> bool:
     return state == "all" or (row.waiting if state == "waiting" else row.state == state)
 
 
-@router.get("/export")
+@router.get("/export", response_class=Response)
 def export_local() -> Response:
     """All of them as a table for departments to fill in (CSV, UTF-8 with a mark for Excel)."""
     with database.read() as session:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from index.search.lexical import IndexFileError
 
 GRAPH_FROM = 50_000
-"""Vectors from which on a graph is worth it where only the nearest count: .34 ms against 2.1 ms a query at 57,398 of 256
-numbers, recall@10 .997 (``benchmarks/scale.py``)."""
+"""Vectors from which on a graph is worth it where only the nearest count: .7 ms against 8 ms a query at 57,398 of 384
+numbers, recall@10 .999 (``benchmarks/scale.py``)."""
 _NEIGHBOURS, _BUILD_WIDTH = 32, 80
 _NEAREST = 500
 """How many rows a graph is asked for when all are to be scored."""

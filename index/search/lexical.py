@@ -31,10 +31,6 @@ class BM25Index:
     """An immutable BM25 index (Lucene's variant). Rows are documents in the order they were given."""
 
     def __init__(self, index: bm25s.BM25, documents: int) -> None:
-        # Views of the mapped files: numpy's own memmap makes a new object of every slice, 300 a query.
-        index.scores = {
-            name: np.asarray(part) if isinstance(part, np.memmap) else part for name, part in index.scores.items()
-        }
         self._index = index
         self._documents = documents
         self._vocabulary: dict[str, int] = index.vocab_dict
@@ -129,6 +125,12 @@ class BM25Index:
         try:
             index = bm25s.BM25.load(folder, mmap=mmap, allow_pickle=False, show_progress=False)
             documents = int(index.scores["num_docs"])
+            for name in (
+                "indptr",
+                "indices",
+                "data",
+            ):  # of numpy's memmap every slice is an object of its own, 300 a query
+                index.scores[name] = np.asarray(index.scores[name])
             bounds, rows, data = (index.scores[name] for name in ("indptr", "indices", "data"))
             sound = (
                 len(bounds) == len(index.vocab_dict) + 1

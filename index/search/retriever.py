@@ -381,11 +381,13 @@ class Retriever:
         query_grams = [set(tokenize.ngrams(query)) for query in queries]
         gram_weights = [{gram: self._chars.idf(gram) for gram in grams} for grams in query_grams]
         query_words = [self._weighed(word for word in set(tokenize.words(query)) if word.strip()) for query in queries]
-        candidates = []
-        for index in sorted(pool):
+        places = sorted(pool)
+        features, wordings = [], []
+        for index in places:
             start, end = int(self._starts[index]), int(ends[index])
             rows = [start + int(np.argmax(char_rows[start:end])) for _, char_rows in readings]
-            features = [
+            wordings.append(self._rows[rows[0]])
+            features += [
                 [
                     *(by_item[name][index] if name in by_item else 0.0 for name in FEATURES[:-2]),
                     _coverage(words, self._bags[index]),
@@ -395,15 +397,11 @@ class Retriever:
                     readings, query_words, query_grams, gram_weights, rows, strict=True
                 )
             ]
-            candidates.append(
-                Candidate(
-                    self.items[index],
-                    np.array(features[0]) if len(features) == 1 else np.mean(features, axis=0),
-                    self._rows[rows[0]],
-                    float(self._few[index]),
-                )
-            )
-        return candidates
+        means = np.reshape(features, (len(places), len(readings), len(FEATURES))).mean(axis=1)
+        return [
+            Candidate(self.items[index], own, wording, float(self._few[index]))
+            for index, own, wording in zip(places, means, wordings, strict=True)
+        ]
 
     def _vector(self, query: str) -> NDArray[np.float32] | None:
         return self.encoder.encode([query])[0] if self.encoder is not None else None

@@ -384,12 +384,11 @@ def test_a_model_that_was_made_before_the_last_approvals_has_the_index_built_ane
 
 
 def test_what_a_killed_writer_left_goes_with_the_next_try(sqlite_db: Settings) -> None:
-    where = sqlite_db
-    made(where, "a")
-    manifest = files.read(where, "a")
-    left, other = (files.folder(where, name) for name in (".a-0badcafe", ".b-0badcafe"))
+    made(sqlite_db, "a")
+    manifest = files.read(sqlite_db, "a")
+    left, other = (files.folder(sqlite_db, name) for name in (".a-0badcafe", ".b-0badcafe"))
     for one in (left, other):
         one.mkdir()
         (one / files.OVERLAY).write_text("half", encoding="utf-8")
-    files.write(where, manifest, {})
+    files.write(sqlite_db, manifest, {})
     assert not left.exists() and other.is_dir(), "another bundle may be in the making"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import secrets
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -23,7 +22,7 @@ from bot.clock import SHANGHAI
 from bot.crypto import get_cipher
 from bot.errors import StoreBusy, YihaodaError
 from bot.models.versions import QAVersion
-from bot.releases.files import checksum, flush
+from bot.releases.files import aside, checksum, flush
 from bot.settings import Settings
 from index.search.policy_texts import PolicyPassage
 from index.search.retriever import Item
@@ -131,9 +130,7 @@ def freeze(target: Path, encoder: str, now: datetime) -> Frozen:
     if (target / MANIFEST).exists():
         return open_(target)  # the step was killed after its end
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for left in target.parent.glob(f".{target.name}-*"):
-        shutil.rmtree(left, ignore_errors=True)
-    draft = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
+    draft = aside(target)
     draft.mkdir(mode=0o700)
     counts = _write(draft, now.astimezone(SHANGHAI).date())
     files = {path.name: checksum(path) for path in sorted(draft.iterdir())}
