@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -407,17 +408,20 @@ def fit(
     answer_at = answer_limit(held_out[terse], right[terse])
     clarify_at = clarify_limit(held_out, in_four, answer_at)
     answerable = np.array([bool(e.right or e.question.wrong) for e, _ in rankings])
-    most = shown_wrong(in_use, examples, retriever) if in_use is not None else 1.0
-    likely_at = likely_limit(held_out, right, answerable, answer_at, most)
+    ranker, confidence = _ranker(examples), _logistic(proofs, right)
+    least = 0.0
+    if in_use is not None:
+        before = Shown.of(examples, in_use.ranker, in_use.confidence, retriever)
+        least = no_more_wrong(before, in_use.likely_at, Shown.of(examples, ranker, confidence, retriever))
+    likely_at = likely_limit(held_out, right, answerable, answer_at, least)
 
     answered = (held_out >= answer_at) & terse
-    tested, likely = _on_other_matters(held_out, right, answerable, terse, folds, most)
-    ranker = _ranker(examples)
+    tested, likely = _on_other_matters(held_out, right, answerable, terse, folds, least)
     follow_ranker, follow_confidence, of_follow_ups = _follow(retriever, ranker, follow_ups, say, search)
     return Calibration(
         encoder=encoder.checksum if encoder else "",
         ranker=ranker,
-        confidence=_logistic(proofs, right),
+        confidence=confidence,
         follow_ranker=follow_ranker,
         follow_confidence=follow_confidence,
         scope=_scope(encoder, [text for item in retriever.items for text in item.texts], asked, say),
@@ -459,7 +463,7 @@ def _on_other_matters(
     answerable: NDArray[np.bool_],
     terse: NDArray[np.bool_],
     matters: Sequence[str],
-    most: float,
+    least: float,
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """The limits' own test: fitted on four fifths of the matters, counted on the last, five times.
 
@@ -470,7 +474,7 @@ def _on_other_matters(
     likely = np.zeros(len(probabilities), dtype=bool)
     for train, test in GroupKFold(n_splits=5).split(probabilities, groups=matters):
         sure_at = answer_limit(probabilities[train][terse[train]], right[train][terse[train]])
-        likely_at = likely_limit(probabilities[train], right[train], answerable[train], sure_at, most)
+        likely_at = likely_limit(probabilities[train], right[train], answerable[train], sure_at, least)
         sure[test] = (probabilities[test] >= sure_at) & terse[test]
         likely[test] = probabilities[test] >= likely_at
     return sure, likely & ~sure
@@ -504,9 +508,10 @@ def answer_limit(probabilities: NDArray[np.float64], right: NDArray[np.int64]) -
 LIKELY_TARGET = 0.20
 """Most that may be wrong of what is shown as likely, where one of five questions has no answer in the knowledge"""
 _LIKELY_ASKED = 0.85 * LIKELY_TARGET
+"""What a new limit is fitted to; one that is in use stays while it keeps the target itself: else a question more or less moves it"""
 _UNANSWERED_SHARE = 0.2
-_SHOWN_FOR_NOTHING = 0.06
-"""At most so many of the questions without an answer are shown a likely one"""
+_SHOWN_FOR_NOTHING, _NOTHING_ASKED = 0.07, 0.06
+"""At most so many of the questions without an answer are shown a likely one; what a new limit is fitted to"""
 
 
 def wrong_share(shown: NDArray[np.bool_], right: NDArray[np.int64], answerable: NDArray[np.bool_]) -> float:
@@ -516,17 +521,39 @@ def wrong_share(shown: NDArray[np.bool_], right: NDArray[np.int64], answerable: 
     return float((weights * (right == 0)).sum() / weights.sum()) if weights.any() else 0.0
 
 
-def shown_wrong(calibration: Calibration, examples: Sequence[Example], retriever: Retriever) -> float:
-    """The share of the questions to which a calibration shows a wrong answer, sure or likely."""
-    wrong, judged = 0, 0
-    for example in examples:
-        ranked = _top(example, calibration.ranker)
-        if not ranked or (verdict := example.verdict(ranked)) is None:
-            continue
-        judged += 1
-        proof = evidence(ranked, normalise(example.text).text, retriever)
-        wrong += not verdict and calibration.confidence.probability(proof) >= calibration.likely_at
-    return wrong / max(1, judged)
+@dataclass(frozen=True)
+class Shown:
+    """What weights make of labelled questions whose truth is known."""
+
+    probabilities: NDArray[np.float64]
+    wrong: NDArray[np.bool_]
+    """Whether what comes first is wrong"""
+
+    @classmethod
+    def of(cls, examples: Sequence[Example], ranker: Logistic, confidence: Logistic, retriever: Retriever) -> Shown:
+        """With the ranker and the confidence as they would answer."""
+        found = []
+        for example in examples:
+            ranked = _top(example, ranker)
+            if ranked and (verdict := example.verdict(ranked)) is not None:
+                proof = evidence(ranked, normalise(example.text).text, retriever)
+                found.append((float(confidence.probability(proof)), not verdict))
+        return cls(np.array([p for p, _ in found]), np.array([wrong for _, wrong in found], dtype=bool))
+
+    def share_wrong(self, likely_at: float) -> float:
+        """The share of the questions that are shown a wrong answer, sure or likely."""
+        return float((self.wrong & (self.probabilities >= likely_at)).sum()) / max(1, len(self.wrong))
+
+
+def no_more_wrong(before: Shown, likely_at: float, after: Shown) -> float:
+    """The lowest limit from which on ``after`` shows no more wrong answers than ``before`` from ``likely_at`` on.
+
+    Both are counted on questions that the new weights have seen: weights that have learned nothing new keep their limit.
+    """
+    allowed = int(before.share_wrong(likely_at) * len(after.wrong) + 1e-6)
+    wrong = np.sort(after.probabilities[after.wrong])[::-1]
+    # To a thousandth: half a hundredth more would take a dozen right answers for one wrong one.
+    return 0.0 if len(wrong) <= allowed else math.floor(1000 * float(wrong[allowed]) + 1) / 1000
 
 
 def likely_limit(
@@ -534,21 +561,26 @@ def likely_limit(
     right: NDArray[np.int64],
     answerable: NDArray[np.bool_],
     answer_at: float,
-    most: float = 1.0,
+    least: float = 0.0,
 ) -> float:
     """The lowest limit from which on an answer may be shown as likely; ``answer_at`` where there is none.
 
     Args:
-        most: the share of all questions that may get a wrong answer, sure or likely.
+        least: it is no lower; and this one it is where that keeps the targets (``no_more_wrong``: what is in use).
     """
-    for limit in np.arange(0.3, answer_at, 0.005):
+
+    def keeps(limit: float, wrong: float, for_nothing: float) -> bool:
         shown = (probabilities >= limit) & (probabilities < answer_at)
-        if (
-            wrong_share(shown, right, answerable) <= _LIKELY_ASKED
-            and (probabilities[~answerable] >= limit).mean() <= _SHOWN_FOR_NOTHING
-            and ((probabilities >= limit) & (right == 0)).mean() <= most
-        ):
-            return round(float(limit), 3)
+        return (
+            wrong_share(shown, right, answerable) <= wrong
+            and (probabilities[~answerable] >= limit).mean() <= for_nothing
+        )
+
+    if keeps(least, LIKELY_TARGET, _SHOWN_FOR_NOTHING):
+        return min(answer_at, least)
+    for limit in np.arange(0.3, answer_at, 0.005):
+        if keeps(limit, _LIKELY_ASKED, _NOTHING_ASKED):
+            return min(answer_at, max(round(float(limit), 3), least))
     return answer_at
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.golden import letters
 from index.encoder import encoder_checksum
@@ -15,7 +17,7 @@ from index.search import unanswered
 from index.search.lexical import IndexFileError
 from index.search.normalise import clean, normalise
 from index.search.ranking import Calibration
-from index.search.retriever import Item
+from index.search.retriever import Item, Retriever
 from index.versions import calibrations
 from training import fit
 
@@ -50,27 +52,51 @@ def test_what_is_shown_as_likely_is_no_oftener_wrong_than_allowed() -> None:
     answerable = np.ones(4000, dtype=bool)
     answerable[::5] = False
     right[~answerable] = 0
+    probabilities[~answerable] *= 0.8  # as what they were given looks
     free = fit.likely_limit(probabilities, right, answerable, 0.97)
-    for most in (0.05, 0.02, 0.0):
-        limit = fit.likely_limit(probabilities, right, answerable, 0.97, most)
-        wrong = (probabilities >= limit) & (right == 0)
-        assert limit >= free and (wrong.mean() <= most or limit == 0.97)
-        lower = (probabilities >= limit - 0.005) & (right == 0)
-        assert limit in (free, 0.97) or lower.mean() > most
+    shown = (probabilities >= free) & (probabilities < 0.97)
+    assert free < 0.9
+    assert fit.wrong_share(shown, right, answerable) <= fit.LIKELY_TARGET
+    assert (probabilities[~answerable] >= free).mean() <= 0.07
+    assert fit.likely_limit(probabilities, right, answerable, 0.97, free - 0.3) == free
+    kept = free - 0.01
+    assert fit.likely_limit(probabilities, right, answerable, 0.97, kept) == kept, (
+        "what is in use stays while it keeps the target"
+    )
+    assert fit.likely_limit(probabilities, right, answerable, 0.97, 0.96) == 0.96
+    assert fit.likely_limit(probabilities, right, answerable, 0.97, 0.99) == 0.97
 
 
-def test_the_wrong_ones_that_a_calibration_shows_are_counted_as_they_come() -> None:
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=60),
+    st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=60),
+    st.floats(0, 1),
+)
+def test_no_more_is_wrong_after_than_before(
+    before: list[tuple[float, bool]], after: list[tuple[float, bool]], likely_at: float
+) -> None:
+    was, now = (
+        fit.Shown(np.array([p for p, _ in one]), np.array([w for _, w in one], dtype=bool)) for one in (before, after)
+    )
+    limit = fit.no_more_wrong(was, likely_at, now)
+    assert now.share_wrong(limit) <= was.share_wrong(likely_at) + 1e-6
+    assert fit.no_more_wrong(was, likely_at, was) <= math.floor(1000 * likely_at + 1) / 1000, (
+        "nothing new: nothing changes"
+    )
+
+
+def test_what_weights_show_is_counted_as_it_comes() -> None:
     items = [Item(f"q{n}", f"事{n}", "100000", "个人", (f"第{n}件事怎么办", f"{n}号怎么弄"), "答") for n in range(12)]
-    retriever = fit.Retriever.build(items, None)
+    retriever = Retriever.build(items, None)
     questions = [fit.Question(f"第{n}件事咋办", frozenset({f"q{(n + n % 2) % 12}"}), f"g{n}") for n in range(12)]
     examples = fit.labelled(retriever, questions)
     shipped = calibrations.shipped("")
     assert shipped is not None
-    everything = replace(shipped, likely_at=0.0)
+    shown = fit.Shown.of(examples, shipped.ranker, shipped.confidence, retriever)
     firsts = [fit._top(one, shipped.ranker) for one in examples]
     wrong = sum(one.verdict(first) is False for one, first in zip(examples, firsts, strict=True))
-    assert wrong and fit.shown_wrong(everything, examples, retriever) == pytest.approx(wrong / 12)
-    assert fit.shown_wrong(replace(shipped, likely_at=1.0), examples, retriever) == 0
+    assert wrong and shown.share_wrong(0.0) == pytest.approx(wrong / 12)
+    assert shown.share_wrong(1.1) == 0
 
 
 def test_a_perfect_calibration_has_no_error() -> None:
