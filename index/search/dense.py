@@ -82,25 +82,23 @@ class DenseIndex:
         scores, rows = self._index.search(vectors, k)
         return scores, rows
 
-    def scores(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Score of every document for one query vector of shape (dim,); shape (documents,).  A graph gives 0 to the far ones."""
-        import faiss
+    def scores(self, vector: NDArray[np.float32], rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        """Score of every document, or of some rows alone, for one query vector of shape (dim,); shape (documents,) or (rows,).
 
+        Of all documents, a graph gives 0 to the far ones.
+        """
         if vector.shape != (self.dim,):
             raise ValueError(f"the query vector must have the shape ({self.dim},), got {vector.shape}")
         if (known := self._known.get(vector.tobytes())) is not None:
-            return known
-        scores = np.zeros(len(self), dtype=np.float32)
+            return known if rows is None else known[rows]
+        if rows is not None:
+            return _products(self.some(rows), vector)
         if not self.exact:
+            scores = np.zeros(len(self), dtype=np.float32)
             near, rows = self.search(vector[None], _NEAREST)
             scores[rows[0][rows[0] >= 0]] = near[0][rows[0] >= 0]
             return scores
-        vector = np.ascontiguousarray(vector, dtype=np.float32)
-        # FAISS's kernel on one thread, not numpy: BLAS would start threads, and on busy cores those cost 9 ms a query.
-        faiss.fvec_inner_products_ny(  # type: ignore[attr-defined]
-            faiss.swig_ptr(scores), faiss.swig_ptr(vector), self._index.get_xb(), self.dim, len(self)
-        )
-        return scores
+        return _products(self.all(), vector)
 
     def replaced(self, start: int, stop: int, vectors: NDArray[np.float32]) -> DenseIndex:
         """The index with the documents from ``start`` to ``stop`` replaced by others."""
@@ -161,3 +159,18 @@ class DenseIndex:
         ):
             raise IndexFileError(f"向量索引的类型不对：{path}")
         return cls(index)
+
+
+def _products(vectors: NDArray[np.float32], vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Inner products of vectors, shape (rows, dim), with one.
+
+    FAISS's kernel on one thread, not numpy: BLAS would start threads, and on busy cores those cost 9 ms a query.
+    """
+    import faiss
+
+    products = np.zeros(len(vectors), dtype=np.float32)
+    vector = np.ascontiguousarray(vector, dtype=np.float32)
+    faiss.fvec_inner_products_ny(  # type: ignore[attr-defined]
+        faiss.swig_ptr(products), faiss.swig_ptr(vector), faiss.swig_ptr(vectors), vectors.shape[1], len(vectors)
+    )
+    return products

@@ -30,6 +30,15 @@ def test_search_finds_what_a_full_comparison_finds() -> None:
     assert np.allclose(index.scores(queries[0]), full[0], atol=1e-6)
 
 
+def test_rows_are_scored_as_all_are() -> None:
+    vectors = unit_vectors(200)
+    index, rows = DenseIndex.build(vectors), np.array([7, 3, 3, 199])
+    scores = index.scores(vectors[5])
+    assert scores == pytest.approx(vectors @ vectors[5], abs=1e-6)
+    assert (index.scores(vectors[5], rows) == scores[rows]).all()
+    assert index.expecting(vectors[5:6]).scores(vectors[5], rows) == pytest.approx(scores[rows], abs=1e-6)
+
+
 def test_k_beyond_the_documents_gives_all_of_them() -> None:
     scores, rows = DenseIndex.build(unit_vectors(3)).search(unit_vectors(1, seed=3), 10)
     assert scores.shape == rows.shape == (1, 3)
