@@ -5,7 +5,7 @@ FAISS is imported where there is an index to build or to read: it takes a fifth 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
 from typing import Any, Self
@@ -123,9 +123,9 @@ class DenseIndex:
         held = faiss.rev_swig_ptr(self._index.get_xb(), len(self) * self.dim)
         return np.asarray(held, dtype=np.float32).reshape(len(self), self.dim)
 
-    def some(self, rows: Iterable[int]) -> NDArray[np.float32]:
+    def some(self, rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
         """The vectors of some documents, shape (rows, dim)."""
-        return np.asarray(self._index.reconstruct_batch(np.fromiter(rows, dtype=np.int64)))
+        return np.asarray(self._index.reconstruct_batch(np.asarray(rows, dtype=np.int64)))
 
     def save(self, path: Path) -> None:
         """Write FAISS's own file format.

@@ -56,6 +56,9 @@ _WORDINGS = 100_000
 _POOL = 12
 """How many items each way of searching proposes."""
 
+_COMPARED = 100
+"""How many items, the nearest as a whole, have each of their wordings compared with the query"""
+
 _UNLIKELY = 8.0
 """Log-probabilities below minus this say nothing more."""
 
@@ -136,6 +139,11 @@ class Retriever:
         self._dense, self._passages, self.encoder = dense, passages, encoder
         self._classifier, self._unanswered_dense = classifier, unanswered_dense
         self._passage_starts = np.cumsum([0] + [len(_passages(item)) for item in items])[:-1]
+        self._means = None
+        """Of each item's wordings the mean vector: its product with a query's is the mean of their cosines"""
+        if dense is not None:
+            sums = np.add.reduceat(dense.all(), self._starts, axis=0)
+            self._means = DenseIndex.build(sums / self._sizes[:, None])
         self._index = {item.id: row for row, item in enumerate(self.items)}
         self._items_worded: dict[str, set[str]] = {}
         for item in self.items:
@@ -372,31 +380,35 @@ class Retriever:
         are their means.
         """
         readings = [self._scores(query) for query in queries]
-        pool: set[int] = set()
-        for by_item, _ in readings:
-            for scores in by_item.values():
-                best = np.argpartition(-scores, min(_POOL, len(scores) - 1))[:_POOL]
-                pool.update(int(row) for row in best if scores[row] > 0)
+        pool = {place for by_item, _ in readings for scores in by_item.values() for place in _best(scores, _POOL)}
+        # Wordings and sentences are the most that a search would read: they are compared where something else is near.
+        near = pool.union(*(_best(by_item["centroid"], _COMPARED) for by_item, _ in readings if "centroid" in by_item))
+        looked_at = sorted(near)
+        for query, (by_item, _) in zip(queries, readings, strict=True):
+            if (cosines := self._nearest(self._dense, self._starts, query, looked_at)) is not None:
+                by_item["dense"] = dict(zip(looked_at, cosines, strict=True))
+                pool.update(looked_at[number] for number in _best(cosines, _POOL))
+        places = sorted(pool)
+        for query, (by_item, _) in zip(queries, readings, strict=True):
+            if (cosines := self._nearest(self._passages, self._passage_starts, query, places)) is not None:
+                by_item["passage"] = dict(zip(places, cosines, strict=True))
         ends = np.append(self._starts[1:], len(self._rows))
         query_grams = [set(tokenize.ngrams(query)) for query in queries]
         gram_weights = [{gram: self._chars.idf(gram) for gram in grams} for grams in query_grams]
         query_words = [self._weighed(word for word in set(tokenize.words(query)) if word.strip()) for query in queries]
-        places = sorted(pool)
-        passages = [self._nearest_passages(query, places) for query in queries]
         features, wordings = [], []
-        for number, index in enumerate(places):
+        for index in places:
             start, end = int(self._starts[index]), int(ends[index])
             rows = [start + int(np.argmax(char_rows[start:end])) for _, char_rows in readings]
             wordings.append(self._rows[rows[0]])
             features += [
                 [
-                    *(by_item[name][index] if name in by_item else 0.0 for name in FEATURES[:-3]),
-                    nearest[number],
+                    *(by_item[name][index] if name in by_item else 0.0 for name in FEATURES[:-2]),
                     _coverage(words, self._bags[index]),
                     self._overlap(grams, weights, row),
                 ]
-                for (by_item, _), nearest, words, grams, weights, row in zip(
-                    readings, passages, query_words, query_grams, gram_weights, rows, strict=True
+                for (by_item, _), words, grams, weights, row in zip(
+                    readings, query_words, query_grams, gram_weights, rows, strict=True
                 )
             ]
         means = np.reshape(features, (len(places), len(readings), len(FEATURES))).mean(axis=1)
@@ -412,11 +424,11 @@ class Retriever:
         """The classifier's, of every item and, where that is known, of what none of them answers."""
         return self._classifier.log_probabilities(query, self.vector(query))
 
-    def _scores(self, query: str) -> tuple[dict[str, NDArray[Any]], NDArray[Any]]:
+    def _scores(self, query: str) -> tuple[dict[str, Any], NDArray[Any]]:
         """Every item's score by each way of searching, and every wording's by characters."""
         grams, words = tokenize.ngrams(query), tokenize.words(query)
         char_rows: NDArray[Any] = self._chars.scores(grams) / _ceiling(self._chars, grams)
-        by_item: dict[str, NDArray[Any]] = {
+        by_item: dict[str, Any] = {
             "char": np.maximum.reduceat(char_rows, self._starts),
             "word": np.maximum.reduceat(self._words.scores(words), self._starts) / _ceiling(self._words, words),
             "answer": self._answers.scores(grams) / _ceiling(self._answers, grams),
@@ -428,22 +440,25 @@ class Retriever:
             by_item["official"] = np.maximum.reduceat(official_rows, self._starts)
         vector = self.vector(query)
         by_item["learned"] = np.maximum(1 + self._learned(query)[: len(self.items)] / _UNLIKELY, 0)
-        if self._dense is not None and vector is not None:
-            cosines = self._dense.scores(vector)
-            by_item["dense"] = np.maximum.reduceat(cosines, self._starts)
-            by_item["centroid"] = np.add.reduceat(cosines, self._starts) / self._sizes
+        if self._means is not None and vector is not None:
+            by_item["centroid"] = self._means.scores(vector)
         return by_item, char_rows
 
-    def _nearest_passages(self, query: str, places: Sequence[int]) -> NDArray[Any]:
-        """Of each of some items the cosine of its nearest sentence.  They propose no item: looking through all of them is most of a
-        search's reading, and of 3,792 questions it found no right item that nothing else did."""
+    def _nearest(
+        self, index: DenseIndex | None, starts: NDArray[np.int64], query: str, places: Sequence[int]
+    ) -> NDArray[np.float32] | None:
+        """Of each of some items the cosine of what is nearest to a query of its own; None without vectors.
+
+        Args:
+            starts: where each item's own begin among the vectors of ``index``.
+        """
         vector = self.vector(query)
-        if vector is None or self._passages is None or not places:
-            return np.zeros(len(places))
-        ends = np.append(self._passage_starts[1:], len(self._passages))
-        rows = [np.arange(self._passage_starts[place], ends[place]) for place in places]
-        starts = np.cumsum([0, *(len(own) for own in rows)])[:-1]
-        return np.maximum.reduceat(self._passages.scores(vector, np.concatenate(rows)), starts)
+        if vector is None or index is None or not places:
+            return None
+        ends = np.append(starts[1:], len(index))
+        rows = [np.arange(starts[place], ends[place]) for place in places]
+        first = np.cumsum([0, *(len(own) for own in rows)])[:-1]
+        return np.maximum.reduceat(index.scores(vector, np.concatenate(rows)), first)
 
     def alike(self, text: str, most: int = _ALIKE) -> list[tuple[Item, str, float, bool]]:
         """The items with a wording nearest to a text: (item, wording, likeness, by words), the nearest first.
@@ -544,6 +559,12 @@ class Retriever:
         if total is None:
             total = self._totals[row] = sum(self._chars.idf(gram) for gram in wording)
         return sum(weights[gram] for gram in wording & query) / total if total else 0.0
+
+
+def _best(scores: NDArray[Any], most: int) -> list[int]:
+    """Places of the highest scores, as far as they are above zero."""
+    best = np.argpartition(-scores, min(most, len(scores) - 1))[:most]
+    return [int(place) for place in best if scores[place] > 0]
 
 
 def _still_unanswered(

@@ -50,6 +50,21 @@ def test_the_nearest_sentence_of_each_proposed_item_is_found(
         assert one.features[FEATURES.index("passage")] == pytest.approx(nearest, abs=1e-5)
 
 
+@pytest.mark.parametrize("compared", [1, 100])
+@pytest.mark.parametrize("readings", [("本子丢了咋整",), ("要带什么", "护照要带什么")])
+def test_wordings_are_compared_however_few_items_are_near_as_a_whole(
+    retriever: Retriever, encoder: Encoder, readings: tuple[str, ...], compared: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("index.search.retriever._COMPARED", compared)
+    asked = encoder.encode(readings)
+    found = retriever.candidates(*readings)
+    assert found
+    for one in found:
+        cosines = asked @ encoder.encode([clean(text) for text in one.item.texts]).T
+        assert one.features[FEATURES.index("dense")] == pytest.approx(cosines.max(axis=1).mean(), abs=1e-5)
+        assert one.features[FEATURES.index("centroid")] == pytest.approx(cosines.mean(), abs=1e-5)
+
+
 def test_what_the_knowledge_says_nowhere_is_unseen(retriever: Retriever) -> None:
     everything = "\n".join(clean(text) for item in ITEMS for text in (item.matter, *item.texts, item.answer))
     query = "护照的工本费涨价了，驾驶证社区窗口abc能不能补"
