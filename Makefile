@@ -37,7 +37,11 @@ test: test-setup ## 运行测试（不含长时间的压力和模拟）
 	@$(PY) -m pytest -n 2 $(ARGS)
 
 test-full: test-setup ## 运行全部测试，含压力、模拟和大数据量
-	@$(PY) -m pytest -n 2 -m 'full or not full' $(ARGS)
+	@# Two runs: what holds waiting times to a bound has the machine to itself. 5: ARGS picks nothing of this run.
+	@failed=0; \
+	$(PY) -m pytest -n 2 -m '(full or not full) and not alone' $(ARGS) || [ $$? -eq 5 ] || failed=1; \
+	$(PY) -m pytest -m alone $(ARGS) || [ $$? -eq 5 ] || failed=1; \
+	exit $$failed
 
 lint: ## 检查代码：格式、规范、类型（含两个网页和网关接口是否对得上）、分层
 	@$(INSTALL) app dev check

@@ -102,7 +102,7 @@ log = structlog.get_logger(__name__)
 Level = Literal["sure", "likely", "doubtful", "none"]
 """How sure a question's first candidate is: it is answered, shown as likely, offered among others, not offered"""
 
-MAX_OPTIONS = 4
+MAX_OPTIONS = 5
 MAX_OTHERS = 3
 MAX_RELATED = 3
 MAX_MORE = 4

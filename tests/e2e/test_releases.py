@@ -210,6 +210,7 @@ def ready(http: Any, name: str) -> bool:
 
 
 @pytest.mark.full
+@pytest.mark.alone
 @pytest.mark.timeout(900)
 def test_a_storm_through_shadow_share_live_and_back_on_two_rasas(releasing: Stack) -> None:
     stack = releasing
