@@ -7,6 +7,8 @@ import re
 import pytest
 from processes import Citizen, Stack
 
+from index.assistant.respond import MAX_OPTIONS
+
 
 def test_a_lost_identity_card(citizen: Citizen) -> None:
     reply = citizen.say("身份证丢了咋补办")
@@ -98,7 +100,7 @@ def test_how_to_complain_is_a_question(citizen: Citizen) -> None:
 def test_an_option_is_taken_by_its_number(citizen: Citizen) -> None:
     asked = citizen.say("身份证")
     assert asked["type"] == "clarify", asked
-    assert 1 <= len(asked["options"]) <= 4
+    assert 1 <= len(asked["options"]) <= MAX_OPTIONS
     assert len({option["question"] for option in asked["options"]}) == len(asked["options"])
     chosen = asked["options"][1]
     reply = citizen.say("选第二个吧")
