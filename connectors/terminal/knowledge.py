@@ -565,7 +565,8 @@ def verify_(
         out.print(f"{verdict}：{count} 处")
     out.print(f"共 {len(citations)} 处；需要人看的 {len(doubtful)} 处，其中还没有结论的 {len(unsettled)} 处。")
     if record:
-        lines = {
+        looked_at = {item.id for item in bundle.qas}
+        lines = {key: line for key, line in done.items() if key[0] not in looked_at} | {
             one.key: done[one.key]
             if verify.is_settled(one, done)
             else verify.Settled(one.key, one.verdict, "", one.fingerprint)

@@ -308,6 +308,13 @@ def test_verify_names_what_the_law_does_not_say_until_it_is_settled(run, tmp_pat
     )
     code, out, _ = run(*command)
     assert code == 0 and "没有结论的 0 处" in out
+    before = settled.read_text(encoding="utf-8")
+    other = tmp_path / "other.yaml"
+    other.write_text((tmp_path / "kb.yaml").read_text(encoding="utf-8").replace("a-", "b-"), encoding="utf-8")
+    run("kb", "verify", str(other), "--data", str(tmp_path), "--settled", str(settled), "--record")
+    after = settled.read_text(encoding="utf-8")
+    assert set(before.splitlines()) < set(after.splitlines()), "what was concluded about other files stays"
+    assert "b-2" in after
     assert run("kb", "verify", "--data", str(tmp_path / "nowhere"))[0] == 1
 
 
